@@ -1,0 +1,22 @@
+"""What the zoo knows of LipGAN before anything heavy is imported."""
+
+from zoo.spec import MethodSpec, Paper
+
+SPEC = MethodSpec(
+    name="lipgan",
+    summary="one frame at a time from a masked face, a reference face and 350 ms of sound; sync discriminator",
+    target="zoo_lipgan.module:LipGAN",
+    config="zoo_lipgan.config:LipGANConfig",
+    api_version=1,
+    licence="Apache-2.0; written from the paper and published facts, no code or weights of the authors",
+    paper=Paper(
+        title="Towards Automatic Face-to-Face Translation",
+        authors="Prajwal K R, R. Mukhopadhyay, J. Philip, A. Jha, V. Namboodiri, C. V. Jawahar",
+        venue="ACM Multimedia",
+        year=2019,
+        url="https://doi.org/10.1145/3343031.3351066",
+    ),
+    shown="a still, and the upper half of the true video",
+    recipes="zoo_lipgan.recipes",
+    capabilities=("photo", "video", "any-length"),
+)

@@ -1,0 +1,166 @@
+"""Writing a store: shards are built aside and appear whole."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import zipfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+import zoo
+from zoo.clip import NUM_LANDMARKS, Clip
+from zoo.data.store import FORMAT, VERSION, format_row
+from zoo.errors import DataError
+from zoo.files import write_text_aside
+
+SUFFIXES = (".zip", ".sha256", ".jsonl")
+"""The files of a shard in the order in which they appear: the shard exists once the last one does."""
+
+
+class ShardWriter:
+    """Builds one shard in a temporary folder; :func:`publish_shard` moves it into the store.
+
+    Args:
+        folder: temporary folder on the same file system as the store; it must exist.
+        name: number of the shard, for example ``00012``.
+    """
+
+    def __init__(self, folder: str | Path, name: str) -> None:
+        self.folder, self.name = Path(folder), name
+        self._file = (self.folder / f"{name}.zip").open("wb")
+        self._zip = zipfile.ZipFile(self._file, "w", zipfile.ZIP_STORED)
+        self._rows: list[bytes] = []
+
+    def add(self, clip: Clip, source: str = "") -> None:
+        """Append a clip.
+
+        Args:
+            clip: a clip whose arrays agree in length and type.
+            source: the file it came from, for the record.
+
+        Raises:
+            ValueError: shapes or types are not those of :class:`zoo.clip.Clip`.
+        """
+        check_clip(clip)
+        offsets = (
+            self._member(f"{clip.id}/frames.npy", clip.frames.permute(0, 2, 3, 1)),
+            self._member(f"{clip.id}/wave.npy", clip.wave),
+            self._member(f"{clip.id}/landmarks.npy", clip.landmarks),
+        )
+        self._rows.append(format_row(clip, offsets, source))
+
+    def _member(self, name: str, tensor: Tensor) -> int:
+        """Append an array; returns where its numbers start in the file."""
+        array = np.ascontiguousarray(tensor.detach().cpu().numpy())
+        buffer = io.BytesIO()
+        np.lib.format.write_array(buffer, array, allow_pickle=False)
+        # A fixed date: the same clips give the same bytes.
+        self._zip.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), buffer.getbuffer())
+        return self._file.tell() - array.nbytes
+
+    def close(self) -> int:
+        """Finish the files on disk and return the number of clips. Without a clip nothing is left."""
+        self._zip.close()
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+        if not self._rows:
+            (self.folder / f"{self.name}.zip").unlink()
+            return 0
+        with (self.folder / f"{self.name}.jsonl").open("wb") as index:
+            index.writelines(self._rows)
+            index.flush()
+            os.fsync(index.fileno())
+        sums = [f"{sha256(self.folder / file)}  {file}\n" for file in (f"{self.name}.zip", f"{self.name}.jsonl")]
+        (self.folder / f"{self.name}.sha256").write_text("".join(sums), encoding="ascii")
+        return len(self._rows)
+
+
+def check_clip(clip: Clip) -> None:
+    """Check that a clip's arrays agree.
+
+    Raises:
+        ValueError: with what is wrong.
+    """
+    frames, landmarks, wave = clip.frames, clip.landmarks, clip.wave
+    if frames.ndim != 4 or frames.shape[1] != 3 or not frames.numel() or str(frames.dtype) != "torch.uint8":
+        raise ValueError(f"clip {clip.id}: frames are {frames.dtype} {tuple(frames.shape)}, not uint8 (T, 3, H, W)")
+    if tuple(landmarks.shape) != (len(frames), NUM_LANDMARKS, 2) or str(landmarks.dtype) != "torch.float32":
+        raise ValueError(
+            f"clip {clip.id}: landmarks are {landmarks.dtype} {tuple(landmarks.shape)}, not float32 ({len(frames)}, 68, 2)"
+        )
+    if wave.ndim != 1 or str(wave.dtype) != "torch.float32":
+        raise ValueError(f"clip {clip.id}: wave is {wave.dtype} {tuple(wave.shape)}, not float32 (S,)")
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def publish_shard(store: Path, folder: Path, name: str) -> None:
+    """Move a finished shard into the store; its index comes last, so a kill in between leaves no half shard."""
+    for suffix in SUFFIXES:
+        os.replace(folder / f"{name}{suffix}", store / "shards" / f"{name}{suffix}")
+
+
+def write_meta(store: Path, meta: dict[str, Any]) -> None:
+    """Write ``store.json``; ``format``, ``version`` and ``zoo`` are added."""
+    full = {"format": FORMAT, "version": VERSION, "zoo": zoo.__version__, **meta}
+    write_text_aside(store / "store.json", json.dumps(full, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_store(
+    path: str | Path,
+    clips: Iterable[Clip],
+    *,
+    dataset: str,
+    splits: Sequence[str] = ("by-speaker",),
+    shard_clips: int = 64,
+    **meta: Any,
+) -> None:
+    """Write ready-made clips into a new store, in one process.
+
+    Args:
+        path: a folder without a store.
+        clips: clips with unique ids.
+        dataset: name of the data set.
+        splits: names of the ways to divide it (:mod:`zoo.data.splits`), the default first.
+        shard_clips: clips per shard.
+        meta: more for ``store.json``, for example ``licence`` and ``citation``.
+
+    Raises:
+        DataError: there is a store already, or the disk is full.
+    """
+    path = Path(path)
+    if (path / "store.json").exists():
+        raise DataError(f"{path}: there is a store already; remove it first or choose another --out")
+    temporary = path / "shards" / ".tmp"
+    names: list[str] = []
+    writer: ShardWriter | None = None
+    try:
+        temporary.mkdir(parents=True, exist_ok=True)
+        for number, clip in enumerate(clips):
+            if number % shard_clips == 0:
+                if writer is not None:
+                    writer.close()
+                names.append(f"{len(names):05d}")
+                writer = ShardWriter(temporary, names[-1])
+            assert writer is not None
+            writer.add(clip)
+        if writer is not None:
+            writer.close()
+        for name in names:
+            publish_shard(path, temporary, name)
+        temporary.rmdir()
+        write_meta(path, {"dataset": dataset, "splits": list(splits), **meta, "shards": names})
+    except OSError as error:
+        raise DataError(f"{path}: the store cannot be written ({error.strerror})") from error

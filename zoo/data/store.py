@@ -1,0 +1,393 @@
+"""The store: a folder of ZIP shards that hold prepared clips uncompressed, read by clip, by frame and by sample.
+
+::
+
+    DIR/store.json            what is in it: format, data set, splits, who made it
+    DIR/shards/00000.zip      <id>/frames.npy (T,H,W,3) uint8, <id>/wave.npy (S,) float32, <id>/landmarks.npy (T,68,2) float32
+    DIR/shards/00000.jsonl    one line per clip: what is known about it and where its bytes lie in the ZIP
+    DIR/shards/00000.sha256   checksums of the two, for ``zoo data verify`` or ``sha256sum -c``
+
+A shard exists once its ``.jsonl`` does. There is no index of the whole store that could go stale.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from bisect import bisect_right
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from io import FileIO
+from itertools import accumulate, pairwise
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+import torch
+from jaxtyping import Float32, UInt8
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from zoo.clip import FPS, NUM_LANDMARKS, SAMPLE_RATE, Clip, Word
+from zoo.errors import DataError
+
+FORMAT = "zoo-store"
+VERSION = 1
+OPEN_FILES = 128
+"""How many shards a reader keeps open; far below the usual limit of 1024 files per process."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClipInfo:
+    """What is known of a clip without reading it; the fields mean what they mean in :class:`zoo.clip.Clip`."""
+
+    id: str
+    speaker: str
+    text: str
+    words: tuple[Word, ...]
+    num_frames: int
+    height: int
+    width: int
+    num_samples: int
+    fps: float = FPS
+    sample_rate: int = SAMPLE_RATE
+
+
+class Store:
+    """Read access to a store. Cheap to pickle; may be used after a fork and from several threads.
+
+    Args:
+        path: a folder, or any address that fsspec knows (``s3://bucket/store``): then only the bytes asked for travel.
+        part: ``(k, n)`` opens every n-th shard from the k-th on, for machines that share out a very large store.
+
+    Attributes:
+        path: where it is.
+        meta: the contents of ``store.json`` (``dataset``, ``splits``, ``licence``, ...).
+        clips: a :class:`ClipInfo` per clip.
+
+    Raises:
+        DataError: there is no store, it is empty, or a newer zoo made it.
+    """
+
+    def __init__(self, path: str | Path, *, part: tuple[int, int] = (0, 1)) -> None:
+        self.path = str(path)
+        self._files = _LocalFiles(self.path) if "://" not in self.path else _RemoteFiles(self.path)
+        self.meta = read_meta(self._files)
+        self._shards = self._files.shards()[part[0] :: part[1]]
+        self._load_index()
+        if not len(self):
+            raise DataError(f"{self.path}: the store holds no clip; run: zoo data prepare {self.meta['dataset']} --out DIR")
+
+    def __len__(self) -> int:
+        return self._ends[-1] if self._ends else 0
+
+    def __getstate__(self) -> dict[str, Any]:
+        # The index is read again rather than sent; the names of the shards pin it, should the store have grown meanwhile.
+        return {"path": self.path, "meta": self.meta, "_files": self._files, "_shards": self._shards}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._load_index()
+
+    def _load_index(self) -> None:
+        # Whole text files and numbers, not objects: ten million clips fit, and forked workers share the memory.
+        self._index = self._files.read_all([f"{shard}.jsonl" for shard in self._shards])
+        ends = [np.flatnonzero(np.frombuffer(text, np.uint8) == ord("\n")) + 1 for text in self._index]
+        self._lines = [np.concatenate([[0], end]) for end in ends]
+        self._ends = list(accumulate(len(end) for end in ends))
+        self._last: tuple[int, _Row] | None = None
+        self._ids: dict[str, int] | None = None
+
+    @property
+    def clips(self) -> Sequence[ClipInfo]:
+        """What is known of each clip, parsed when it is asked for."""
+        return _Clips(self)
+
+    def index(self, clip_id: str) -> int:
+        """The number of a clip.
+
+        Raises:
+            DataError: no such clip.
+        """
+        if self._ids is None:
+            self._ids = {info.id: number for number, info in enumerate(self.clips)}
+        if clip_id not in self._ids:
+            raise DataError(f"{self.path}: no clip '{clip_id}' among {len(self)} (the first is '{self.clips[0].id}')")
+        return self._ids[clip_id]
+
+    def frames(self, index: int, which: slice | Sequence[int] = slice(None)) -> UInt8[Tensor, "n 3 H W"]:
+        """Read some frames of a clip, and only those.
+
+        Args:
+            index: number of the clip.
+            which: a slice, or the numbers of frames in any order (negative ones count from the end).
+
+        Returns:
+            ``(n, 3, H, W)`` uint8 RGB, 0..255, channels last in memory, yours to change.
+        """
+        row = self._row(index)
+        info = row.info
+        wanted = list(range(info.num_frames)[which]) if isinstance(which, slice) else [
+            range(info.num_frames)[number] for number in which
+        ]
+        size = info.height * info.width * 3
+        out = np.empty((len(wanted), info.height, info.width, 3), np.uint8)
+        for first, last in _runs(wanted):
+            start = row.frames + wanted[first] * size
+            self._files.read_into(row.shard, start, out[first:last])
+        return torch.from_numpy(out).permute(0, 3, 1, 2)
+
+    def wave(self, index: int, start: int = 0, stop: int | None = None) -> Float32[Tensor, " S"]:
+        """Samples ``start`` to ``stop`` of a clip's sound, with silence where they lie outside it (:func:`zoo.audio.cut`).
+
+        Returns:
+            ``(stop - start,)`` float32 in [-1, 1] at the clip's sample rate.
+        """
+        row = self._row(index)
+        total = row.info.num_samples
+        stop = total if stop is None else stop
+        first, last = (min(max(edge, 0), total) for edge in (start, stop))
+        out = np.empty(max(last - first, 0), np.float32)
+        if len(out):
+            self._files.read_into(row.shard, row.wave + first * 4, out)
+        left = min(max(-start, 0), stop - start)
+        return F.pad(torch.from_numpy(out), (left, stop - start - left - len(out)))
+
+    def landmarks(self, index: int) -> Float32[Tensor, "T 68 2"]:
+        """The landmarks of a clip: ``(T, 68, 2)`` float32, x and y in pixels of its frames."""
+        row = self._row(index)
+        out = np.empty((row.info.num_frames, NUM_LANDMARKS, 2), np.float32)
+        self._files.read_into(row.shard, row.landmarks, out)
+        return torch.from_numpy(out)
+
+    def clip(self, index: int) -> Clip:
+        """Read a whole clip."""
+        info = self._row(index).info
+        return Clip(
+            id=info.id,
+            speaker=info.speaker,
+            text=info.text,
+            frames=self.frames(index),
+            wave=self.wave(index),
+            landmarks=self.landmarks(index),
+            words=info.words,
+            fps=info.fps,
+            sample_rate=info.sample_rate,
+        )
+
+    def _row(self, index: int) -> _Row:
+        last = self._last
+        if last is not None and last[0] == index:
+            return last[1]
+        if not 0 <= index < len(self):
+            raise IndexError(f"clip {index} of {len(self)}")
+        shard = bisect_right(self._ends, index)
+        line = index - (self._ends[shard - 1] if shard else 0)
+        start, stop = self._lines[shard][line : line + 2]
+        row = parse_row(self._index[shard][start:stop], self._shards[shard])
+        self._last = (index, row)
+        return row
+
+
+class _Clips(Sequence[ClipInfo]):
+    """A view of a store as a sequence of what is known of its clips."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def __len__(self) -> int:
+        return len(self._store)
+
+    @overload
+    def __getitem__(self, index: int) -> ClipInfo: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[ClipInfo]: ...
+    def __getitem__(self, index: int | slice) -> ClipInfo | list[ClipInfo]:
+        if isinstance(index, slice):
+            return [self._store._row(number).info for number in range(len(self))[index]]
+        return self._store._row(range(len(self))[index]).info
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A line of an index: the clip, its shard and where its arrays' bytes start in the ZIP."""
+
+    info: ClipInfo
+    shard: str
+    frames: int
+    wave: int
+    landmarks: int
+    source: str = ""
+
+
+def parse_row(line: bytes, shard: str) -> _Row:
+    """Read one line of a shard's index.
+
+    Raises:
+        DataError: the line is damaged.
+    """
+    try:
+        row = json.loads(line)
+        words = tuple(Word(start, end, text) for start, end, text in row.pop("words"))
+        offsets, source = row.pop("offsets"), row.pop("source")
+        return _Row(ClipInfo(words=words, **row), shard, *offsets, source=source)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise DataError(f"shards/{shard}.jsonl: a line of the index is damaged; run: zoo data verify DIR") from error
+
+
+def format_row(clip: Clip, offsets: tuple[int, int, int], source: str) -> bytes:
+    """The line of a shard's index for a clip whose frames, sound and landmarks start at these bytes of the ZIP."""
+    num_frames, _, height, width = clip.frames.shape
+    row = {
+        "id": clip.id,
+        "speaker": clip.speaker,
+        "text": clip.text,
+        "words": [list(word) for word in clip.words],
+        "num_frames": num_frames,
+        "height": height,
+        "width": width,
+        "num_samples": len(clip.wave),
+        "fps": clip.fps,
+        "sample_rate": clip.sample_rate,
+        "offsets": offsets,
+        "source": source,
+    }
+    return json.dumps(row, ensure_ascii=False).encode() + b"\n"
+
+
+def _runs(numbers: list[int]) -> Iterator[tuple[int, int]]:
+    """Cut a list where a number does not follow the one before: each run is read in one piece."""
+    breaks = [0, *(i for i in range(1, len(numbers)) if numbers[i] != numbers[i - 1] + 1), len(numbers)]
+    return (edges for edges in pairwise(breaks) if edges[0] < edges[1])
+
+
+class _LocalFiles:
+    """Shards in a folder. Reads with ``pread``: no shared file position, and no crash where a file was cut short."""
+
+    def __init__(self, path: str) -> None:
+        self.path = Path(path)
+        self._open: OrderedDict[str, FileIO] = OrderedDict()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"path": self.path, "_open": OrderedDict()}
+
+    def read_text(self, name: str) -> str | None:
+        """The contents of a small file, ``None`` where there is none."""
+        file = self.path / name
+        return file.read_text(encoding="utf-8") if file.is_file() else None
+
+    def shards(self) -> list[str]:
+        """Names of the complete shards, in order."""
+        return sort_shards(file.stem for file in (self.path / "shards").glob("[0-9]*.jsonl"))
+
+    def read_all(self, names: list[str]) -> list[bytes]:
+        """The contents of several files among the shards."""
+        return [(self.path / "shards" / name).read_bytes() for name in names]
+
+    def read_into(self, shard: str, start: int, out: NDArray[Any]) -> None:
+        """Fill an array with the bytes of a shard from ``start`` on."""
+        file = self._open.pop(shard, None)
+        if file is None:
+            try:
+                file = FileIO(self.path / "shards" / f"{shard}.zip")
+            except OSError as error:
+                raise _unreadable(f"{self.path}/shards/{shard}.zip", error.strerror) from error
+        # Dropping the oldest closes it as soon as no other thread reads from it.
+        self._open[shard] = file
+        if len(self._open) > OPEN_FILES:
+            self._open.popitem(last=False)
+        rest = memoryview(out).cast("B")
+        while len(rest):
+            got = os.preadv(file.fileno(), [rest], start)
+            if not got:
+                raise _unreadable(f"{self.path}/shards/{shard}.zip", "it is too short")
+            rest, start = rest[got:], start + got
+
+
+class _RemoteFiles:
+    """Shards behind any address that fsspec knows, read by byte ranges."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._system: tuple[int, Any, str] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"path": self.path, "_system": None}
+
+    def _connect(self) -> tuple[Any, str]:
+        """The file system and the root in it, afresh in every process: fsspec's connections do not survive a fork."""
+        import fsspec
+
+        if self._system is None or self._system[0] != os.getpid():
+            try:
+                system, root = fsspec.core.url_to_fs(self.path)
+            except (ImportError, ValueError) as error:
+                raise DataError(f"{self.path}: this address cannot be used ({error})") from error
+            self._system = (os.getpid(), system, root.rstrip("/"))
+        return self._system[1:]
+
+    def read_text(self, name: str) -> str | None:
+        """The contents of a small file, ``None`` where there is none."""
+        system, root = self._connect()
+        try:
+            return bytes(system.cat_file(f"{root}/{name}")).decode()
+        except FileNotFoundError:
+            return None
+
+    def shards(self) -> list[str]:
+        """Names of the complete shards, in order."""
+        system, root = self._connect()
+        try:
+            files = system.ls(f"{root}/shards", detail=False)
+        except FileNotFoundError:
+            return []
+        return sort_shards(Path(file).stem for file in files if file.endswith(".jsonl"))
+
+    def read_all(self, names: list[str]) -> list[bytes]:
+        """The contents of several files among the shards, fetched at once where the file system can."""
+        system, root = self._connect()
+        paths = [f"{root}/shards/{name}" for name in names]
+        texts = system.cat(paths) if paths else {}
+        return [bytes(texts[path]) for path in paths]
+
+    def read_into(self, shard: str, start: int, out: NDArray[Any]) -> None:
+        """Fill an array with the bytes of a shard from ``start`` on."""
+        system, root = self._connect()
+        path = f"{root}/shards/{shard}.zip"
+        try:
+            data = system.cat_file(path, start=start, end=start + out.nbytes)
+        except OSError as error:
+            raise _unreadable(path, str(error)) from error
+        if len(data) != out.nbytes:
+            raise _unreadable(path, "it is too short")
+        memoryview(out).cast("B")[:] = data
+
+
+def _unreadable(path: str, reason: str | None) -> DataError:
+    return DataError(f"{path}: a shard of the store cannot be read ({reason}); run: zoo data verify on the store")
+
+
+def sort_shards(names: Iterator[str] | Sequence[str]) -> list[str]:
+    """Bring names of shards into the order of their numbers."""
+    return sorted((name for name in names if name.isdigit()), key=int)
+
+
+def read_meta(files: _LocalFiles | _RemoteFiles) -> dict[str, Any]:
+    """Read ``store.json``.
+
+    Raises:
+        DataError: it is missing, damaged or of a newer format.
+    """
+    text = files.read_text("store.json")
+    if text is None:
+        raise DataError(f"{files.path}: no store here; make one with: zoo data prepare DATASET --root ROOT --out {files.path}")
+    try:
+        meta: dict[str, Any] = json.loads(text)
+        version, _ = meta["version"], meta["dataset"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{files.path}/store.json is damaged; prepare the store again") from error
+    if meta.get("format") != FORMAT or version > VERSION:
+        raise DataError(f"{files.path}: a newer zoo made this store (format {version}, known {VERSION}); upgrade the zoo")
+    return meta

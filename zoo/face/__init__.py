@@ -1,0 +1,1 @@
+"""Faces: detectors, landmarks, tracking and crops, one interface over several backends."""

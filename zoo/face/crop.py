@@ -1,0 +1,196 @@
+"""Which part of the picture a method sees: boxes and alignments from landmarks, and the one warp that cuts them out."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from jaxtyping import Float32, Int64, UInt8
+from torch import Tensor
+from torch.nn import functional as F
+
+from zoo.clip import MOUTH
+from zoo.spec import Crop
+
+STABLE = (33, 36, 39, 42, 45)
+"""Points that speech does not move, for alignment (temporal GANs, seed 003: nose base and eye corners)."""
+
+# Where the stable points lie on a mean face whose eye centres are at (-0.5, 0) and (0.5, 0), y pointing down: the mean of dlib's
+# 68 points over 97 frames of six GRID speakers.
+TEMPLATE = ((0.031, 0.796), (-0.699, 0.004), (-0.289, 0.017), (0.291, 0.019), (0.694, -0.003))
+
+FACE_CENTRE, FACE_SIDE = (0.0, 0.9), 2.8
+"""The ``face`` box on the mean face, in eye distances: its upper half ends between nose and lips, and an open jaw stays inside."""
+
+MOUTH_SIDE = 1.3
+"""Side of the ``mouth`` box in mouth widths (At a Glance, seed 002 code: 0.65 to either side)."""
+
+STORE_MARGIN = 1.25
+"""How much larger than the ``face`` box the region kept in a store is, so that other crops and augmentation find pixels."""
+
+POSITION_SIGMA, SIZE_SIGMA = 1.5, 8.0
+"""Smoothing of box centres and sides over time, in frames: detector jitter goes, head movement stays."""
+
+
+def fit_similarity(landmarks: Float32[Tensor, "T 68 2"]) -> Float32[Tensor, "T 2 3"]:
+    """Least-squares similarity that maps the mean face onto the stable points of each frame.
+
+    Args:
+        landmarks: pixels.
+
+    Returns:
+        ``(T, 2, 3)``: mean-face coordinates (eye distances) to pixels. Solved in closed form (Umeyama 1991, in the plane).
+    """
+    target = torch.view_as_complex(landmarks[:, list(STABLE)].contiguous())
+    template = torch.view_as_complex(landmarks.new_tensor(TEMPLATE))
+    centred = template - template.mean()
+    spin = ((target - target.mean(1, keepdim=True)) * centred.conj()).sum(1) / centred.abs().square().sum()
+    shift = target.mean(1) - spin * template.mean()
+    rows = torch.stack([spin.real, -spin.imag, shift.real, spin.imag, spin.real, shift.imag], dim=1)
+    return rows.view(-1, 2, 3)
+
+
+def face_boxes(landmarks: Float32[Tensor, "T 68 2"]) -> Float32[Tensor, "T 3"]:
+    """Centre x, centre y and side in pixels of the square ``face`` box of each frame.
+
+    Only points that speech does not move decide, so the box tells nothing about the mouth: a box that follows the chin
+    would show the method how far the jaw is open.
+    """
+    fit = fit_similarity(landmarks)
+    scale = fit[:, :, 0].norm(dim=1)
+    centre = torch.einsum("tij,j->ti", fit, landmarks.new_tensor((*FACE_CENTRE, 1.0)))
+    return _smooth_boxes(centre, FACE_SIDE * scale)
+
+
+def mouth_boxes(landmarks: Float32[Tensor, "T 68 2"]) -> Float32[Tensor, "T 3"]:
+    """Centre x, centre y and side in pixels of the square ``mouth`` box of each frame."""
+    lips = landmarks[:, MOUTH]
+    width = (lips.amax(1) - lips.amin(1))[:, 0]
+    return _smooth_boxes(lips.mean(1), MOUTH_SIDE * width.median().expand_as(width))
+
+
+def _smooth_boxes(centre: Float32[Tensor, "T 2"], side: Float32[Tensor, " T"]) -> Float32[Tensor, "T 3"]:
+    return torch.cat([_smooth(centre, POSITION_SIGMA), _smooth(side[:, None], SIZE_SIGMA)], dim=1)
+
+
+def _smooth(values: Float32[Tensor, "T n"], sigma: float) -> Float32[Tensor, "T n"]:
+    """Gaussian mean over time; at the ends the window is cut and re-weighted."""
+    time = torch.arange(len(values), dtype=values.dtype)
+    weights = torch.exp(-0.5 * ((time[:, None] - time[None]) / sigma) ** 2)
+    return weights @ values / weights.sum(1, keepdim=True)
+
+
+def crop_boxes(landmarks: Float32[Tensor, "T 68 2"], crop: Crop) -> Int64[Tensor, "T 4"]:
+    """Whole-pixel boxes ``x0, y0, x1, y1`` (right and bottom excluded) of a square crop; may reach outside the picture.
+
+    Args:
+        landmarks: pixels of the picture.
+        crop: ``face`` or ``mouth``.
+    """
+    boxes = face_boxes(landmarks) if crop == "face" else mouth_boxes(landmarks)
+    side = boxes[:, 2:].round().clamp(min=2)
+    corner = (boxes[:, :2] - side / 2 + 0.5).round()
+    return torch.cat([corner, corner + side], dim=1).long()
+
+
+def store_box(landmarks: Float32[Tensor, "T 68 2"], height: int, width: int) -> tuple[int, int, int, int]:
+    """The one region of a clip that a store keeps: all face boxes of the clip with a margin, inside the picture.
+
+    Returns:
+        ``(x0, y0, x1, y1)`` in pixels, right and bottom excluded.
+    """
+    centre, side = face_boxes(landmarks).split([2, 1], dim=1)
+    low = (centre - STORE_MARGIN * side / 2).amin(0).floor()
+    high = (centre + STORE_MARGIN * side / 2).amax(0).ceil()
+    x0, y0 = (int(v) for v in low.clamp(min=0))
+    return x0, y0, min(int(high[0]), width), min(int(high[1]), height)
+
+
+def cut_boxes(
+    frames: UInt8[Tensor, "T 3 H W"], boxes: Int64[Tensor, "T 4"], size: tuple[int, int]
+) -> UInt8[Tensor, "T 3 h w"]:
+    """Cut one box out of each frame and scale it once, with anti-aliasing; outside the picture the edge is repeated.
+
+    Args:
+        frames: 0..255.
+        boxes: from :func:`crop_boxes`.
+        size: height and width of the result.
+
+    Returns:
+        ``(T, 3, h, w)`` uint8, 0..255.
+    """
+    return torch.cat([_cut_box(frame, box.tolist(), size) for frame, box in zip(frames, boxes, strict=True)])
+
+
+def _cut_box(frame: UInt8[Tensor, "3 H W"], box: list[int], size: tuple[int, int]) -> UInt8[Tensor, "1 3 h w"]:
+    x0, y0, x1, y1 = box
+    height, width = frame.shape[1:]
+    if 0 <= x0 and 0 <= y0 and x1 <= width and y1 <= height:
+        region = frame[:, y0:y1, x0:x1]
+    else:
+        rows = torch.arange(y0, y1).clamp(0, height - 1)
+        columns = torch.arange(x0, x1).clamp(0, width - 1)
+        region = frame[:, rows][:, :, columns]
+    return F.interpolate(region[None], size, mode="bilinear", antialias=True, align_corners=False)
+
+
+def box_matrices(boxes: Int64[Tensor, "T 4"], size: tuple[int, int]) -> Float32[Tensor, "T 2 3"]:
+    """The maps from pixels of the crop to pixels of the picture that :func:`cut_boxes` applies (pixel centres whole)."""
+    x0, y0, x1, y1 = boxes.float().unbind(1)
+    sx, sy = (x1 - x0) / size[1], (y1 - y0) / size[0]
+    zero = torch.zeros_like(sx)
+    rows = [sx, zero, x0 + 0.5 * sx - 0.5, zero, sy, y0 + 0.5 * sy - 0.5]
+    return torch.stack(rows, dim=1).view(-1, 2, 3)
+
+
+def aligned_matrices(landmarks: Float32[Tensor, "T 68 2"], size: tuple[int, int]) -> Float32[Tensor, "T 2 3"]:
+    """The maps from pixels of the ``aligned`` crop to pixels of the picture: mean face centred, as wide as the crop."""
+    fit = fit_similarity(_smooth(landmarks.flatten(1), POSITION_SIGMA).view_as(landmarks))
+    height, width = size
+    unit = FACE_SIDE / min(height, width)
+    x, y = FACE_CENTRE
+    to_face = landmarks.new_tensor(
+        [[unit, 0, x - unit * (width - 1) / 2], [0, unit, y - unit * (height - 1) / 2], [0, 0, 1]]
+    )
+    return fit @ to_face
+
+
+def warp(
+    frames: UInt8[Tensor, "T 3 H W"], matrices: Float32[Tensor, "T 2 3"], size: tuple[int, int]
+) -> UInt8[Tensor, "T 3 h w"]:
+    """Sample each frame once along an affine map, averaging over a pixel's area where the picture is made smaller.
+
+    Args:
+        frames: 0..255.
+        matrices: pixels of the result to pixels of the frame.
+        size: height and width of the result.
+
+    Returns:
+        ``(T, 3, h, w)`` uint8, 0..255; outside the picture the edge is repeated.
+    """
+    height, width = size
+    fold = max(1, math.ceil(float(matrices[:, :, 0].norm(dim=1).max())))
+    ys = (torch.arange(height * fold) + 0.5) / fold - 0.5
+    xs = (torch.arange(width * fold) + 0.5) / fold - 0.5
+    grid = torch.stack([*torch.meshgrid(xs, ys, indexing="xy"), torch.ones(height * fold, width * fold)], dim=-1)
+    points = torch.einsum("hwj,tij->thwi", grid, matrices)
+    extent = torch.tensor([frames.shape[3], frames.shape[2]], dtype=torch.float32)
+    sampled = F.grid_sample(
+        frames.float(), (points + 0.5) * 2 / extent - 1, mode="bilinear", padding_mode="border", align_corners=False
+    )
+    return F.avg_pool2d(sampled, fold).round().clamp(0, 255).to(torch.uint8)
+
+
+def crop_matrices(
+    landmarks: Float32[Tensor, "T 68 2"], crop: Crop, size: tuple[int, int]
+) -> Float32[Tensor, "T 2 3"]:
+    """The maps from pixels of any crop to pixels of the picture."""
+    if crop == "aligned":
+        return aligned_matrices(landmarks, size)
+    return box_matrices(crop_boxes(landmarks, crop), size)
+
+
+def map_points(points: Float32[Tensor, "T P 2"], matrices: Float32[Tensor, "T 2 3"]) -> Float32[Tensor, "T P 2"]:
+    """Bring points of the picture into pixels of the crop (the inverse of the crop's maps)."""
+    linear, shift = matrices[:, :, :2], matrices[:, :, 2]
+    return torch.linalg.solve(linear, (points - shift[:, None]).mT).mT

@@ -1,0 +1,226 @@
+"""Following one face through a clip: detect now and then, find the landmarks in every frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import torch
+from jaxtyping import Float32, UInt8
+from torch import Tensor
+
+from zoo.errors import MediaError, NoFaceError
+from zoo.face.backends import make_detector, make_landmarker
+from zoo.face.base import Box, Detector, Landmarker
+
+EVERY = 10
+"""Frames from one detection to the next where nothing special happens."""
+
+MAX_GAP = 10
+"""Longest run of frames without a detected face that is bridged (0.4 s at 25 fps)."""
+
+_SAME_FACE = 0.25  # overlap that two sightings of one face must have: half a side apart, or twice the area
+_SAME_PLACE = 0.055  # in sides: half of one step of dlib's search grid, below which a box is not moved
+_STRAY = 0.05  # in sides: how far eyes and nose may drift against the box between two detections
+_WANTED = "it must show one from the front, upright, at least 40 pixels wide"
+_STEADY = slice(27, 48)  # nose and eyes: what speech does not move
+
+
+@dataclass
+class FaceTrack:
+    """One face in every frame of a clip.
+
+    Attributes:
+        boxes: ``(T, 4)`` float32, ``x0, y0, x1, y1`` in pixels (see :class:`zoo.face.base.Box`).
+        landmarks: ``(T, 68, 2)`` float32, x and y in pixels, pixel centres at whole numbers.
+    """
+
+    boxes: Float32[Tensor, "T 4"]
+    landmarks: Float32[Tensor, "T 68 2"]
+
+
+def track_face(
+    frames: UInt8[Tensor, "T 3 H W"],
+    *,
+    detector: str | Detector = "dlib",
+    landmarker: str | Landmarker = "dlib",
+    every: int = EVERY,
+    face_index: int = 0,
+) -> FaceTrack:
+    """Follow one face from the first frame to the last.
+
+    The face is looked for in every ``every``-th frame, near where it was, and its box is interpolated in between. Where
+    eyes and nose show that the head moved otherwise, there is a detection there too. A face that still is where it was
+    keeps exactly its box, since a shift of one pixel already changes dlib's landmarks by half a pixel.
+
+    Args:
+        frames: RGB, 0..255.
+        detector: name (:func:`zoo.face.backends.make_detector`) or object.
+        landmarker: name (:func:`zoo.face.backends.make_landmarker`) or object.
+        every: frames from one detection to the next; at most :data:`MAX_GAP`, so that no lost face goes unseen.
+        face_index: which face, counted from the largest one (0) in the first frame that shows so many.
+
+    Raises:
+        NoFaceError: there is no face, or it is lost for more than :data:`MAX_GAP` frames; the message says which.
+        MediaError: there are no frames.
+    """
+    if len(frames) == 0:
+        raise MediaError("the video has no frames")
+    detector = make_detector(detector) if isinstance(detector, str) else detector
+    keys = _key_boxes(frames, detector, max(1, min(every, MAX_GAP)), face_index)
+    boxes = _interpolate(keys, len(frames))
+    landmarks = landmarks_in_boxes(frames, boxes, landmarker=landmarker)
+    tried = set(keys)
+    while strayed := _strayed(boxes, landmarks, keys) - tried:
+        tried |= strayed
+        found = {t: _follow(frames[t], detector, Box(*boxes[t].tolist())) for t in strayed}
+        keys |= {t: box for t, box in found.items() if box is not None}
+        better = _interpolate(keys, len(frames))
+        moved = (better != boxes).any(1)
+        if moved.any():
+            landmarks[moved] = landmarks_in_boxes(frames[moved], better[moved], landmarker=landmarker)
+        boxes = better
+    return FaceTrack(boxes, landmarks)
+
+
+def landmarks_in_boxes(
+    frames: UInt8[Tensor, "T 3 H W"], boxes: Float32[Tensor, "T 4"], *, landmarker: str | Landmarker = "dlib"
+) -> Float32[Tensor, "T 68 2"]:
+    """Landmarks in every frame where the box of the face is known; nothing is detected.
+
+    Args:
+        frames: RGB, 0..255.
+        boxes: ``x0, y0, x1, y1`` in pixels (see :class:`zoo.face.base.Box`).
+        landmarker: name (:func:`zoo.face.backends.make_landmarker`) or object.
+
+    Returns:
+        x and y in pixels, pixel centres at whole numbers.
+    """
+    predictor = make_landmarker(landmarker) if isinstance(landmarker, str) else landmarker
+    pairs = zip(frames, boxes.tolist(), strict=True)
+    points = [predictor.landmarks(frame, Box(*box)) for frame, box in pairs]
+    return torch.stack(points) if points else torch.zeros(0, 68, 2)
+
+
+def find_face(
+    picture: UInt8[Tensor, "3 H W"],
+    *,
+    detector: str | Detector = "dlib",
+    landmarker: str | Landmarker = "dlib",
+    face_index: int = 0,
+    name: str = "the picture",
+) -> tuple[Box, Float32[Tensor, "68 2"]]:
+    """Box and landmarks of one face in a photo.
+
+    Args:
+        picture: RGB, 0..255.
+        detector: name (:func:`zoo.face.backends.make_detector`) or object.
+        landmarker: name (:func:`zoo.face.backends.make_landmarker`) or object.
+        face_index: which face, counted from the largest one (0).
+        name: what the error message calls the picture, for example its file.
+
+    Raises:
+        NoFaceError: there is no face, or there are not so many.
+    """
+    detector = make_detector(detector) if isinstance(detector, str) else detector
+    found = detector.detect(picture)
+    if not found:
+        raise NoFaceError(f"no face found in {name}: {_WANTED}")
+    if not 0 <= face_index < len(found):
+        raise NoFaceError(f"no face {face_index} in {name}: {_count(len(found))}, numbered from 0 by size")
+    box = found[face_index]
+    predictor = make_landmarker(landmarker) if isinstance(landmarker, str) else landmarker
+    return box, predictor.landmarks(picture, box)
+
+
+def _key_boxes(frames: Tensor, detector: Detector, every: int, face_index: int) -> dict[int, Box]:
+    """Boxes of the face in some frames, no further apart than :data:`MAX_GAP` missing frames."""
+    last, box = _first_box(frames, detector, every, face_index)
+    keys = {last: box}
+    end = len(frames) - 1
+    step = every
+    while last < end:
+        target = min(last + step, end)
+        found = _follow(frames[target], detector, keys[last])
+        if found is None and target > last + 1:
+            step = (target - last) // 2  # it moved fast or is hidden: look closer
+            continue
+        if found is None:
+            target, found = _after_gap(frames, detector, keys[last], last)
+        keys[target] = found
+        last, step = target, every
+    return keys
+
+
+def _first_box(frames: Tensor, detector: Detector, every: int, face_index: int) -> tuple[int, Box]:
+    most = 0
+    for t in range(min(MAX_GAP + 1, len(frames))):
+        found = detector.detect(frames[t])
+        if 0 <= face_index < len(found):
+            return t, found[face_index]
+        most = max(most, len(found))
+    if most:
+        raise NoFaceError(f"no face {face_index} in the video: {_count(most)}, numbered from 0 by size")
+    late = next((t for t in range(MAX_GAP + 1, len(frames), every) if detector.detect(frames[t])), None)
+    if late is None:
+        raise NoFaceError(f"no face found in the video: {_WANTED}")
+    raise NoFaceError(
+        f"no face in frames 0 to {MAX_GAP}, only later (frame {late}): cut the beginning of the video off"
+    )
+
+
+def _after_gap(frames: Tensor, detector: Detector, box: Box, last: int) -> tuple[int, Box]:
+    """The first sighting after a few frames without one; the end of the clip, unchanged, where that comes first."""
+    end = len(frames) - 1
+    for t in range(last + 2, min(last + 1 + MAX_GAP, end) + 1):
+        found = _follow(frames[t], detector, box)
+        if found is not None:
+            return t, found
+    if end - last <= MAX_GAP:
+        return end, box
+    raise NoFaceError(
+        f"the face is lost in frames {last + 1} to {last + 1 + MAX_GAP} of the video: "
+        f"at most {MAX_GAP} frames in a row can be bridged"
+    )
+
+
+def _follow(picture: Tensor, detector: Detector, box: Box) -> Box | None:
+    """The same face a few frames later, or ``None``. A face in its old place gives the old box, exactly."""
+    found = _match(detector.detect(picture, near=box), box)
+    if found is None:
+        return None
+    steps = (abs(new - old) for new, old in zip(found[:4], box[:4], strict=True))
+    if max(steps) < _SAME_PLACE * box.side:
+        return box
+    # It moved: the whole picture gives the box that detection in every frame would have given.
+    return _match(detector.detect(picture), found) or found
+
+
+def _match(found: list[Box], box: Box) -> Box | None:
+    best = max(found, key=box.overlap, default=None)
+    return best if best is not None and best.overlap(box) >= _SAME_FACE else None
+
+
+def _interpolate(keys: dict[int, Box], length: int) -> Float32[Tensor, "T 4"]:
+    """Boxes in all frames from boxes in some, linear in time and held before the first and after the last."""
+    times = sorted(keys)
+    edges = np.array([keys[t][:4] for t in times])
+    columns = [np.interp(np.arange(length), times, edges[:, i]) for i in range(4)]
+    return torch.from_numpy(np.stack(columns, 1).astype(np.float32))
+
+
+def _strayed(boxes: Tensor, landmarks: Tensor, keys: dict[int, Box]) -> set[int]:
+    """Middles of the stretches between two detections in which the face did not move as its box."""
+    times = sorted(keys)
+    side = (boxes[:, 2:] - boxes[:, :2]).mean(1, keepdim=True)
+    place = ((landmarks[:, _STEADY].mean(1) - (boxes[:, 2:] + boxes[:, :2]) / 2) / side).numpy()
+    usual = np.stack([np.interp(np.arange(len(boxes)), times, place[times, i]) for i in range(2)], 1)
+    stray = np.linalg.norm(place - usual, axis=1)
+    return {
+        (start + stop) // 2 for start, stop in pairwise(times) if stop - start > 1 and stray[start:stop].max() > _STRAY
+    }
+
+
+def _count(faces: int) -> str:
+    return "there is 1 face" if faces == 1 else f"there are {faces} faces"

@@ -1,0 +1,154 @@
+"""Light descriptions of methods, data sets and metrics: what entry points point at. Nothing here imports torch."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any, Literal
+
+API_VERSION = 1
+"""The contract between the zoo and its plugins. It grows when a plugin written for the old one would break."""
+
+Crop = Literal["face", "aligned", "mouth"]
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """What a method eats; the shared data module yields exactly this.
+
+    Attributes:
+        crop: which part of the picture: ``face`` (square box around the face, upright), ``aligned`` (face brought onto a
+            mean face by a similarity transform) or ``mouth`` (square box around the lips).
+        size: height and width of that crop in pixels.
+        frames: frames per training window; ``None`` is the whole clip.
+        context: samples of sound that one frame hears, centred on the frame (:func:`zoo.audio.frame_centre`).
+        identity: how the identity is given: ``still`` pictures of the same speaker from elsewhere in the clip, or the
+            ``first`` frame of the clip.
+        num_identity: how many such pictures.
+        identity_gap: least distance in frames between an identity picture and the window.
+        paste: which part of the crop the method draws and ``zoo predict`` puts back: ``all``, or the ``lower`` half.
+        fps: frames per second that the method was made for.
+        sample_rate: samples per second that the method was made for.
+    """
+
+    crop: Crop = "face"
+    size: tuple[int, int] = (96, 96)
+    frames: int | None = 1
+    context: int = 6000
+    identity: Literal["still", "first"] = "still"
+    num_identity: int = 1
+    identity_gap: int = 6
+    paste: Literal["all", "lower"] = "all"
+    fps: float = 25.0
+    sample_rate: int = 16_000
+
+
+@dataclass(frozen=True)
+class Paper:
+    """Where a method comes from."""
+
+    title: str
+    authors: str
+    venue: str
+    year: int
+    url: str = ""
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What all specs share.
+
+    Attributes:
+        name: how users call it; equal to the entry point's name.
+        summary: one line for ``zoo list``.
+        target: ``"package.module:attribute"`` of the heavy class or function, imported only when it is used.
+        api_version: the contract it was written for (:data:`API_VERSION`).
+        licence: licence of the code, and what else a user must know about rights.
+    """
+
+    name: str
+    summary: str
+    target: str
+    api_version: int = API_VERSION
+    licence: str = ""
+
+    def load(self) -> Any:
+        """Import the class or function that this spec describes."""
+        return load_object(self.target)
+
+
+@dataclass(frozen=True)
+class MethodSpec(Spec):
+    """A talking-face method.
+
+    Attributes:
+        config: ``"package.module:Class"`` of the typed dataclass of its settings (light: no torch).
+        paper: where the method comes from.
+        shown: what the method is shown of the true video when it is tested, for the leaderboard.
+        recipes: package whose ``<dataset>.yaml`` files hold the settings for each data set.
+        default_dataset: the recipe that ``zoo fit NAME`` means.
+        capabilities: what it can do, for example ``"any-length"``, ``"photo"``, ``"video"``.
+    """
+
+    config: str = ""
+    paper: Paper = field(default_factory=lambda: Paper("", "", "", 0))
+    shown: str = ""
+    recipes: str = ""
+    default_dataset: str = "synthgrid"
+    capabilities: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class DatasetSpec(Spec):
+    """A source of clips. ``target`` is a :class:`zoo.data.source.Source`.
+
+    Attributes:
+        citation: whom to credit.
+        url: where its owner publishes it.
+        splits: named ways to divide it (:mod:`zoo.data.splits`), the default first.
+    """
+
+    citation: str = ""
+    url: str = ""
+    splits: tuple[str, ...] = ("by-speaker",)
+
+
+@dataclass(frozen=True)
+class MetricSpec(Spec):
+    """A measure. ``target`` is a ``torchmetrics.Metric``.
+
+    Attributes:
+        unit: of its values, for example ``px``.
+        lower_is_better: direction.
+    """
+
+    unit: str = ""
+    lower_is_better: bool = True
+
+
+def load_object(path: str) -> Any:
+    """Import ``"package.module:attribute"``.
+
+    Raises:
+        ImportError: the module or the attribute does not exist.
+    """
+    module, _, name = path.partition(":")
+    try:
+        return getattr(import_module(module), name)
+    except AttributeError as error:
+        raise ImportError(f"module '{module}' has no '{name}'") from error
+
+
+def setting(default: Any, text: str, source: str = "") -> Any:
+    """A field of a settings dataclass that carries its own help, shown by ``zoo info``.
+
+    Args:
+        default: the default value; a list or dict is copied for every instance.
+        text: what it does, with its unit.
+        source: where the number comes from: paper and equation or table, "code", or "ours".
+    """
+    metadata = {"help": text, "source": source}
+    if isinstance(default, (list, dict)):
+        return dataclasses.field(default_factory=lambda: default.copy(), metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
