@@ -25,6 +25,7 @@ class DataConfig:
     root: str | None = setting(None, "folder (or fsspec URL) of the prepared store; none: the data set's own in the cache")
     split: str | None = setting(None, "how clips are divided into train, val and test; none: the data set's first")
     clips: int = setting(160, "how many clips are made where the data set makes its own")
+    seed: int = setting(0, "seed of made clips; apart from the run's seed, so that runs can share them")
     batch_size: int = setting(16, "windows per step and process")
     num_workers: int = setting(0, "processes that load data; 0 loads in the training process")
     windows_per_clip: int = setting(1, "windows drawn from each training clip in one epoch")

@@ -107,11 +107,13 @@ class DatasetSpec(Spec):
         citation: whom to credit.
         url: where its owner publishes it.
         splits: named ways to divide it (:mod:`zoo.data.splits`), the default first.
+        embedded: whether it makes its own clips, so that no root is needed.
     """
 
     citation: str = ""
     url: str = ""
     splits: tuple[str, ...] = ("by-speaker",)
+    embedded: bool = False
 
 
 @dataclass(frozen=True)

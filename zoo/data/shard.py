@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import zipfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -160,7 +161,8 @@ def write_store(
             writer.close()
         for name in names:
             publish_shard(path, temporary, name)
-        temporary.rmdir()
         write_meta(path, {"dataset": dataset, "splits": list(splits), **meta, "shards": names})
     except OSError as error:
         raise DataError(f"{path}: the store cannot be written ({error.strerror})") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)

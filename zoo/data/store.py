@@ -73,7 +73,7 @@ class Store:
 
     def __init__(self, path: str | Path, *, part: tuple[int, int] = (0, 1)) -> None:
         self.path = str(path)
-        self._files = _LocalFiles(self.path) if "://" not in self.path else _RemoteFiles(self.path)
+        self._files = open_files(path)
         self.meta = read_meta(self._files)
         self._shards = self._files.shards()[part[0] :: part[1]]
         self._load_index()
@@ -221,6 +221,11 @@ class _Row:
     landmarks: int
     source: str = ""
 
+    @property
+    def offsets(self) -> tuple[int, int, int]:
+        """Where frames, sound and landmarks start."""
+        return self.frames, self.wave, self.landmarks
+
 
 def parse_row(line: bytes, shard: str) -> _Row:
     """Read one line of a shard's index.
@@ -363,6 +368,11 @@ class _RemoteFiles:
         if len(data) != out.nbytes:
             raise _unreadable(path, "it is too short")
         memoryview(out).cast("B")[:] = data
+
+
+def open_files(path: str | Path) -> _LocalFiles | _RemoteFiles:
+    """The files of a store, whether there is one or not."""
+    return _RemoteFiles(str(path)) if "://" in str(path) else _LocalFiles(str(path))
 
 
 def _unreadable(path: str, reason: str | None) -> DataError:

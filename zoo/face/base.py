@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from jaxtyping import Float32, UInt8
 from torch import Tensor
@@ -51,6 +51,7 @@ class Box(NamedTuple):
         return shared / union if union > 0 else 0.0
 
 
+@runtime_checkable
 class Detector(Protocol):
     """Finds faces in one picture."""
 
@@ -64,6 +65,7 @@ class Detector(Protocol):
         ...
 
 
+@runtime_checkable
 class Landmarker(Protocol):
     """Finds the 68 points of one face."""
 

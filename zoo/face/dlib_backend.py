@@ -15,7 +15,6 @@ import torch
 from jaxtyping import Float32, UInt8
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.functional import interpolate
 
 from zoo.clip import NUM_LANDMARKS
 from zoo.errors import ZooError
@@ -29,7 +28,9 @@ _PYRAMID = 1.2  # dlib's scanner shrinks the picture by 5/6 from level to level
 _WINDOW = 72.4  # side in pixels of a detection on the first level, measured
 _CELL = 8  # pixels per HOG cell on every level
 _NEAR_THRESHOLD = -0.3  # a face was here a moment ago, so a weaker answer is believed than in a whole picture
-_MARGINS = (0.2, 1.0)  # in sides of the box: the second is for a face that moved on
+# Margin in sides of the box, and levels below the box's own that are searched too: a face about where it was, then one
+# that moved on.
+_SEARCHES = ((0.1, 1), (1.0, 2))
 
 
 class DlibDetector:
@@ -41,24 +42,31 @@ class DlibDetector:
     def detect(self, picture: UInt8[Tensor, "3 H W"], near: Box | None = None) -> list[Box]:
         """See :class:`zoo.face.base.Detector`. The picture is doubled once where nothing is found in it."""
         if near is None:
-            return self._search(picture, upsample=0) or self._search(picture, upsample=1)
+            whole = _array(picture)
+            return self._search(whole, upsample=0) or self._search(whole, upsample=1)
         level = _level(near)
-        # Nothing much smaller than the last face is looked for, so the levels below its own need not be scanned.
-        scale = _PYRAMID ** max(level - 1, 0)
-        for margin in _MARGINS:
-            x0, y0, x1, y1 = _around(near, margin, picture, _CELL * _PYRAMID**level)
-            region = _shrink(picture[:, y0:y1, x0:x1], scale)
-            found = self._search(region, int(level < 1), _NEAR_THRESHOLD)
+        for margin, finer in _SEARCHES:
+            x0, y0, x1, y1 = _around(near, margin, picture, 5 * _CELL * _PYRAMID**level)
+            region = _array(picture[:, y0:y1, x0:x1])
+            small = _shrink(region, levels=level - finer)
+            found = self._search(small, int(level < finer), _NEAR_THRESHOLD)
             if found:
-                return [_enlarge(box, scale, x0, y0) for box in found]
+                scale_y, scale_x = (
+                    (size - 1) / (less - 1) for size, less in zip(region.shape[:2], small.shape[:2], strict=True)
+                )
+                return [
+                    Box(b.x0 * scale_x + x0, b.y0 * scale_y + y0, b.x1 * scale_x + x0, b.y1 * scale_y + y0, b.score)
+                    for b in found
+                ]
         return []
 
-    def _search(self, picture: Tensor, upsample: int, threshold: float = 0.0) -> list[Box]:
-        if picture.numel() == 0:
+    def _search(self, picture: NDArray[np.uint8], upsample: int, threshold: float = 0.0) -> list[Box]:
+        if picture.size == 0:
             return []
-        rectangles, scores, _ = self._detector.run(_array(picture), upsample, threshold)
+        rectangles, scores, _ = self._detector.run(picture, upsample, threshold)
         boxes = [
-            Box(r.left(), r.top(), r.right(), r.bottom(), score) for r, score in zip(rectangles, scores, strict=True)
+            Box(float(r.left()), float(r.top()), float(r.right()), float(r.bottom()), score)
+            for r, score in zip(rectangles, scores, strict=True)
         ]
         return sorted(boxes, key=lambda box: box.area, reverse=True)
 
@@ -108,25 +116,21 @@ def _level(box: Box) -> int:
     return max(round(math.log(max(box.side, 1.0) / _WINDOW, _PYRAMID)), 0)
 
 
-def _shrink(region: Tensor, scale: float) -> Tensor:
-    height, width = (round(size / scale) for size in region.shape[1:])
-    if scale == 1 or min(height, width) == 0:
-        return region
-    return interpolate(region[None], (height, width), mode="bilinear", antialias=True)[0]
-
-
-def _enlarge(box: Box, scale: float, x0: int, y0: int) -> Box:
-    """From pixels of a shrunk region to pixels of the picture."""
-    shifts = (x0, y0, x0, y0)
-    left, top, right, bottom = ((edge + 0.5) * scale - 0.5 + shift for edge, shift in zip(box[:4], shifts, strict=True))
-    return Box(left, top, right, bottom, box.score)
+def _shrink(region: NDArray[np.uint8], levels: int) -> NDArray[np.uint8]:
+    """The region on a level of dlib's pyramid, made level by level as dlib does: the scores come out the same."""
+    for _ in range(levels):
+        height, width = (int(size / _PYRAMID) for size in region.shape[:2])
+        if min(height, width) < 2:
+            break
+        region = _dlib().resize_image(region, height, width)
+    return region
 
 
 def _around(box: Box, margin: float, picture: Tensor, grid: float) -> tuple[int, int, int, int]:
     """Corners ``x0, y0, x1, y1`` of a region of the picture around a box.
 
-    The upper left corner falls on a multiple of ``grid``: with the size of a HOG cell, the detector then sees the
-    same cells in the region as in the whole picture and puts its box within a pixel or two of the same place.
+    The upper left corner falls on a multiple of ``grid``. With five HOG cells of the box's own level, which are six of
+    the level below, the detector sees the same cells in the region as in the whole picture and mostly answers the same.
     """
     height, width = picture.shape[1:]
     extra = margin * box.side

@@ -74,8 +74,9 @@ def track_face(
     tried = set(keys)
     while strayed := _strayed(boxes, landmarks, keys) - tried:
         tried |= strayed
-        found = {t: _follow(frames[t], detector, Box(*boxes[t].tolist())) for t in strayed}
-        keys |= {t: box for t, box in found.items() if box is not None}
+        for t in strayed:
+            found = _follow(frames[t], detector, Box(*boxes[t].tolist()))
+            keys |= {} if found is None else {t: found}
         better = _interpolate(keys, len(frames))
         moved = (better != boxes).any(1)
         if moved.any():
@@ -187,14 +188,14 @@ def _after_gap(frames: Tensor, detector: Detector, box: Box, last: int) -> tuple
 
 def _follow(picture: Tensor, detector: Detector, box: Box) -> Box | None:
     """The same face a few frames later, or ``None``. A face in its old place gives the old box, exactly."""
-    found = _match(detector.detect(picture, near=box), box)
-    if found is None:
+    near = _match(detector.detect(picture, near=box), box)
+    if near is None:
         return None
-    steps = (abs(new - old) for new, old in zip(found[:4], box[:4], strict=True))
+    steps = (abs(new - old) for new, old in zip(near[:4], box[:4], strict=True))
     if max(steps) < _SAME_PLACE * box.side:
         return box
     # It moved: the whole picture gives the box that detection in every frame would have given.
-    return _match(detector.detect(picture), found) or found
+    return _match(detector.detect(picture), near) or near
 
 
 def _match(found: list[Box], box: Box) -> Box | None:

@@ -1,8 +1,9 @@
 """The shape of a drawn face and how it moves: every pixel and every landmark comes from the functions here.
 
-Three systems of coordinates, all in pixels of the 256 x 256 picture: the *skin*, on which the resting face is painted; the
-*face*, after jaw, cheeks and brows have moved the skin; the *picture*, after the head has turned and moved. Maps towards the
-skin are explicit (that is what resampling needs), maps towards the picture invert them to below a hundredth of a pixel.
+Three systems of coordinates, all in pixels of the 256 x 256 picture: the *skin*, on which the resting face is painted;
+the *face*, after jaw, cheeks and brows have moved the skin; the *picture*, after the head has turned and moved. Maps
+towards the skin are explicit (that is what resampling needs), maps towards the picture invert them to below a hundredth
+of a pixel.
 """
 
 from __future__ import annotations
@@ -23,13 +24,13 @@ SIZE = 256
 """Height and width of the pictures in pixels."""
 
 _LEFT_HALF = (
-    (-0.600, 0.089), (-0.584, 0.258), (-0.564, 0.424), (-0.542, 0.591), (-0.498, 0.749), (-0.417, 0.889), (-0.301, 1.002),
-    (-0.163, 1.088), (0.0, 1.117),
+    (-0.600, 0.089), (-0.584, 0.258), (-0.564, 0.424), (-0.542, 0.591), (-0.498, 0.749), (-0.417, 0.889),
+    (-0.301, 1.002), (-0.163, 1.088), (0.0, 1.117),
     (-0.500, -0.085), (-0.428, -0.164), (-0.318, -0.185), (-0.204, -0.167), (-0.098, -0.126),
     (0.0, 0.0), (0.0, 0.105), (0.0, 0.206), (0.0, 0.315), (-0.123, 0.424), (-0.063, 0.444), (0.0, 0.460),
     (-0.378, 0.038), (-0.312, 0.001), (-0.230, 0.000), (-0.157, 0.047), (-0.232, 0.067), (-0.315, 0.069),
 )  # fmt: skip
-"""Left half of the mean of dlib's landmarks on GRID (s1, s2, s3, s5, s20, s22), origin at point 27, unit = brow span."""
+"""Left half of the mean of dlib's landmarks on six speakers of GRID: origin at point 27, unit = brow span."""
 
 MOUTH_Y = 0.692
 MOUTH_HALF_WIDTH = 0.222
@@ -43,7 +44,7 @@ _EYE_LOWER = torch.tensor([0.33, -0.42], dtype=torch.float64)
 
 
 def mean_points() -> Float64[np.ndarray, "48 2"]:
-    """The mean face without lips: iBUG points 0..47, origin at point 27, unit = distance between the brows' outer ends."""
+    """The mean face without lips: iBUG points 0..47, origin at point 27, unit = span of the brows."""
     half = np.array(_LEFT_HALF)
     mirrored = half * (-1, 1)
     jaw = np.concatenate([half[:9], mirrored[7::-1]])
@@ -62,6 +63,7 @@ def speaker_points(speaker: Speaker) -> Float64[np.ndarray, "48 2"]:
     points[3:14, 0] *= 1 + 0.035 * jaw * np.sin(np.linspace(0, np.pi, 11))
     points[5:12, 1] += 0.025 * chin * np.sin(np.linspace(0, np.pi, 7))
     points[17:27, 1] += 0.014 * brow + 0.012 * arch * (np.abs(points[17:27, 0]) - 0.3) / 0.2
+    points[[20, 21, 22, 23], 1] -= (0.006, 0.014, 0.014, 0.006)
     points[28:36, 1] *= 1 + 0.04 * nose
     points[31:36, 0] *= 1 + 0.08 * ala
     points[36:48, 0] += side[36:48] * 0.008 * eyes
@@ -91,7 +93,7 @@ class Lips:
     lower: Float[Tensor, "T 1 1"]
 
     def edges(self, u: Float[Tensor, "#T *pixels"]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Heights of the four edges (upper outer, upper inner, lower inner, lower outer) at ``u``: -1, 1 are the corners."""
+        """Heights of upper outer, upper inner, lower inner and lower outer edge at ``u`` (-1, 1: the corners)."""
         square = (u * u).clamp(max=1)
         arch = (1 - square) ** 0.8
         gap = (1 - square / 0.74).clamp(min=0) ** 0.7
@@ -113,7 +115,14 @@ class Lips:
 
 @dataclass(frozen=True)
 class Eye:
-    """One eye in face coordinates: ``middle`` and unit vector ``axis`` (x, y), ``half`` width, lids ``up`` and ``down``, pixels."""
+    """One eye in face coordinates.
+
+    Attributes:
+        middle: x and y between the corners, pixels.
+        axis: unit vector from the left to the right corner in the picture.
+        half: half the width, pixels.
+        up, down: how far the middle of the upper and lower lid lie from the axis, pixels.
+    """
 
     middle: tuple[float, float]
     axis: tuple[float, float]
@@ -135,7 +144,9 @@ class Eye:
     def points(self, blink: Float64[Tensor, " T"], *, mirrored: bool) -> Float64[Tensor, "T 6 2"]:
         """The 6 landmarks from left corner to right corner and back below, in face coordinates."""
         above, below = (-_EYE_UPPER.flip(0), -_EYE_LOWER.flip(0)) if mirrored else (_EYE_UPPER, _EYE_LOWER)
-        along = torch.cat([torch.tensor([-1.0], dtype=torch.float64), above, torch.ones(1, dtype=torch.float64), below])[None]
+        along = torch.cat(
+            [torch.tensor([-1.0], dtype=torch.float64), above, torch.ones(1, dtype=torch.float64), below]
+        )[None]
         upper, lower = self.lids(along, blink[:, None])
         down = torch.cat([upper[:, :4], lower[:, 4:].expand(len(blink), 2)], 1)
         along = along * self.half
@@ -172,7 +183,7 @@ class Face:
 
     @cached_property
     def mouth(self) -> tuple[float, float, float]:
-        """x and y of the middle of the resting mouth, and half its width, in pixels."""
+        """X and y of the middle of the resting mouth, and half its width, in pixels."""
         down, wide = 0.012 * self.speaker.shape[2] + 0.012 * self.speaker.shape[6], 1 + 0.05 * self.speaker.shape[8]
         return self.origin[0], self.origin[1] + (MOUTH_Y + down) * self.unit, MOUTH_HALF_WIDTH * wide * self.unit
 
@@ -187,7 +198,11 @@ class Face:
             axis = across / (2 * half)
             below = (points - middle) @ np.array([-axis[1], axis[0]])
             up, down = -below[1:3].mean() / 0.86, below[4:6].mean() / 0.86
-            eyes.append(Eye((float(middle[0]), float(middle[1])), (float(axis[0]), float(axis[1])), half, float(up), float(down)))
+            eyes.append(
+                Eye(
+                    (float(middle[0]), float(middle[1])), (float(axis[0]), float(axis[1])), half, float(up), float(down)
+                )
+            )
         return eyes[0], eyes[1]
 
     def jaw_drop(self, track: MouthTrack) -> Float64[Tensor, " T"]:
@@ -246,7 +261,6 @@ class Face:
         found = points
         for _ in range(12):
             found = points + torch.stack(self.turn_shift(found[..., 0], found[..., 1], motion), -1)
-        found = points * 0 + found
         pivot = torch.tensor(self.pivot, dtype=torch.float64)
         cos, sin = motion.scale * torch.cos(motion.roll), motion.scale * torch.sin(motion.roll)
         x, y = (found - pivot).unbind(-1)
@@ -259,7 +273,7 @@ class Face:
         return self.origin[0], self.origin[1] + 1.1 * self.unit
 
     def from_picture(self, x: Tensor, y: Tensor, motion: Motion, *, neck: bool) -> tuple[Tensor, Tensor]:
-        """Picture coordinates to face coordinates; with ``neck`` the movement of the head dies away towards the shoulders."""
+        """Picture coordinates to face coordinates; with ``neck`` the head's movement dies away to the shoulders."""
         shape = (-1,) + (1,) * (x.dim() - 1)
         cos = (torch.cos(motion.roll) / motion.scale).to(x).reshape(shape)
         sin = (torch.sin(motion.roll) / motion.scale).to(x).reshape(shape)

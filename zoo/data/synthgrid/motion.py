@@ -38,11 +38,13 @@ class Motion:
     gaze_y: Float64[Tensor, " T"]
 
 
-def _sway(rng: np.random.Generator, time: Float64[np.ndarray, " T"], size: float, rest: float = 0.0) -> Float64[np.ndarray, " T"]:
+def _sway(
+    rng: np.random.Generator, time: Float64[np.ndarray, " T"], size: float, rest: float = 0.0
+) -> Float64[np.ndarray, " T"]:
     """A slow wander of about ``size`` around a place drawn with spread ``rest``."""
     rates, phases = rng.uniform((0.1, 0.3, 0.6), (0.3, 0.6, 1.0)), rng.uniform(0, 2 * np.pi, 3)
     waves = np.sin(2 * np.pi * rates * time[:, None] + phases) @ np.array([0.6, 0.3, 0.15])
-    return size * waves + rest * rng.uniform(-1, 1)
+    return np.asarray(size * waves + rest * rng.uniform(-1, 1))
 
 
 def _blinks(rng: np.random.Generator, time: Float64[np.ndarray, " T"]) -> Float64[np.ndarray, " T"]:
@@ -53,7 +55,7 @@ def _blinks(rng: np.random.Generator, time: Float64[np.ndarray, " T"]) -> Float6
         since = time - moment
         shut = np.maximum(shut, np.clip(np.minimum(1.25 + since / 0.07, 1.5 - since / 0.12), 0, 1))
         moment += rng.uniform(1.4, 4.5)
-    return shut * shut * (3 - 2 * shut)
+    return np.asarray(shut * shut * (3 - 2 * shut))
 
 
 def sample_motion(

@@ -20,15 +20,21 @@ HAIRS: tuple[Colour, ...] = (
     (0.10, 0.08, 0.07), (0.17, 0.11, 0.08), (0.28, 0.18, 0.11), (0.42, 0.28, 0.16),
     (0.62, 0.46, 0.27), (0.74, 0.60, 0.38), (0.50, 0.24, 0.11), (0.52, 0.51, 0.50),
 )  # fmt: skip
-IRISES: tuple[Colour, ...] = ((0.24, 0.14, 0.08), (0.33, 0.20, 0.10), (0.30, 0.36, 0.20), (0.27, 0.40, 0.52), (0.36, 0.42, 0.46))
+IRISES: tuple[Colour, ...] = (
+    (0.24, 0.14, 0.08),
+    (0.33, 0.20, 0.10),
+    (0.30, 0.36, 0.20),
+    (0.27, 0.40, 0.52),
+    (0.36, 0.42, 0.46),
+)
 CLOTHES: tuple[Colour, ...] = (
-    (0.16, 0.20, 0.32), (0.45, 0.12, 0.14), (0.85, 0.85, 0.83), (0.15, 0.15, 0.16), (0.22, 0.38, 0.30), (0.55, 0.58, 0.64),
-    (0.42, 0.28, 0.46), (0.75, 0.62, 0.40),
+    (0.16, 0.20, 0.32), (0.45, 0.12, 0.14), (0.85, 0.85, 0.83), (0.15, 0.15, 0.16), (0.22, 0.38, 0.30),
+    (0.55, 0.58, 0.64), (0.42, 0.28, 0.46), (0.75, 0.62, 0.40),
 )  # fmt: skip
 
 HAIRCUTS_MAN = ("short", "side", "crop", "bald", "curly")
 HAIRCUTS_WOMAN = ("long", "bob", "bun", "side", "curly")
-BEARDS = ("none", "none", "none", "stubble", "full", "goatee", "moustache")
+BEARDS = ("none", "none", "none", "none", "stubble", "stubble", "full", "goatee", "moustache")
 ACCENTS = ("en", "en-us", "en-gb-x-rp", "en-gb-scotland", "en-029", "en-gb-x-gbclan")
 
 
@@ -38,7 +44,7 @@ class Speaker:
 
     Attributes:
         voice: how they sound.
-        shape: ``(12,)`` standard normal numbers that bend the mean face (:func:`zoo.data.synthgrid.face.speaker_points`).
+        shape: ``(12,)`` numbers, -2..2, that bend the mean face (:func:`~zoo.data.synthgrid.face.speaker_points`).
         unit: pixels between the outer ends of the brows.
         skin, hair, iris, lips, clothes: colours, 0..1.
         haircut, beard: names.
@@ -103,7 +109,8 @@ def sample_speaker(rng: np.random.Generator) -> Speaker:
     make_up = rng.uniform(0.3, 1.0) if woman else rng.uniform(0.0, 0.3)
     natural = np.array(skin) * (0.86, 0.62, 0.62)
     lips = natural * (1 - 0.5 * make_up) + 0.5 * make_up * np.array([0.66, 0.16, 0.22]) * (0.5 + 0.6 * skin[0])
-    hue = rng.uniform(0.25, 0.75, 3)
+    grey = rng.uniform(0.3, 0.7)
+    hue = grey + 0.45 * (rng.uniform(0.25, 0.75, 3) - grey)
     top = hue * rng.uniform(0.7, 1.2)
     bottom = top * rng.uniform(0.6, 1.1)
     return Speaker(
@@ -125,6 +132,9 @@ def sample_speaker(rng: np.random.Generator) -> Speaker:
         open_gain=float(rng.uniform(0.88, 1.12)),
         wide_gain=float(rng.uniform(0.88, 1.12)),
         liveliness=float(rng.uniform(0.5, 1.3)),
-        backdrop=((float(top[0]), float(top[1]), float(top[2])), (float(bottom[0]), float(bottom[1]), float(bottom[2]))),
+        backdrop=(
+            (float(top[0]), float(top[1]), float(top[2])),
+            (float(bottom[0]), float(bottom[1]), float(bottom[2])),
+        ),
         texture_seed=int(rng.integers(2**31)),
     )

@@ -1,4 +1,4 @@
-"""From phoneme times to the movement of the mouth: viseme targets, blended with dominance functions (coarticulation)."""
+"""From phoneme times to the movement of the mouth: viseme targets blended by dominance (coarticulation)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CLOSURE_BEFORE_S = 0.045
 """espeak times a stop by its burst: the closure that the burst ends is this long."""
 
 CLOSURE_AFTER_S = 0.012
-"""How long the lips still touch after the burst begins. Closure lasts longer than a frame, so that one always shows it."""
+"""How long the lips still touch after the burst begins. A closure outlasts a frame, so that one always shows it."""
 
 CLOSURE_RAMP_S = 0.075
 """How long the lips take to close and to part."""
@@ -125,7 +125,9 @@ def _segments(phonemes: Sequence[Phoneme]) -> list[tuple[float, float, Viseme]]:
     for sound in phonemes:
         targets = VISEMES[sound.name]
         step = (sound.end_s - sound.start_s) / len(targets)
-        parts += [(sound.start_s + k * step, sound.start_s + (k + 1) * step, target) for k, target in enumerate(targets)]
+        parts += [
+            (sound.start_s + k * step, sound.start_s + (k + 1) * step, target) for k, target in enumerate(targets)
+        ]
     spoken = [part for part in parts if part[2] is not _REST]
     # Lips close a little after the voice has died away, not with its last sample.
     first, last = spoken[0][0], spoken[-1][1] - 0.05
@@ -147,8 +149,8 @@ def _closure(time: Float64[Tensor, " T"], segments: Sequence[tuple[float, float,
 def mouth_track(phonemes: Sequence[Phoneme], time: Float64[Tensor, " T"], *, lead_s: float = 0.04) -> MouthTrack:
     """Move the mouth to an utterance.
 
-    Every sound pulls towards its viseme with a weight that rises before it and falls after it (dominance functions, Cohen
-    and Massaro, 1993); what shows is the weighted mean. Closures of the lips are made in full on top of that.
+    Every sound pulls towards its viseme with a weight that rises before it and falls after it (dominance functions,
+    Cohen and Massaro, 1993); what shows is the weighted mean. Closures of the lips are made in full on top of that.
 
     Args:
         phonemes: sounds with their times in seconds; each name must be in :data:`VISEMES`.
@@ -160,7 +162,10 @@ def mouth_track(phonemes: Sequence[Phoneme], time: Float64[Tensor, " T"], *, lea
     """
     segments = _segments(phonemes)
     start, end = (torch.tensor([part[k] for part in segments], dtype=torch.float64) for k in (0, 1))
-    value = {name: torch.tensor([getattr(part[2], name) for part in segments], dtype=torch.float64) for name in Viseme._fields}
+    value = {
+        name: torch.tensor([getattr(part[2], name) for part in segments], dtype=torch.float64)
+        for name in Viseme._fields
+    }
     now = (time + lead_s)[:, None]
     scale = SPREAD_S * 2**0.5
     presence = (torch.erf((now - start) / scale) - torch.erf((now - end) / scale)) / 2

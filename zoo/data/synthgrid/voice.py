@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from importlib import import_module
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -60,7 +61,13 @@ class Voice:
 
 @dataclass
 class Speech:
-    """An utterance: ``wave`` ``(S,)`` float32 in [-1, 1] at 16 kHz; ``phonemes`` in order; ``words`` as (start, end) in seconds."""
+    """An utterance.
+
+    Attributes:
+        wave: ``(S,)`` float32 in [-1, 1], mono at 16 kHz.
+        phonemes: its sounds in order.
+        words: start and end of each word in seconds.
+    """
 
     wave: Float32[Tensor, " S"]
     phonemes: tuple[Phoneme, ...]
@@ -90,10 +97,8 @@ _Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctype
 def _open_library() -> tuple[Any, bytes]:
     """Load libespeak-ng and say where its data lies."""
     try:
-        import espeakng_loader
-
-        library = ctypes.CDLL(espeakng_loader.get_library_path())
-        return library, str(espeakng_loader.get_data_path()).encode()
+        loader: Any = import_module("espeakng_loader")
+        return ctypes.CDLL(loader.get_library_path()), str(loader.get_data_path()).encode()
     except (ImportError, OSError) as error:
         raise ZooError(f"espeak-ng cannot be loaded ({error}); install it with: pip install espeakng-loader") from error
 
@@ -102,15 +107,18 @@ def _open_library() -> tuple[Any, bytes]:
 def _fresh_library() -> Iterator[tuple[Any, int]]:
     """A newly loaded, initialised library and its sample rate.
 
-    The library keeps the state of its noise, flutter and echo from one utterance to the next, so the same sentence would
-    sound different each time. Unloading it (1 ms) is the only reset it has; its noise comes from the C library's ``rand``.
+    The library keeps the state of its noise, flutter and echo from one utterance to the next, so the same sentence
+    would sound different each time. Unloading it (1 ms) is the only reset it has; ``srand`` resets the C library's
+    noise, which it draws on.
     """
     process = ctypes.CDLL(None)
     library, data = _open_library()
     try:
         rate = library.espeak_Initialize(_SYNCHRONOUS, 0, data, _PHONEME_EVENTS | _DONT_EXIT)
         if rate <= 0:
-            raise ZooError("espeak-ng finds no voice data; install it with: pip install --force-reinstall espeakng-loader")
+            raise ZooError(
+                "espeak-ng finds no voice data; install it with: pip install --force-reinstall espeakng-loader"
+            )
         process.srand(1)
         yield library, rate
         library.espeak_Terminate()

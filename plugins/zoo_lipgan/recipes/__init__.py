@@ -1,0 +1,1 @@
+"""Settings of LipGAN per data set; `zoo fit lipgan data=NAME` reads NAME.yaml."""

@@ -1,0 +1,1 @@
+"""The ``zoo`` command: one small file per verb, nothing heavy imported until its verb runs."""

@@ -1,0 +1,113 @@
+"""``zoo data``: list data sets, prepare them into a store, check a store, make the embedded corpus."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+HELP = "list, prepare, verify or make data"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    from zoo.cli import complete
+
+    verbs = parser.add_subparsers(dest="action", metavar="ACTION", required=True, parser_class=type(parser))
+    listing = verbs.add_parser("list", help="list data sets, with licence and splits")
+    listing.add_argument("--json", action="store_true", help="print JSON")
+
+    prepare = verbs.add_parser("prepare", help="find the faces of a data set's videos and write a store")
+    prepare.add_argument("name", help="data set, for example grid or folder").completer = complete.names("datasets")  # type: ignore[attr-defined]
+    prepare.add_argument("--root", type=Path, required=True, metavar="FOLDER", help="the data set as it was unzipped")
+    prepare.add_argument("--retry", action="store_true", help="try clips again that were set aside before")
+    prepare.add_argument("--detector", default="dlib", help="face detector: dlib or mtcnn")
+
+    synth = verbs.add_parser("synth", help="make the embedded corpus in any size")
+    synth.add_argument("--clips", type=int, default=160, help="how many clips of 3 s (default 160)")
+    synth.add_argument("--seed", type=int, default=0, help="another seed, another corpus")
+
+    for verb in (prepare, synth):
+        verb.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the store")
+        verb.add_argument("--workers", type=int, metavar="N", help="processes (default: one per core)")
+        verb.add_argument("--shard-clips", type=int, metavar="N", help="clips per file (default: chosen by size)")
+
+    verify = verbs.add_parser("verify", help="find flipped bytes and missing files of a store")
+    verify.add_argument("store", metavar="DIR")
+    verify.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run one action."""
+    return {"list": _list, "prepare": _prepare, "synth": _synth, "verify": _verify}[args.action](args)
+
+
+def _list(args: argparse.Namespace) -> int:
+    from dataclasses import asdict
+
+    from zoo import registry
+    from zoo.cli.output import print_json, print_table
+    from zoo.spec import DatasetSpec
+
+    specs = [record.spec for record in registry.records("zoo.datasets") if isinstance(record.spec, DatasetSpec)]
+    if args.json:
+        print_json([asdict(spec) for spec in specs])
+    else:
+        rows = [(spec.name, spec.summary, spec.licence, ", ".join(spec.splits)) for spec in specs]
+        print_table(("data set", "what it is", "licence", "splits (default first)"), rows)
+    return 0
+
+
+def _prepare(args: argparse.Namespace) -> int:
+    from zoo import registry
+    from zoo.face.backends import make_detector
+
+    spec = registry.dataset(args.name)
+    make_detector(args.detector)
+    return _write(spec.load()(args.root), args, args.name, retry=args.retry, detector=args.detector)
+
+
+def _synth(args: argparse.Namespace) -> int:
+    from zoo import registry
+    from zoo.errors import ConfigError
+
+    if args.clips < 1:
+        raise ConfigError("--clips: must be at least 1")
+    return _write(registry.dataset("synthgrid").load()(clips=args.clips, seed=args.seed), args, "synthgrid")
+
+
+def _write(source: object, args: argparse.Namespace, name: str, *, retry: bool = False, detector: str = "dlib") -> int:
+    from zoo import registry
+    from zoo.data.prepare import prepare
+    from zoo.data.source import Source
+
+    assert isinstance(source, Source)
+    spec = registry.dataset(name)
+    report = prepare(
+        source,
+        args.out,
+        dataset=name,
+        splits=spec.splits,
+        workers=args.workers,
+        detector=detector,
+        shard_clips=args.shard_clips,
+        retry=retry,
+        licence=spec.licence,
+        citation=spec.citation,
+    )
+    print(report)
+    return report.exit_code
+
+
+def _verify(args: argparse.Namespace) -> int:
+    from zoo.cli.output import print_json
+    from zoo.data.verify import verify
+
+    report = verify(args.store)
+    if args.json:
+        print_json({"ok": report.ok, "clips": report.clips, "findings": list(report.findings)})
+        return 0 if report.ok else 1
+    for finding in report.findings:
+        print(finding, file=sys.stderr)
+    print(report)
+    return 0 if report.ok else 1

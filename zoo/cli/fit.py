@@ -1,0 +1,68 @@
+"""``zoo fit METHOD``: train, test and show the result."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from zoo.train import FitResult
+
+HELP = "train a method, then test it on clips held out"
+DESCRIPTION = (
+    "Train a method. Without settings it learns on the embedded corpus in minutes on two cores. Settings are key=value: "
+    "data=grid data.root=STORE trainer.max_epochs=3 model.width=0.5 seed=1 logger=wandb."
+)
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    from zoo.cli import complete
+
+    parser.add_argument("method", help="as in `zoo list methods`").completer = complete.names("methods")  # type: ignore[attr-defined]
+    overrides = parser.add_argument("overrides", nargs="*", metavar="key=value", help="settings; `zoo info METHOD` lists them")
+    overrides.completer = complete.overrides  # type: ignore[attr-defined]
+    parser.add_argument("--config", type=Path, metavar="FILE", help="YAML file of settings")
+    parser.add_argument("--print-config", action="store_true", help="print all settings as YAML and stop")
+    parser.add_argument("--resume", metavar="last|PATH", help="go on with the newest run, a run's folder or a checkpoint")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Resolve the settings, train and print the scores."""
+    from zoo import config, registry, runs
+
+    spec = registry.method(args.method)
+    resolved = config.resolve(spec, args.overrides, args.config)
+    checkpoint = None
+    if args.resume:
+        checkpoint = runs.find_checkpoint(resolved.out, args.method, resolved.data.name, args.resume)
+        _, saved = runs.saved_config(checkpoint)
+        resolved = config.resolve(spec, args.overrides, args.config, base=saved)
+    if args.print_config:
+        print(config.to_yaml(resolved), end="")
+        return 0
+    from zoo import train
+
+    result = train.fit(resolved, resume=checkpoint)
+    if result is not None:
+        show(result, resolved.data.name)
+    return 0
+
+
+def show(result: FitResult, dataset: str) -> None:
+    """Print the table, the checkpoint and the sample."""
+    from zoo.cli.output import print_table
+
+    scores = result.summary
+    title = f"{scores['clips']} test clips of {scores['speakers']} speakers of {dataset} ({scores['protocol']})"
+    gain = scores["better_than_still"]
+    rows = [
+        ("generated", f"{scores['lmd']:.2f}", f"{gain:+.0%} better" if gain is not None else ""),
+        ("still image", f"{scores['lmd_still']:.2f}", ""),
+    ]
+    print_table(("", "LMD, px (lower is better)", "than the still image"), rows, title)
+    print(f"checkpoint  {result.checkpoint}")
+    if result.sample:
+        print(f"sample      {result.sample}  (still | generated | real, with sound)")
+    print(f"took        {int(result.seconds) // 60} min {int(result.seconds) % 60} s, everything included")

@@ -1,0 +1,72 @@
+"""``zoo info NAME``: one method, data set or metric, with its settings and where their values come from."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from typing import Any
+
+HELP = "show one method, data set or metric with its settings"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    from zoo.cli import complete
+
+    parser.add_argument("name", help="as in `zoo list`").completer = complete.names("methods")  # type: ignore[attr-defined]
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the spec and, for a method, its settings."""
+    from zoo import config
+    from zoo.cli.output import print_json, print_table
+    from zoo.spec import MethodSpec, load_object
+
+    spec = _find(args.name)
+    facts = {**dataclasses.asdict(spec), "settings": [], "recipes": []}
+    if isinstance(spec, MethodSpec):
+        facts["settings"] = settings(load_object(spec.config))
+        facts["recipes"] = config.recipes(spec)
+    if args.json:
+        print_json(facts)
+        return 0
+    for key, value in facts.items():
+        if value and key not in ("settings", "target", "config"):
+            print(f"{key.replace('_', ' '):16}{_text(value)}")
+    if facts["settings"]:
+        rows = [(f"model.{s['name']}", str(s["default"]), s["help"], s["source"]) for s in facts["settings"]]
+        print()
+        print_table(("setting", "default", "what it does", "source"), rows)
+        print(f"run it: zoo fit {spec.name}    on your data: zoo fit {spec.name} data=folder data.root=STORE")
+    return 0
+
+
+def _find(name: str) -> Any:
+    from zoo import registry
+
+    groups = {group: [e.name for e in registry.entries() if e.group == group] for group in registry.GROUPS}
+    for group, known in groups.items():
+        if name.rpartition(":")[2] in known:
+            return registry.get(group, name)
+    return registry.get("zoo.methods", name)
+
+
+def settings(config_class: type) -> list[dict[str, Any]]:
+    """Name, default, help and source of each field of a settings dataclass."""
+    defaults = config_class()
+    return [
+        {
+            "name": field.name,
+            "default": getattr(defaults, field.name),
+            "help": field.metadata.get("help", ""),
+            "source": field.metadata.get("source", ""),
+        }
+        for field in dataclasses.fields(config_class)
+    ]
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, dict):
+        return f"{value['authors']}: {value['title']}. {value['venue']} {value['year']}. {value['url']}"
+    return ", ".join(value) if isinstance(value, (list, tuple)) else str(value)

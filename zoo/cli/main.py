@@ -1,0 +1,85 @@
+# PYTHON_ARGCOMPLETE_OK
+"""The entry point: parses the command line, runs the verb, turns errors into one line and an exit code."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import NoReturn
+
+from zoo import __version__
+from zoo.errors import ZooError
+
+VERBS = ("list", "info", "fit", "test", "predict", "data", "doctor", "version")
+"""Each is a module of this package with ``HELP``, ``configure(parser)`` and ``run(args)``."""
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print one line and leave with exit code 2."""
+        self.exit(2, f"{self.prog}: {message} (see `{self.prog} --help`)\n")
+
+
+def make_parser() -> Parser:
+    """The whole command line."""
+    parser = Parser(prog="zoo", description="Train, compare and publish speech-driven talking-face methods.")
+    parser.add_argument("--version", action="version", version=__version__)
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True, parser_class=Parser)
+    for name in VERBS:
+        module = import_module(f"zoo.cli.{name}")
+        verb = verbs.add_parser(name, help=module.HELP, description=getattr(module, "DESCRIPTION", module.HELP))
+        module.configure(verb)
+        verb.set_defaults(run=module.run)
+    return parser
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """Parse a command line. ``key=value`` settings may stand anywhere after the verb."""
+    parser = make_parser()
+    if "_ARGCOMPLETE" in os.environ:
+        import argcomplete
+
+        argcomplete.autocomplete(parser)
+    args, rest = parser.parse_known_args(arguments)
+    unknown = [item for item in rest if item.startswith("-") or not hasattr(args, "overrides")]
+    if unknown:
+        parser.exit(2, f"zoo {args.verb}: unknown argument {unknown[0]} (see `zoo {args.verb} --help`)\n")
+    if hasattr(args, "overrides"):
+        args.overrides = [*args.overrides, *rest]
+    return args
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run ``zoo``; never returns."""
+    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line and return its exit code: 0 done, 1 it failed, 2 it was asked wrongly, 130 interrupted."""
+    args = parse(arguments)
+    try:
+        code = args.run(args)
+        sys.stdout.flush()
+    except ZooError as error:
+        return _fail(args.verb, str(error), error.exit_code)
+    except BrokenPipeError:
+        # The reader has gone (`zoo list | head`): keep Python from complaining at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        if error.filename is None and error.errno is None:
+            raise
+        return _fail(args.verb, f"{error.filename or 'the disk'}: {error.strerror}", 1)
+    except KeyboardInterrupt:
+        return _fail(args.verb, "interrupted", 130)
+    return int(code or 0)
+
+
+def _fail(verb: str, message: str, code: int) -> int:
+    print(f"zoo {verb}: {' '.join(message.split())}", file=sys.stderr)
+    return code

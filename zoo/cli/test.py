@@ -1,0 +1,42 @@
+"""``zoo test METHOD --ckpt C``: score a checkpoint on the test clips."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+HELP = "score a checkpoint on the test clips"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    from zoo.cli import complete
+
+    parser.add_argument("method", help="as in `zoo list methods`").completer = complete.names("methods")  # type: ignore[attr-defined]
+    overrides = parser.add_argument("overrides", nargs="*", metavar="key=value", help="settings, as for `zoo fit`")
+    overrides.completer = complete.overrides  # type: ignore[attr-defined]
+    parser.add_argument("--ckpt", type=Path, required=True, metavar="C", help="checkpoint of `zoo fit`")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="YAML file of settings")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="where rows.jsonl goes (default: test-DATASET beside the checkpoints)")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Score and print."""
+    from zoo import config, registry, train
+    from zoo.cli.output import print_json, print_table
+
+    spec = registry.method(args.method)
+    resolved = config.resolve(spec, args.overrides, args.config)
+    out = args.out or args.ckpt.parent.parent / f"test-{resolved.data.name}"
+    scores = train.test(resolved, args.ckpt, out)
+    if scores is None:
+        return 0
+    if args.json:
+        print_json(scores)
+        return 0
+    rows = [("generated", f"{scores['lmd']:.2f}"), ("still image", f"{scores['lmd_still']:.2f}")]
+    title = f"{scores['clips']} clips of {scores['speakers']} speakers of {resolved.data.name} ({scores['protocol']})"
+    print_table(("", "LMD, px (lower is better)"), rows, title)
+    print(f"rows        {out / 'rows.jsonl'}")
+    return 0

@@ -1,0 +1,119 @@
+"""The GRID corpus (Cooke, Barker, Cunningham, Shao 2006), as its official archives unzip."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from zoo.audio import read_audio
+from zoo.clip import Word
+from zoo.data.source import RawClip, Source, SourceItem
+from zoo.errors import DataError, MediaError
+from zoo.video import read_video
+
+TICKS_PER_S = 25_000
+"""The unit of GRID's alignment files: 1/25000 s, so that 1000 ticks are a frame."""
+
+SILENCES = frozenset({"sil", "sp"})
+"""Marks of silence and of a short pause in the alignment; no words."""
+
+COMMANDS = {"b": "bin", "l": "lay", "p": "place", "s": "set"}
+COLOURS = {"b": "blue", "g": "green", "r": "red", "w": "white"}
+PREPOSITIONS = {"a": "at", "b": "by", "i": "in", "w": "with"}
+DIGITS = dict(zip("z123456789", "zero one two three four five six seven eight nine".split(), strict=True))
+ADVERBS = {"n": "now", "p": "please", "s": "soon", "a": "again"}
+
+FILE_CODE = re.compile(r"[blps][bgrw][abiw][a-vx-z][z1-9][npsa]")
+
+EXPECTED = "ROOT/s1/*.mpg (with ROOT/alignments/s1/*.align), as the official archives unzip"
+
+
+class Grid(Source):
+    """GRID: 360x288 MPEG-1 at 25 fps, sound 44.1 kHz stereo, a fixed grammar of six words.
+
+    Pictures under ``ROOT/s1``, ``ROOT/s1/video`` or ``ROOT/s1/video/mpg_6000``, with the word times in
+    ``ROOT/alignments/s1``, ``ROOT/align/s1`` or ``ROOT/s1/align``. Without them ``words`` is empty; the text comes from the
+    file's name, which encodes the sentence.
+    """
+
+    def items(self) -> Sequence[SourceItem]:
+        """All clips by speaker number and name.
+
+        Raises:
+            DataError: no root, or no clip in it.
+        """
+        if self.root is None:
+            raise DataError(f"GRID needs --root ROOT with {EXPECTED}; it is free at https://zenodo.org/records/3625687")
+        if not self.root.is_dir():
+            raise DataError(f"{self.root}: no such folder; GRID is expected as {EXPECTED}")
+        found = [item for speaker, folder in self._speakers() for item in _clips_of(speaker, folder)]
+        if not found:
+            inside = ", ".join(sorted(entry.name for entry in self.root.iterdir())[:6]) or "nothing"
+            raise DataError(f"{self.root}: no GRID clip found; expected {EXPECTED}; found: {inside}")
+        return found
+
+    def _speakers(self) -> list[tuple[str, Path]]:
+        assert self.root is not None
+        named = ((re.fullmatch(r"s(\d+)(\.mpg_\w+)?", entry.name), entry) for entry in self.root.iterdir())
+        numbered = sorted((int(match[1]), entry) for match, entry in named if match and entry.is_dir())
+        return [(f"s{number}", entry) for number, entry in numbered]
+
+    def read(self, item: SourceItem) -> RawClip:
+        """Decode one clip.
+
+        Raises:
+            MediaError: pictures or sound cannot be read, or the name is no GRID sentence.
+        """
+        path = Path(item.path)
+        text = decode_name(path.stem)
+        align = self._alignment(item.speaker, path.stem)
+        return RawClip(
+            frames=read_video(path).frames,
+            wave=read_audio(path),
+            text=text,
+            words=read_alignment(align) if align else (),
+        )
+
+    def _alignment(self, speaker: str, stem: str) -> Path | None:
+        assert self.root is not None
+        folders = (self.root / "alignments" / speaker, self.root / "align" / speaker, self.root / speaker / "align")
+        return next((folder / f"{stem}.align" for folder in folders if (folder / f"{stem}.align").is_file()), None)
+
+
+def _clips_of(speaker: str, folder: Path) -> Iterator[SourceItem]:
+    """The clips of one speaker; where the archives of two qualities were unzipped side by side each clip counts once."""
+    found = {path.stem: path for path in sorted(folder.rglob("*.mpg"), reverse=True) if not path.name.startswith(".")}
+    return (SourceItem(f"{speaker}/{stem}", speaker, str(found[stem])) for stem in sorted(found))
+
+
+def decode_name(code: str) -> str:
+    """The sentence that a GRID file's name encodes: ``bbaf2n`` is ``bin blue at f two now``.
+
+    Raises:
+        MediaError: not a name of GRID.
+    """
+    if not FILE_CODE.fullmatch(code):
+        raise MediaError(f"'{code}' is no GRID file name (six letters such as bbaf2n, which encode the sentence)")
+    parts = (COMMANDS[code[0]], COLOURS[code[1]], PREPOSITIONS[code[2]], code[3], DIGITS[code[4]], ADVERBS[code[5]])
+    return " ".join(parts)
+
+
+def read_alignment(path: str | Path) -> tuple[Word, ...]:
+    """Read the word times of a GRID ``.align`` file, without its silences.
+
+    Raises:
+        MediaError: a line is not ``start end word``.
+    """
+    words = []
+    for line in Path(path).read_text(encoding="utf-8", errors="replace").splitlines():
+        if not line.strip():
+            continue
+        try:
+            start, end, text = line.split()
+            word = Word(int(start) / TICKS_PER_S, int(end) / TICKS_PER_S, text.lower())
+        except ValueError as error:
+            raise MediaError(f"{path}: not an alignment of GRID at '{line.strip()[:40]}'") from error
+        if word.text not in SILENCES:
+            words.append(word)
+    return tuple(words)

@@ -1,0 +1,134 @@
+"""The one data module that feeds every method, from the store, as its InputSpec says."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+from torch.utils.data import DataLoader, Sampler
+
+from zoo import registry
+from zoo.config import DataConfig
+
+from zoo.data.splits import require_train, split_clips
+from zoo.data.store import Store
+from zoo.data.windows import Draw, EveryClip, RandomWindows, Windows, collate
+from zoo.errors import ConfigError, DataError
+from zoo.spec import InputSpec
+
+VALIDATION_SEED = 7
+"""Seed of the validation windows: the same in every epoch and every run."""
+
+
+def cache_folder() -> Path:
+    """Where made data is kept: ``$ZOO_CACHE``, or ``talking-face-zoo`` in the user's cache folder."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(os.environ.get("ZOO_CACHE") or Path(base) / "talking-face-zoo")
+
+
+def store_path(config: DataConfig) -> str:
+    """Where the store of a data set lies.
+
+    Raises:
+        ConfigError: ``data.root`` is not given and the data set does not make its own clips.
+    """
+    if config.root is not None:
+        return config.root
+    if registry.dataset(config.name).embedded:
+        return str(cache_folder() / f"{config.name}-{config.clips}clips-seed{config.seed}")
+    raise ConfigError(
+        f"data.root: say where the prepared clips are; `zoo data prepare {config.name} --root FOLDER --out DIR` "
+        "makes them, then add data.root=DIR"
+    )
+
+
+class TalkingFaceData(pl.LightningDataModule):
+    """Training windows, validation windows and whole test clips of one store.
+
+    Args:
+        config: which clips and how many at a time.
+        spec: what the method eats.
+        seed: seed of the run.
+    """
+
+    store: Store
+    clips: dict[str, list[int]]
+
+    def __init__(self, config: DataConfig, spec: InputSpec, seed: int = 0) -> None:
+        super().__init__()
+        self.config, self.spec, self.seed = config, spec, seed
+        self.path = store_path(config)
+        self.split = config.split or registry.dataset(config.name).splits[0]
+
+    def prepare_data(self) -> None:
+        """Make the clips of an embedded data set where they are missing (on one process per machine)."""
+        dataset = registry.dataset(self.config.name)
+        if self.config.root is None and dataset.embedded:
+            from zoo.data.prepare import prepare
+
+            source = dataset.load()(clips=self.config.clips, seed=self.config.seed)
+            prepare(
+                source, self.path, dataset=dataset.name, splits=dataset.splits, licence=dataset.licence,
+                citation=dataset.citation,
+            )  # fmt: skip
+
+    def setup(self, stage: str | None = None) -> None:
+        """Open the store and divide its clips.
+
+        Raises:
+            DataError: no store, no clip to train on, or clips at another rate than the method's.
+        """
+        self.store = Store(self.path)
+        self.clips = split_clips(self.store.clips, self.split)
+        if self.config.max_clips is not None:
+            self.clips = {name: clips[: self.config.max_clips] for name, clips in self.clips.items()}
+        self.windows = Windows(self.store, self.spec)
+        info = self.store.clips[0]
+        if (info.fps, info.sample_rate) != (self.spec.fps, self.spec.sample_rate):
+            raise DataError(
+                f"{self.path}: clips at {info.fps} fps and {info.sample_rate} Hz, the method wants {self.spec.fps} and "
+                f"{self.spec.sample_rate}; prepare them again"
+            )
+        if stage == "fit":
+            require_train(self.clips, self.split)
+        if stage == "test" and not self.clips["test"]:
+            raise DataError(f"{self.path}: split '{self.split}' leaves no clip to test on; try data.split=by-clip")
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        """Random windows, ``data.windows_per_clip`` of each clip per epoch."""
+        rank, world = self._place()
+        sampler = RandomWindows(self.clips["train"], self.config.windows_per_clip, self.seed, rank, world)
+        return self._loader(sampler, self.config.batch_size, drop_last=len(sampler) >= self.config.batch_size)
+
+    def val_dataloader(self) -> DataLoader[Any] | list[Any]:
+        """One fixed window of each held-out clip."""
+        if not self.clips["val"]:
+            return []
+        return self._loader(EveryClip(self.clips["val"], VALIDATION_SEED, *self._place()), self.config.batch_size)
+
+    def test_dataloader(self) -> DataLoader[Any]:
+        """Whole test clips, one at a time."""
+        return self._loader(EveryClip(self.clips["test"], None, *self._place()), 1)
+
+    def _place(self) -> tuple[int, int]:
+        return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+
+    def _loader(self, sampler: Sampler[Draw], batch_size: int, drop_last: bool = False) -> DataLoader[Any]:
+        workers = self.config.num_workers
+        return DataLoader(
+            self.windows,
+            batch_size=batch_size,
+            sampler=sampler,
+            num_workers=workers,
+            collate_fn=collate,
+            drop_last=drop_last,
+            persistent_workers=workers > 0,
+            pin_memory=workers > 0 and self.trainer is not None and self.trainer.strategy.root_device.type == "cuda",
+        )
+
+
+
+

@@ -1,0 +1,77 @@
+"""Progress of long work: a bar on a terminal, a plain line now and then in a log."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+
+LINE_EVERY_S = 5.0
+"""Seconds between two lines where the output is no terminal."""
+
+
+class Progress:
+    """Shows count, rate and time left on stderr while it is open.
+
+    Args:
+        title: what is being done, for example ``preparing grid``.
+        total: how many steps there are.
+        unit: what a step is, for example ``clips``.
+        show: ``False`` shows nothing.
+    """
+
+    def __init__(self, title: str, total: int, unit: str, *, show: bool = True) -> None:
+        self.title, self.total, self.unit, self.show = title, total, unit, show
+        self.done = 0
+        self._bar = _make_bar(unit) if show and sys.stderr.isatty() else None
+        self._start = self._said = time.monotonic()
+
+    def __enter__(self) -> Self:
+        if self._bar is not None:
+            self._bar.start()
+            self._task = self._bar.add_task(self.title, total=self.total, rate="")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+        elif self.show and self.done:
+            self._say()
+
+    def advance(self, steps: int = 1) -> None:
+        """Count steps that are done."""
+        self.done += steps
+        if self._bar is not None:
+            self._bar.update(self._task, advance=steps, rate=f"{self._rate():.1f}/s")
+        elif self.show and time.monotonic() - self._said > LINE_EVERY_S and self.done < self.total:
+            self._say()
+
+    def _rate(self) -> float:
+        return self.done / max(time.monotonic() - self._start, 1e-9)
+
+    def _say(self) -> None:
+        self._said = time.monotonic()
+        left = f", {(self.total - self.done) / self._rate():.0f} s left" if self.done < self.total else ""
+        print(f"{self.title}: {self.done}/{self.total} {self.unit}, {self._rate():.1f}/s{left}", file=sys.stderr, flush=True)
+
+
+def _make_bar(unit: str) -> Bar:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as RichProgress
+
+    return RichProgress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn(unit),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+    )

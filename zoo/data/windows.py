@@ -1,0 +1,199 @@
+"""Windows of clips: which ones are drawn, how they are cut, and how they become a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float32, UInt8
+from torch import Tensor
+from torch.nn import functional as F
+from torch.utils.data import Dataset, Sampler
+
+from zoo import audio
+from zoo.data.batch import Batch
+from zoo.data.store import Store
+from zoo.face import crop
+from zoo.spec import InputSpec
+
+CACHED_CLIPS = 4096
+"""How many clips' crop maps and landmarks a loader process keeps (about 60 kB each)."""
+
+
+class Draw(NamedTuple):
+    """One window to be cut: a clip and the seed that decides where; without a seed the whole clip."""
+
+    clip: int
+    seed: tuple[int, ...] | None
+
+
+class Track(NamedTuple):
+    """What is needed to cut any frame of a clip: ``(T, 2, 3)`` maps, ``(T, 4)`` boxes (none for ``aligned``), landmarks."""
+
+    matrices: Float32[Tensor, "T 2 3"]
+    boxes: Tensor | None
+    landmarks: Float32[Tensor, "T 68 2"]
+
+
+class Window(NamedTuple):
+    """One item before it is batched; fields as in :class:`zoo.data.batch.Batch`, without the batch dimension."""
+
+    clip: str
+    first: int
+    frames: UInt8[Tensor, "T 3 H W"]
+    identity: UInt8[Tensor, "N 3 H W"]
+    wave: Float32[Tensor, " S"]
+    landmarks: Float32[Tensor, "T 68 2"]
+
+
+class Windows(Dataset[Window]):
+    """Cuts windows out of a store as a method wants them. Stateless: a :class:`Draw` decides everything.
+
+    Args:
+        store: the clips.
+        spec: what the method eats.
+    """
+
+    def __init__(self, store: Store, spec: InputSpec) -> None:
+        self.store = store
+        self.spec = spec
+        self._track = lru_cache(maxsize=CACHED_CLIPS)(self._read_track)
+
+    def __getstate__(self) -> dict[str, object]:
+        return {"store": self.store, "spec": self.spec}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        self.__init__(**state)  # type: ignore[misc]
+
+    def _read_track(self, clip: int) -> Track:
+        landmarks = self.store.landmarks(clip)
+        if self.spec.crop == "aligned":
+            matrices = crop.aligned_matrices(landmarks, self.spec.size)
+            return Track(matrices, None, crop.map_points(landmarks, matrices))
+        boxes = crop.crop_boxes(landmarks, self.spec.crop)
+        matrices = crop.box_matrices(boxes, self.spec.size)
+        return Track(matrices, boxes, crop.map_points(landmarks, matrices))
+
+    def pictures(self, clip: int, which: Sequence[int]) -> UInt8[Tensor, "n 3 H W"]:
+        """Some frames of a clip, cut and scaled to the method's input; 0..255 RGB."""
+        track = self._track(clip)
+        frames, index = self.store.frames(clip, which), list(which)
+        if track.boxes is None:
+            return crop.warp(frames, track.matrices[index], self.spec.size)
+        return crop.cut_boxes(frames, track.boxes[index], self.spec.size)
+
+    def __getitem__(self, draw: Draw) -> Window:
+        info = self.store.clips[draw.clip]
+        first, count, identity = place(info.num_frames, self.spec, draw.seed)
+        pictures = self.pictures(draw.clip, [*range(first, first + count), *identity])
+        if draw.seed is None and self.spec.frames is not None:
+            start, stop = 0, audio.num_samples(count)
+        else:
+            start, stop = audio.frame_window(first, count, self.spec.context)
+        wave = self.store.wave(draw.clip, start, stop)
+        landmarks = self._track(draw.clip).landmarks[first : first + count]
+        return Window(info.id, first, pictures[:count], pictures[count:], wave, landmarks)
+
+
+def place(length: int, spec: InputSpec, seed: tuple[int, ...] | None) -> tuple[int, int, list[int]]:
+    """Choose the window and the identity frames of one clip.
+
+    Args:
+        length: frames of the clip.
+        spec: what the method eats.
+        seed: decides where the window lies; ``None`` is the whole clip with identity frames spread from its first.
+
+    Returns:
+        First frame, number of frames and identity frames. With ``identity="still"`` the latter lie at least
+        ``identity_gap`` frames outside the window where the clip has such frames, else as far away as it allows.
+    """
+    if seed is None:
+        spread = [round(k * (length - 1) / spec.num_identity) for k in range(spec.num_identity)]
+        return 0, length, spread
+    random = np.random.default_rng(seed)
+    count = length if spec.frames is None else min(spec.frames, length)
+    first = int(random.integers(length - count + 1))
+    if spec.identity == "first":
+        return first, count, [0] * spec.num_identity
+    frames = np.arange(length)
+    distance = np.maximum(np.maximum(first - frames, frames - (first + count - 1)), 0)
+    allowed = frames[distance >= min(spec.identity_gap, int(distance.max()))]
+    return first, count, [int(k) for k in random.choice(allowed, spec.num_identity)]
+
+
+def collate(windows: Sequence[Window]) -> Batch:
+    """Stack windows; shorter ones are padded at the end (pictures and landmarks repeat the last frame, sound is silent)."""
+    frames = max(len(window.frames) for window in windows)
+    samples = max(window.wave.shape[-1] for window in windows)
+    return Batch(
+        clip=[window.clip for window in windows],
+        first=torch.tensor([window.first for window in windows]),
+        frames=torch.stack([_repeat_last(window.frames, frames) for window in windows]),
+        identity=torch.stack([window.identity for window in windows]),
+        wave=torch.stack([F.pad(window.wave, (0, samples - window.wave.shape[-1])) for window in windows]),
+        landmarks=torch.stack([_repeat_last(window.landmarks, frames) for window in windows]),
+        length=torch.tensor([len(window.frames) for window in windows]),
+    )
+
+
+def _repeat_last(values: Tensor, count: int) -> Tensor:
+    missing = count - len(values)
+    return values if missing == 0 else torch.cat([values, values[-1:].expand(missing, *values.shape[1:])])
+
+
+class RandomWindows(Sampler[Draw]):
+    """The windows of one epoch on one process: clips in random order, all processes equally many.
+
+    Everything follows from seed and epoch, so a resumed run draws what the uninterrupted one would have drawn.
+
+    Args:
+        clips: indices into the store.
+        per_clip: windows per clip and epoch.
+        seed: seed of the run.
+        rank: this process.
+        world: number of processes.
+    """
+
+    def __init__(self, clips: Sequence[int], per_clip: int, seed: int, rank: int = 0, world: int = 1) -> None:
+        self.clips, self.per_clip, self.seed, self.rank, self.world = list(clips), per_clip, seed, rank, world
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by Lightning at the start of each epoch."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return max(1, len(self.clips) * self.per_clip // self.world)
+
+    def __iter__(self) -> Iterator[Draw]:
+        order = np.random.default_rng((self.seed, self.epoch)).permutation(len(self.clips) * self.per_clip)
+        # `resize` starts over where there are fewer windows than processes.
+        for number in np.resize(order, len(self) * self.world)[self.rank :: self.world]:
+            yield Draw(self.clips[number % len(self.clips)], (self.seed, self.epoch, int(number)))
+
+
+class EveryClip(Sampler[Draw]):
+    """Each clip exactly once over all processes, for evaluation.
+
+    A process without a clip gets one that another process has too, since Lightning refuses an empty loader; results are
+    keyed by clip, so it counts once.
+
+    Args:
+        clips: indices into the store.
+        seed: ``None`` for whole clips, else the seed of fixed windows.
+        rank: this process.
+        world: number of processes.
+    """
+
+    def __init__(self, clips: Sequence[int], seed: int | None = None, rank: int = 0, world: int = 1) -> None:
+        mine = list(clips)[rank::world] or list(clips)[:1]
+        self.draws = [Draw(clip, None if seed is None else (seed, clip)) for clip in mine]
+
+    def __len__(self) -> int:
+        return len(self.draws)
+
+    def __iter__(self) -> Iterator[Draw]:
+        return iter(self.draws)

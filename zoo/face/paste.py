@@ -1,0 +1,91 @@
+"""Putting generated crops back into the pictures they were cut from, with a soft seam."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from jaxtyping import Float32, UInt8
+from kornia.filters import gaussian_blur2d
+from torch import Tensor
+from torch.nn import functional as F
+
+LOWER_FROM = 0.5
+"""Where the part that lower-half methods draw begins, as a share of the crop's height (below the eyes, on the nose)."""
+
+SEAM = 0.06
+"""Width of the seam (standard deviation of the blur) as a share of the crop's side."""
+
+
+def paste_mask(size: tuple[int, int], part: Literal["all", "lower"]) -> Float32[Tensor, "1 1 H W"]:
+    """How much of the generated crop shows at each pixel: 1 inside, 0 at the crop's border, soft in between.
+
+    Args:
+        size: height and width of the crop.
+        part: what the method draws.
+    """
+    height, width = size
+    sigma = SEAM * min(size)
+    rim = round(2.5 * sigma)
+    top = round(LOWER_FROM * height + sigma) if part == "lower" else rim
+    mask = torch.zeros(1, 1, height, width)
+    mask[..., top : height - rim, rim : width - rim] = 1
+    kernel = 2 * round(2.5 * sigma) + 1
+    return gaussian_blur2d(mask, (kernel, kernel), (sigma, sigma), border_type="constant")
+
+
+def paste(
+    pictures: UInt8[Tensor, "T 3 H W"],
+    crops: Float32[Tensor, "T 3 h w"],
+    matrices: Float32[Tensor, "T 2 3"],
+    part: Literal["all", "lower"] = "all",
+) -> UInt8[Tensor, "T 3 H W"]:
+    """Lay generated crops over the pictures, each where its map says; everything else stays as it was, bit for bit.
+
+    Args:
+        pictures: 0..255 RGB.
+        crops: generated, RGB in [0, 1].
+        matrices: pixels of the crop to pixels of the picture (:func:`zoo.face.crop.crop_matrices`).
+        part: what the method draws.
+
+    Returns:
+        New pictures, 0..255 RGB.
+    """
+    height, width = crops.shape[2:]
+    layers = torch.cat([crops, paste_mask((height, width), part).expand(len(crops), -1, -1, -1)], dim=1)
+    result = pictures.clone()
+    for t, (layer, matrix) in enumerate(zip(layers, matrices, strict=True)):
+        x0, y0, x1, y1 = _extent(matrix, (height, width), pictures.shape[2:])
+        if x0 >= x1 or y0 >= y1:
+            continue
+        grid = _grid(matrix, (x0, y0, x1, y1), (height, width))
+        moved = F.grid_sample(layer[None], grid[None], mode="bicubic", padding_mode="zeros", align_corners=False)[0]
+        alpha = moved[3:].clamp(0, 1)
+        colour = (moved[:3] * 255).clamp(0, 255)
+        old = pictures[t, :, y0:y1, x0:x1]
+        mixed = (alpha * colour + (1 - alpha) * old).round().to(torch.uint8)
+        result[t, :, y0:y1, x0:x1] = torch.where(alpha > 1 / 512, mixed, old)
+    return result
+
+
+def _extent(matrix: Tensor, size: tuple[int, int], picture: torch.Size) -> tuple[int, int, int, int]:
+    """The box of the picture that the crop covers, cut at the picture's edges."""
+    height, width = size
+    corners = torch.tensor([[x, y, 1.0] for x in (-0.5, width - 0.5) for y in (-0.5, height - 0.5)])
+    points = corners @ matrix.T
+    low, high = points.amin(0).floor(), points.amax(0).ceil() + 1
+    return (
+        max(0, int(low[0])),
+        max(0, int(low[1])),
+        min(picture[1], int(high[0])),
+        min(picture[0], int(high[1])),
+    )
+
+
+def _grid(matrix: Tensor, box: tuple[int, int, int, int], size: tuple[int, int]) -> Float32[Tensor, "h w 2"]:
+    """For each pixel of the box, the place in the crop it shows, in grid_sample's units."""
+    x0, y0, x1, y1 = box
+    xs, ys = torch.meshgrid(torch.arange(x0, x1), torch.arange(y0, y1), indexing="xy")
+    points = torch.stack([xs, ys], dim=-1).float() - matrix[:, 2]
+    inside = points @ torch.linalg.inv(matrix[:, :2]).T
+    return (inside + 0.5) * 2 / torch.tensor([size[1], size[0]]) - 1

@@ -1,0 +1,199 @@
+"""Fitting and testing a method: settings in, a run's folder and its scores out."""
+
+from __future__ import annotations
+
+import logging
+import time
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from jaxtyping import UInt8
+from pytorch_lightning.callbacks import LearningRateMonitor, ModelCheckpoint
+from pytorch_lightning.strategies import DDPStrategy, Strategy
+from pytorch_lightning.utilities.rank_zero import rank_zero_only
+from torch import Tensor
+
+from zoo import __version__, method, registry, runs
+from zoo.config import RunConfig
+from zoo.data.module import TalkingFaceData
+from zoo.evaluate import ScoreClips, paste_back, summary
+from zoo.loggers import log_video, make_loggers
+from zoo.method import TalkingFaceMethod
+from zoo.progress import training_progress
+from zoo.video import write_video
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """What came of a run.
+
+    Attributes:
+        run: its folder.
+        checkpoint: the last one.
+        summary: see :func:`zoo.evaluate.summary`.
+        sample: a sample video with sound, ``None`` where there was no test clip.
+        seconds: wall clock, data included.
+    """
+
+    run: Path
+    checkpoint: Path
+    summary: dict[str, Any]
+    sample: Path | None
+    seconds: float
+
+
+def fit(config: RunConfig, *, resume: Path | None = None) -> FitResult | None:
+    """Train a method, test it on speakers or clips held out, and make a sample video.
+
+    Args:
+        config: all settings.
+        resume: a checkpoint of an earlier run, which goes on in its own folder.
+
+    Returns:
+        The result on the first process, ``None`` on the others.
+    """
+    started = time.monotonic()
+    quiet()
+    torch.set_float32_matmul_precision("high")
+    run = resume.resolve().parent.parent if resume else runs.new_run(config)
+    spec = registry.method(config.method)
+    if rank_zero_only.rank == 0:
+        runs.describe(run, config, runs.command_line(), str(resume) if resume else None)
+    module = method.build(spec, config.model, seed=config.seed)
+    data = TalkingFaceData(config.data, module.input_spec, config.seed)
+    checkpoints = ModelCheckpoint(
+        run / "checkpoints", filename="best", monitor="val/l1", save_last=True, enable_version_counter=False
+    )
+    scores = ScoreClips(run)
+    callbacks = [checkpoints, scores, LearningRateMonitor(), training_progress()]
+    trainer = make_trainer(config, callbacks, make_loggers(config, run, resume is not None), run)
+    trainer.fit(module, data, ckpt_path=resume, weights_only=True)
+    if trainer.interrupted:
+        return None
+    trainer.test(module, data, verbose=False)
+    if not trainer.is_global_zero:
+        return None
+    sample = make_sample(module, data, run, trainer)
+    seconds = time.monotonic() - started
+    result = FitResult(run, run / "checkpoints" / "last.ckpt", summary(scores.rows), sample, seconds)
+    runs.update(run, summary=result.summary, seconds=round(seconds, 1), steps=trainer.global_step)
+    return result
+
+
+def test(config: RunConfig, checkpoint: Path, run: Path) -> dict[str, Any] | None:
+    """Score a checkpoint on the test clips; rows are written to ``run``.
+
+    Returns:
+        See :func:`zoo.evaluate.summary`; ``None`` on processes other than the first.
+    """
+    quiet()
+    module = method.load_checkpoint(checkpoint, config.method)
+    data = TalkingFaceData(config.data, module.input_spec, config.seed)
+    scores = ScoreClips(run)
+    trainer = make_trainer(config, [scores, training_progress()], [], run)
+    trainer.test(module, data, verbose=False)
+    return summary(scores.rows) if trainer.is_global_zero else None
+
+
+def make_trainer(config: RunConfig, callbacks: list[Any], loggers: list[Any], run: Path) -> pl.Trainer:
+    """The Lightning trainer of the settings. Samplers are ours: Lightning's repeat clips in evaluation."""
+    given = config.trainer
+    return pl.Trainer(
+        max_epochs=given.max_epochs,
+        max_steps=given.max_steps,
+        max_time=given.max_time,
+        accelerator=given.accelerator,
+        devices=given.devices,
+        strategy=_strategy(given.strategy),
+        num_nodes=given.num_nodes,
+        precision=given.precision,  # type: ignore[arg-type]
+        check_val_every_n_epoch=given.check_val_every_n_epoch,
+        limit_train_batches=given.limit_train_batches,
+        limit_val_batches=given.limit_val_batches,
+        limit_test_batches=given.limit_test_batches,
+        log_every_n_steps=given.log_every_n_steps,
+        deterministic=given.deterministic,
+        callbacks=callbacks,
+        logger=loggers,
+        default_root_dir=run,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+        enable_model_summary=False,
+    )
+
+
+def _strategy(name: str) -> str | Strategy:
+    # A GAN's two networks take turns, so in every backward pass some parameters have no gradient.
+    return DDPStrategy(find_unused_parameters=True) if name == "ddp" else name
+
+
+def make_sample(module: TalkingFaceMethod, data: TalkingFaceData, run: Path, trainer: pl.Trainer) -> Path | None:
+    """A video of one test clip with sound: the still, the generated clip and the real one side by side."""
+    if not data.clips["test"]:
+        return None
+    clip = data.store.clip(data.clips["test"][0])
+    made = generate_clip(module, data, data.clips["test"][0])
+    still = clip.frames[:1].expand_as(clip.frames)
+    frames = torch.cat([still, made, clip.frames], dim=3)
+    name = clip.id.replace("/", "-")
+    path = run / "samples" / f"{name}.mp4"
+    write_video(path, frames, fps=clip.fps, wave=clip.wave, metadata=provenance(module, run / "checkpoints/last.ckpt"))
+    log_video(trainer, f"sample/{name}", path, frames, clip.wave)
+    return path
+
+
+def generate_clip(module: TalkingFaceMethod, data: TalkingFaceData, index: int) -> UInt8[Tensor, "T 3 H W"]:
+    """One clip of the store as the method makes it, pasted back at native size."""
+    from zoo.data.windows import Draw, collate
+
+    batch = collate([data.windows[Draw(index, None)]]).unit()
+    module.eval()
+    with torch.inference_mode():
+        crops = module.generate(
+            batch.identity.to(module.device), batch.wave.to(module.device), batch.frames.shape[1],
+            pose=batch.frames.to(module.device),
+        )  # fmt: skip
+    clip = data.store.clip(index)
+    return paste_back(clip.frames, crops[0].float().cpu(), clip.landmarks, module.input_spec)
+
+
+def provenance(module: TalkingFaceMethod, checkpoint: Path) -> dict[str, str]:
+    """Tags that say of a video that it is synthetic, and what made it."""
+    return {
+        "comment": f"Synthetic: the mouth was generated by {module.method_name} (talking-face zoo {__version__})",
+        "synthetic": "true",
+        "generator": f"talking-face-zoo {__version__} {module.method_name}",
+        "checkpoint": checkpoint_name(checkpoint),
+    }
+
+
+def checkpoint_name(checkpoint: Path) -> str:
+    """A checkpoint's file name with the first 16 digits of its SHA-256, where the file is there."""
+    import hashlib
+
+    if not checkpoint.is_file():
+        return checkpoint.name
+    with checkpoint.open("rb") as file:
+        return f"{checkpoint.name} sha256:{hashlib.file_digest(file, 'sha256').hexdigest()[:16]}"
+
+
+def quiet() -> None:
+    """Silence what Lightning says of itself; its warnings about real trouble stay."""
+    for name in ("pytorch_lightning.utilities.rank_zero", "pytorch_lightning.accelerators.cuda", "lightning_fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for text in (
+        ".*does not have many workers.*",
+        ".*smaller than the logging interval.*",
+        ".*exists and is not empty.*",
+        ".*isn't available on your system.*",
+        ".*find_unused_parameters=True was specified.*",
+        ".*in eval mode at the start of training.*",
+        ".*barrier.*using the device under current context.*",
+        ".*`LeafSpec` is deprecated.*",
+        ".*treespec, LeafSpec.*",
+    ):
+        warnings.filterwarnings("ignore", text)
