@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Float32
@@ -11,6 +12,9 @@ from torch.nn import functional as F
 
 from zoo.clip import FPS, SAMPLE_RATE
 from zoo.errors import MediaError
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
 
 MAX_MISSING_S = 0.2
 """How much shorter than its pictures a clip's sound may be (GRID: 0.022 s); the gap is filled with silence at the end."""
@@ -95,6 +99,9 @@ def match_length(
 def read_audio(path: str | Path, *, sample_rate: int = SAMPLE_RATE) -> Float32[Tensor, " S"]:
     """Read the first sound track of any sound or video file, mixed to mono and resampled.
 
+    The first sample belongs to the first picture: where a video's sound begins earlier or later than its pictures, it is
+    cut or preceded by silence.
+
     Args:
         path: any file that FFmpeg reads.
         sample_rate: samples per second of the result.
@@ -105,17 +112,20 @@ def read_audio(path: str | Path, *, sample_rate: int = SAMPLE_RATE) -> Float32[T
     Raises:
         MediaError: no such file, no sound track, or a sound track without a sample.
     """
-    from zoo.media import open_media
-
     import av
+
+    from zoo.media import open_media
 
     with open_media(path) as container:
         if not container.streams.audio:
             raise MediaError(f"{path}: no sound track; give a file that has one (--audio)")
         resampler = av.AudioResampler(format="flt", layout="mono", rate=sample_rate)
-        parts = []
+        parts: list[Tensor] = []
+        delay: float | None = None
         try:
             for frame in container.decode(audio=0):
+                if delay is None:
+                    delay = _delay(container, frame.time)
                 frame.pts = None
                 parts += [torch.from_numpy(out.to_ndarray()[0].copy()) for out in resampler.resample(frame)]
         except av.FFmpegError as error:
@@ -125,7 +135,17 @@ def read_audio(path: str | Path, *, sample_rate: int = SAMPLE_RATE) -> Float32[T
     wave = torch.cat(parts) if parts else torch.zeros(0)
     if not len(wave):
         raise MediaError(f"{path}: the sound track is empty")
-    return wave.clamp(-1, 1)
+    return cut(wave, -round((delay or 0.0) * sample_rate), len(wave)).clamp(-1, 1)
+
+
+def _delay(container: InputContainer, start: float | None) -> float:
+    """Seconds from the first picture of a video to its first sound; 0 where there are no moving pictures."""
+    from av.stream import Disposition
+
+    moving = [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
+    if start is None or not moving or moving[0].start_time is None or moving[0].time_base is None:
+        return 0.0
+    return start - float(moving[0].start_time * moving[0].time_base)
 
 
 def per_frame(

@@ -62,7 +62,7 @@ def judged_landmarks(
     Returns:
         Pixels of the 256-pixel face crop.
     """
-    faces = crop.cut_boxes(pictures, crop.crop_boxes(landmarks, "face"), (JUDGE_SIZE, JUDGE_SIZE))
+    faces = crop.place_crops(landmarks, "face", (JUDGE_SIZE, JUDGE_SIZE)).cut(pictures, range(len(pictures)))
     boxes = torch.tensor([JUDGE_BOX]).expand(len(faces), 4)
     return landmarks_in_boxes(faces, boxes)
 
@@ -135,7 +135,7 @@ def paste_back(
     spec: Any,
 ) -> UInt8[Tensor, "T 3 H W"]:
     """Generated crops laid back over the native pictures they belong to."""
-    return paste(pictures, crops, crop.crop_matrices(landmarks, spec.crop, spec.size), spec.paste)
+    return paste(pictures, crops, crop.place_crops(landmarks, spec.crop, spec.size).matrices, spec.paste)
 
 
 def gather(rows: Sequence[Row]) -> list[Row]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 @contextmanager
 def write_aside(path: str | Path) -> Iterator[Path]:
-    """Give a temporary name in the folder of ``path``; it is renamed to ``path`` at the end, or removed after any exception.
+    """Give a temporary name beside ``path``; it becomes ``path`` at the end, or is removed after any exception.
 
     Raises:
         OSError: the folder cannot be made or written to.

@@ -32,6 +32,7 @@ def open_media(path: str | Path) -> Iterator[InputContainer]:
     try:
         container = av.open(str(path))
     except av.FFmpegError as error:
-        raise MediaError(f"{path}: not a picture, video or sound file that FFmpeg can read ({error.strerror})") from error
+        reason = f"not a picture, video or sound file that FFmpeg can read ({error.strerror})"
+        raise MediaError(f"{path}: {reason}") from error
     with container:
         yield container

@@ -63,10 +63,6 @@ class TalkingFaceMethod(pl.LightningModule, ABC):
             RGB in [0, 1].
         """
 
-    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
-        """Pictures travel as bytes and become float32 in [0, 1] here."""
-        return batch.unit()
-
     def on_train_epoch_start(self) -> None:
         """Seed torch from the run, the epoch and the process: a run resumed at an epoch goes on as it would have."""
         torch.manual_seed((self.seed * 1_000_003 + self.current_epoch) * 1009 + self.global_rank)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import time
 import warnings
 from dataclasses import dataclass
@@ -123,6 +124,7 @@ def make_trainer(config: RunConfig, callbacks: list[Any], loggers: list[Any], ru
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
         enable_model_summary=False,
+        enable_progress_bar=sys.stdout.isatty(),
     )
 
 

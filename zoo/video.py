@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from av.audio.stream import AudioStream
     from av.container import InputContainer, OutputContainer
     from av.video.stream import VideoStream
+    from PIL.Image import Image
 
 
 @dataclass
@@ -148,11 +149,10 @@ def read_picture(path: str | Path) -> UInt8[Tensor, "3 H W"]:
     return torch.from_numpy(array).permute(2, 0, 1)
 
 
-def _eight_bit(image: object) -> object:
-    """Bring 16-bit grey to 8 bits (Pillow would clip it) and lay transparency over white (Pillow would show what is under it)."""
+def _eight_bit(image: Image) -> Image:
+    """Bring 16-bit grey to 8 bits and lay transparency over white; Pillow alone would clip and uncover."""
     from PIL import Image
 
-    assert isinstance(image, Image.Image)
     if image.mode.startswith("I"):
         deep = np.asarray(image, dtype=np.int64)
         scale = 257 if image.mode.startswith("I;16") or deep.max(initial=0) > 255 else 1
@@ -208,9 +208,7 @@ def write_video(
 class _Muxer:
     """Interleaves pictures with the sound that belongs to them, so that neither has to be held back."""
 
-    def __init__(
-        self, container: OutputContainer, fps: float, wave: Tensor | None, sample_rate: int, crf: int
-    ) -> None:
+    def __init__(self, container: OutputContainer, fps: float, wave: Tensor | None, sample_rate: int, crf: int) -> None:
         self.container, self.fps, self.crf, self.sample_rate = container, fps, crf, sample_rate
         self.wave = None if wave is None else wave.detach().cpu().float().clamp(-1, 1)
         self.heard = 0

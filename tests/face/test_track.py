@@ -91,6 +91,7 @@ def test_landmarks_lie_where_they_were_drawn() -> None:
         pytest.param([6 * t for t in range(LENGTH)], id="steady"),
         pytest.param([max(0, min(100, 10 * (t - 13))) for t in range(LENGTH)], id="jerk"),
         pytest.param([int(30 + 30 * torch.tensor(t / 2.5).sin()) for t in range(LENGTH)], id="shake"),
+        pytest.param([int(60 + 60 * torch.tensor(t / 3).sin()) for t in range(LENGTH)], id="swing"),
     ],
 )
 def test_a_moving_head_is_followed(talkers: list[Tensor], still: Tensor, xs: list[int]) -> None:

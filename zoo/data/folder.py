@@ -19,8 +19,8 @@ SUFFIXES = frozenset({".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", "
 class Folder(Source):
     """Videos with sound, one speaker each.
 
-    The id is the path below the root without its suffix; the speaker is the first folder's name, or the file's own where
-    there is no folder. ``clip.txt`` beside ``clip.mp4`` gives the text, ``clip.landmarks.npy`` the landmarks
+    The id is the path below the root without its suffix; the speaker is the first folder's name, or the file's own
+    where there is no folder. ``clip.txt`` beside ``clip.mp4`` gives the text, ``clip.landmarks.npy`` the landmarks
     (:func:`zoo.face.precomputed.read_track`, one row per picture at 25 fps); without it they are detected.
     """
 

@@ -21,7 +21,9 @@ SILENCES = frozenset({"sil", "sp"})
 COMMANDS = {"b": "bin", "l": "lay", "p": "place", "s": "set"}
 COLOURS = {"b": "blue", "g": "green", "r": "red", "w": "white"}
 PREPOSITIONS = {"a": "at", "b": "by", "i": "in", "w": "with"}
-DIGITS = dict(zip("z123456789", "zero one two three four five six seven eight nine".split(), strict=True))
+DIGITS = dict(
+    zip("z123456789", ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"], strict=True)
+)
 ADVERBS = {"n": "now", "p": "please", "s": "soon", "a": "again"}
 
 FILE_CODE = re.compile(r"[blps][bgrw][abiw][a-vx-z][z1-9][npsa]")
@@ -33,8 +35,8 @@ class Grid(Source):
     """GRID: 360x288 MPEG-1 at 25 fps, sound 44.1 kHz stereo, a fixed grammar of six words.
 
     Pictures under ``ROOT/s1``, ``ROOT/s1/video`` or ``ROOT/s1/video/mpg_6000``, with the word times in
-    ``ROOT/alignments/s1``, ``ROOT/align/s1`` or ``ROOT/s1/align``. Without them ``words`` is empty; the text comes from the
-    file's name, which encodes the sentence.
+    ``ROOT/alignments/s1``, ``ROOT/align/s1`` or ``ROOT/s1/align``. Without them ``words`` is empty; the text comes from
+    the file's name, which encodes the sentence.
     """
 
     def items(self) -> Sequence[SourceItem]:
@@ -82,7 +84,7 @@ class Grid(Source):
 
 
 def _clips_of(speaker: str, folder: Path) -> Iterator[SourceItem]:
-    """The clips of one speaker; where the archives of two qualities were unzipped side by side each clip counts once."""
+    """The clips of one speaker; where archives of two qualities were unzipped side by side each clip counts once."""
     found = {path.stem: path for path in sorted(folder.rglob("*.mpg"), reverse=True) if not path.name.startswith(".")}
     return (SourceItem(f"{speaker}/{stem}", speaker, str(found[stem])) for stem in sorted(found))
 

@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, Sampler
 from zoo import registry
 from zoo.config import DataConfig
 
+from zoo.data.batch import Batch
 from zoo.data.splits import require_train, split_clips
 from zoo.data.store import Store
 from zoo.data.windows import Draw, EveryClip, RandomWindows, Windows, collate
@@ -112,6 +113,10 @@ class TalkingFaceData(pl.LightningDataModule):
     def test_dataloader(self) -> DataLoader[Any]:
         """Whole test clips, one at a time."""
         return self._loader(EveryClip(self.clips["test"], None, *self._place()), 1)
+
+    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
+        """Pictures travel as bytes and become float32 in [0, 1] on the device."""
+        return batch.unit()
 
     def _place(self) -> tuple[int, int]:
         return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)

@@ -6,10 +6,10 @@ import multiprocessing
 import os
 import signal
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, TypeVar
 
 import torch
 
@@ -30,12 +30,12 @@ def usable_cores() -> int:
 
 def run_jobs(
     work: Callable[[JobT], Iterator[EventT]], jobs: Iterable[JobT], *, workers: int
-) -> Iterator[EventT]:
+) -> Generator[EventT, None, None]:
     """Run ``work(job)`` for all jobs and give what it yields, as it comes.
 
     With one worker everything happens in this process. Several are spawned, with one torch thread each and a pipe each
-    and nothing in common: a worker that is killed blocks no other, and one whose parent was killed ends at its next event.
-    Closing the iterator ends the workers at once.
+    and nothing in common: a worker that is killed blocks no other, and one whose parent was killed ends at its next
+    event. Closing the iterator ends the workers at once.
 
     Args:
         work: a picklable function (a module's function, or a ``functools.partial`` of one) that makes an iterator.
@@ -60,20 +60,21 @@ def run_jobs(
 
 def _run_in_processes(
     work: Callable[[JobT], Iterator[EventT]], jobs: Iterator[JobT], workers: int
-) -> Iterator[EventT]:
+) -> Generator[EventT, None, None]:
     # Spawned, not forked: torch's threads do not survive a fork, and a spawned worker holds no end of another's pipe.
     context = multiprocessing.get_context("spawn")
     running: dict[Connection, BaseProcess] = {}
     try:
         for _ in range(workers):
             here, there = context.Pipe()
-            process = context.Process(target=_serve, args=(there, work), daemon=True)
+            process: BaseProcess = context.Process(target=_serve, args=(there, work), daemon=True)
             process.start()
             there.close()
             running[here] = process
         while running:
             for ready in wait(list(running)):
-                pipe = cast(Connection, ready)
+                assert isinstance(ready, Connection)
+                pipe = ready
                 event = _receive(pipe, running[pipe])
                 if not isinstance(event, _Idle):
                     yield event
@@ -100,8 +101,8 @@ def _receive(pipe: Connection, process: BaseProcess) -> Any:
     except (EOFError, ConnectionResetError) as error:
         process.join()
         raise DataError(
-            f"a worker process died ({_death(process.exitcode)}); what is finished is kept: run the same command again, "
-            "with fewer --workers if memory ran out"
+            f"a worker process died ({_death(process.exitcode)}); what is finished is kept: run the same command "
+            "again, with fewer --workers if memory ran out"
         ) from error
     if isinstance(event, BaseException):
         raise event

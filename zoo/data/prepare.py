@@ -6,7 +6,7 @@ import fcntl
 import shutil
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -21,8 +21,9 @@ from zoo.data.pool import run_jobs, usable_cores
 from zoo.data.progress import Progress
 from zoo.data.report import SetAside, append_report, read_report, report_path, write_report
 from zoo.data.shard import SUFFIXES, ShardWriter, publish_shard, write_meta
+from zoo.data.shard_files import open_files
 from zoo.data.source import RawClip, Source, SourceItem
-from zoo.data.store import open_files, parse_row, read_meta
+from zoo.data.store import parse_row, read_meta
 from zoo.errors import DataError, MediaError, ZooError
 
 SHARDS = 32
@@ -124,7 +125,7 @@ def prepare(
     doubles = [name for name, times in Counter(item.id for item in items).items() if times > 1]
     if doubles:
         raise DataError(f"{dataset}: two clips of the source have the id '{doubles[0]}'")
-    meta = {
+    meta: dict[str, object] = {
         "dataset": dataset,
         "splits": list(splits),
         "root": "" if source.root is None else str(source.root.resolve()),
@@ -144,9 +145,7 @@ def prepare(
                 _run(source, detector, out, jobs, min(workers or usable_cores(), max(len(jobs), 1)), bar)
             return _finish(out, meta, items, before, start)
     except OSError as error:
-        raise DataError(
-            f"{error.filename or out}: {error.strerror or error}; finished shards are kept: mend this and run the same command again"
-        ) from error
+        raise _cannot_write(out, error) from error
 
 
 @contextmanager
@@ -157,7 +156,9 @@ def _locked(out: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise DataError(f"{out}: another process is preparing this store; wait for it or choose another --out") from error
+            raise DataError(
+                f"{out}: another process prepares this store; wait for it or choose another --out"
+            ) from error
         yield
 
 
@@ -168,7 +169,8 @@ def _check_same(out: Path, meta: dict[str, object]) -> None:
     old = read_meta(open_files(out))
     for key in ("dataset", "root", "detector"):
         if key in old and old[key] != meta[key]:
-            raise DataError(f"{out}: this store was prepared with {key} '{old[key]}', not '{meta[key]}'; choose another --out")
+            was = f"this store was prepared with {key} '{old[key]}', not '{meta[key]}'"
+            raise DataError(f"{out}: {was}; choose another --out")
 
 
 def _clean(out: Path) -> None:
@@ -194,11 +196,13 @@ def stored_ids(out: Path) -> set[str]:
     files = open_files(out)
     names = files.shards()
     texts = files.read_all([f"{name}.jsonl" for name in names])
-    return {parse_row(line, name).info.id for name, text in zip(names, texts, strict=True) for line in text.splitlines()}
+    return {
+        parse_row(line, name).info.id for name, text in zip(names, texts, strict=True) for line in text.splitlines()
+    }
 
 
 def _plan(out: Path, items: Sequence[SourceItem], stored: set[str], retry: bool, size: int | None) -> list[_Job]:
-    """Cut what is left to do into shards with the lowest free numbers: a run that was interrupted plans the same shards."""
+    """Cut what is left to do into shards with the lowest free numbers: after a kill they are the same shards."""
     skip = stored if retry else stored | set(read_report(out))
     left = [item for item in items if item.id not in skip]
     size = size or min(max(len(items) // SHARDS, SHARD_CLIPS[0]), SHARD_CLIPS[1])
@@ -223,7 +227,9 @@ def _run(source: Source, detector: str, out: Path, jobs: list[_Job], workers: in
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _finish(out: Path, meta: dict[str, object], items: Sequence[SourceItem], before: set[str], start: float) -> PrepareReport:
+def _finish(
+    out: Path, meta: dict[str, object], items: Sequence[SourceItem], before: set[str], start: float
+) -> PrepareReport:
     """Note which shards there are, drop from the report what a retry has mended, and count."""
     stored = stored_ids(out)
     write_meta(out, meta | {"shards": shard_names(out)})
@@ -239,7 +245,7 @@ def _finish(out: Path, meta: dict[str, object], items: Sequence[SourceItem], bef
     )
 
 
-def _build_shard(source: Source, detector: str, folder: Path, job: _Job) -> Iterator[str | _ShardDone]:
+def _build_shard(source: Source, detector: str, folder: Path, job: _Job) -> Generator[str | _ShardDone, None, None]:
     """Prepare the clips of a shard; yields the id of each clip that is done and at last the result."""
     aside: list[SetAside] = []
     try:
@@ -253,9 +259,12 @@ def _build_shard(source: Source, detector: str, folder: Path, job: _Job) -> Iter
             yield item.id
         yield _ShardDone(job.shard, writer.close(), tuple(aside))
     except OSError as error:
-        raise DataError(
-            f"{folder.parent.parent}: {error.strerror or error}; finished shards are kept: mend this and run the same command again"
-        ) from error
+        raise _cannot_write(folder.parent.parent, error) from error
+
+
+def _cannot_write(out: Path, error: OSError) -> DataError:
+    reason = error.strerror or str(error)
+    return DataError(f"{out}: {reason}; finished shards are kept: mend this and run the same command again")
 
 
 def _try_clip(source: Source, item: SourceItem, detector: str) -> Clip | SetAside:

@@ -58,7 +58,11 @@ class Progress:
     def _say(self) -> None:
         self._said = time.monotonic()
         left = f", {(self.total - self.done) / self._rate():.0f} s left" if self.done < self.total else ""
-        print(f"{self.title}: {self.done}/{self.total} {self.unit}, {self._rate():.1f}/s{left}", file=sys.stderr, flush=True)
+        print(
+            f"{self.title}: {self.done}/{self.total} {self.unit}, {self._rate():.1f}/s{left}",
+            file=sys.stderr,
+            flush=True,
+        )
 
 
 def _make_bar(unit: str) -> Bar:

@@ -95,7 +95,8 @@ def check_clip(clip: Clip) -> None:
         raise ValueError(f"clip {clip.id}: frames are {frames.dtype} {tuple(frames.shape)}, not uint8 (T, 3, H, W)")
     if tuple(landmarks.shape) != (len(frames), NUM_LANDMARKS, 2) or str(landmarks.dtype) != "torch.float32":
         raise ValueError(
-            f"clip {clip.id}: landmarks are {landmarks.dtype} {tuple(landmarks.shape)}, not float32 ({len(frames)}, 68, 2)"
+            f"clip {clip.id}: landmarks are {landmarks.dtype} {tuple(landmarks.shape)}, "
+            f"not float32 ({len(frames)}, 68, 2)"
         )
     if wave.ndim != 1 or str(wave.dtype) != "torch.float32":
         raise ValueError(f"clip {clip.id}: wave is {wave.dtype} {tuple(wave.shape)}, not float32 (S,)")

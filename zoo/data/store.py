@@ -3,7 +3,7 @@
 ::
 
     DIR/store.json            what is in it: format, data set, splits, who made it
-    DIR/shards/00000.zip      <id>/frames.npy (T,H,W,3) uint8, <id>/wave.npy (S,) float32, <id>/landmarks.npy (T,68,2) float32
+    DIR/shards/00000.zip      <id>/frames.npy (T,H,W,3) uint8, wave.npy (S,) float32, landmarks.npy (T,68,2) float32
     DIR/shards/00000.jsonl    one line per clip: what is known about it and where its bytes lie in the ZIP
     DIR/shards/00000.sha256   checksums of the two, for ``zoo data verify`` or ``sha256sum -c``
 
@@ -13,12 +13,9 @@ A shard exists once its ``.jsonl`` does. There is no index of the whole store th
 from __future__ import annotations
 
 import json
-import os
 from bisect import bisect_right
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from io import FileIO
 from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any, overload
@@ -26,17 +23,15 @@ from typing import Any, overload
 import numpy as np
 import torch
 from jaxtyping import Float32, UInt8
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
 from zoo.clip import FPS, NUM_LANDMARKS, SAMPLE_RATE, Clip, Word
+from zoo.data.shard_files import LocalFiles, RemoteFiles, open_files
 from zoo.errors import DataError
 
 FORMAT = "zoo-store"
 VERSION = 1
-OPEN_FILES = 128
-"""How many shards a reader keeps open; far below the usual limit of 1024 files per process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +73,14 @@ class Store:
         self._shards = self._files.shards()[part[0] :: part[1]]
         self._load_index()
         if not len(self):
-            raise DataError(f"{self.path}: the store holds no clip; run: zoo data prepare {self.meta['dataset']} --out DIR")
+            again = f"zoo data prepare {self.meta['dataset']} --out {self.path}"
+            raise DataError(f"{self.path}: the store holds no clip; fill it with: {again}")
 
     def __len__(self) -> int:
         return self._ends[-1] if self._ends else 0
 
     def __getstate__(self) -> dict[str, Any]:
-        # The index is read again rather than sent; the names of the shards pin it, should the store have grown meanwhile.
+        # The index is read again, not sent; the names of the shards pin it should the store have grown meanwhile.
         return {"path": self.path, "meta": self.meta, "_files": self._files, "_shards": self._shards}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -129,9 +125,8 @@ class Store:
         """
         row = self._row(index)
         info = row.info
-        wanted = list(range(info.num_frames)[which]) if isinstance(which, slice) else [
-            range(info.num_frames)[number] for number in which
-        ]
+        every = range(info.num_frames)
+        wanted = list(every[which]) if isinstance(which, slice) else [every[number] for number in which]
         size = info.height * info.width * 3
         out = np.empty((len(wanted), info.height, info.width, 3), np.uint8)
         for first, last in _runs(wanted):
@@ -140,7 +135,7 @@ class Store:
         return torch.from_numpy(out).permute(0, 3, 1, 2)
 
     def wave(self, index: int, start: int = 0, stop: int | None = None) -> Float32[Tensor, " S"]:
-        """Samples ``start`` to ``stop`` of a clip's sound, with silence where they lie outside it (:func:`zoo.audio.cut`).
+        """Samples ``start`` to ``stop`` of a clip's sound, with silence outside (as :func:`zoo.audio.cut`).
 
         Returns:
             ``(stop - start,)`` float32 in [-1, 1] at the clip's sample rate.
@@ -237,7 +232,8 @@ def parse_row(line: bytes, shard: str) -> _Row:
         row = json.loads(line)
         words = tuple(Word(start, end, text) for start, end, text in row.pop("words"))
         offsets, source = row.pop("offsets"), row.pop("source")
-        return _Row(ClipInfo(words=words, **row), shard, *offsets, source=source)
+        frames, wave, landmarks = offsets
+        return _Row(ClipInfo(words=words, **row), shard, frames, wave, landmarks, source)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise DataError(f"shards/{shard}.jsonl: a line of the index is damaged; run: zoo data verify DIR") from error
 
@@ -268,123 +264,7 @@ def _runs(numbers: list[int]) -> Iterator[tuple[int, int]]:
     return (edges for edges in pairwise(breaks) if edges[0] < edges[1])
 
 
-class _LocalFiles:
-    """Shards in a folder. Reads with ``pread``: no shared file position, and no crash where a file was cut short."""
-
-    def __init__(self, path: str) -> None:
-        self.path = Path(path)
-        self._open: OrderedDict[str, FileIO] = OrderedDict()
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {"path": self.path, "_open": OrderedDict()}
-
-    def read_text(self, name: str) -> str | None:
-        """The contents of a small file, ``None`` where there is none."""
-        file = self.path / name
-        return file.read_text(encoding="utf-8") if file.is_file() else None
-
-    def shards(self) -> list[str]:
-        """Names of the complete shards, in order."""
-        return sort_shards(file.stem for file in (self.path / "shards").glob("[0-9]*.jsonl"))
-
-    def read_all(self, names: list[str]) -> list[bytes]:
-        """The contents of several files among the shards."""
-        return [(self.path / "shards" / name).read_bytes() for name in names]
-
-    def read_into(self, shard: str, start: int, out: NDArray[Any]) -> None:
-        """Fill an array with the bytes of a shard from ``start`` on."""
-        file = self._open.pop(shard, None)
-        if file is None:
-            try:
-                file = FileIO(self.path / "shards" / f"{shard}.zip")
-            except OSError as error:
-                raise _unreadable(f"{self.path}/shards/{shard}.zip", error.strerror) from error
-        # Dropping the oldest closes it as soon as no other thread reads from it.
-        self._open[shard] = file
-        if len(self._open) > OPEN_FILES:
-            self._open.popitem(last=False)
-        rest = memoryview(out).cast("B")
-        while len(rest):
-            got = os.preadv(file.fileno(), [rest], start)
-            if not got:
-                raise _unreadable(f"{self.path}/shards/{shard}.zip", "it is too short")
-            rest, start = rest[got:], start + got
-
-
-class _RemoteFiles:
-    """Shards behind any address that fsspec knows, read by byte ranges."""
-
-    def __init__(self, path: str) -> None:
-        self.path = path
-        self._system: tuple[int, Any, str] | None = None
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {"path": self.path, "_system": None}
-
-    def _connect(self) -> tuple[Any, str]:
-        """The file system and the root in it, afresh in every process: fsspec's connections do not survive a fork."""
-        import fsspec
-
-        if self._system is None or self._system[0] != os.getpid():
-            try:
-                system, root = fsspec.core.url_to_fs(self.path)
-            except (ImportError, ValueError) as error:
-                raise DataError(f"{self.path}: this address cannot be used ({error})") from error
-            self._system = (os.getpid(), system, root.rstrip("/"))
-        return self._system[1:]
-
-    def read_text(self, name: str) -> str | None:
-        """The contents of a small file, ``None`` where there is none."""
-        system, root = self._connect()
-        try:
-            return bytes(system.cat_file(f"{root}/{name}")).decode()
-        except FileNotFoundError:
-            return None
-
-    def shards(self) -> list[str]:
-        """Names of the complete shards, in order."""
-        system, root = self._connect()
-        try:
-            files = system.ls(f"{root}/shards", detail=False)
-        except FileNotFoundError:
-            return []
-        return sort_shards(Path(file).stem for file in files if file.endswith(".jsonl"))
-
-    def read_all(self, names: list[str]) -> list[bytes]:
-        """The contents of several files among the shards, fetched at once where the file system can."""
-        system, root = self._connect()
-        paths = [f"{root}/shards/{name}" for name in names]
-        texts = system.cat(paths) if paths else {}
-        return [bytes(texts[path]) for path in paths]
-
-    def read_into(self, shard: str, start: int, out: NDArray[Any]) -> None:
-        """Fill an array with the bytes of a shard from ``start`` on."""
-        system, root = self._connect()
-        path = f"{root}/shards/{shard}.zip"
-        try:
-            data = system.cat_file(path, start=start, end=start + out.nbytes)
-        except OSError as error:
-            raise _unreadable(path, str(error)) from error
-        if len(data) != out.nbytes:
-            raise _unreadable(path, "it is too short")
-        memoryview(out).cast("B")[:] = data
-
-
-def open_files(path: str | Path) -> _LocalFiles | _RemoteFiles:
-    """The files of a store, whether there is one or not."""
-    return _RemoteFiles(str(path)) if "://" in str(path) else _LocalFiles(str(path))
-
-
-def _unreadable(path: str, reason: str | None) -> DataError:
-    return DataError(f"{path}: a shard of the store cannot be read ({reason}); run: zoo data verify on the store")
-
-
-def sort_shards(names: Iterator[str] | Sequence[str]) -> list[str]:
-    """Bring names of shards into the order of their numbers."""
-    return sorted((name for name in names if name.isdigit()), key=int)
-
-
-def read_meta(files: _LocalFiles | _RemoteFiles) -> dict[str, Any]:
+def read_meta(files: LocalFiles | RemoteFiles) -> dict[str, Any]:
     """Read ``store.json``.
 
     Raises:
@@ -392,12 +272,15 @@ def read_meta(files: _LocalFiles | _RemoteFiles) -> dict[str, Any]:
     """
     text = files.read_text("store.json")
     if text is None:
-        raise DataError(f"{files.path}: no store here; make one with: zoo data prepare DATASET --root ROOT --out {files.path}")
+        command = f"zoo data prepare DATASET --root ROOT --out {files.path}"
+        raise DataError(f"{files.path}: no store here; make one with: {command}")
     try:
         meta: dict[str, Any] = json.loads(text)
         version, _ = meta["version"], meta["dataset"]
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"{files.path}/store.json is damaged; prepare the store again") from error
     if meta.get("format") != FORMAT or version > VERSION:
-        raise DataError(f"{files.path}: a newer zoo made this store (format {version}, known {VERSION}); upgrade the zoo")
+        raise DataError(
+            f"{files.path}: a newer zoo made this store (format {version}, known {VERSION}); upgrade the zoo"
+        )
     return meta

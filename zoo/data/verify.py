@@ -15,7 +15,8 @@ from zoo.clip import NUM_LANDMARKS
 from zoo.data.pool import usable_cores
 from zoo.data.progress import Progress
 from zoo.data.shard import SUFFIXES, sha256
-from zoo.data.store import ClipInfo, open_files, parse_row, read_meta
+from zoo.data.shard_files import open_files
+from zoo.data.store import ClipInfo, parse_row, read_meta
 from zoo.errors import DataError
 
 
@@ -96,7 +97,9 @@ def _verify_shard(folder: Path, name: str) -> tuple[list[str], list[tuple[str, C
             # A damaged file is searched for the clips that it costs.
             findings += _damaged_members(folder / f"{name}.zip", name) if rows else [f"shards/{name}: no clip in it"]
         else:
-            findings += _wrong_arrays(folder / f"{name}.zip", name, [row.info for row in rows], [row.offsets for row in rows])
+            findings += _wrong_arrays(
+                folder / f"{name}.zip", name, [row.info for row in rows], [row.offsets for row in rows]
+            )
     except (OSError, DataError) as error:
         return [*_wrong_sums(folder, name), f"shards/{name}: {error}"], []
     return findings, [(name, row.info) for row in rows]

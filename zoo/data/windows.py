@@ -31,10 +31,9 @@ class Draw(NamedTuple):
 
 
 class Track(NamedTuple):
-    """What is needed to cut any frame of a clip: ``(T, 2, 3)`` maps, ``(T, 4)`` boxes (none for ``aligned``), landmarks."""
+    """What is needed to cut any frame of a clip: where the crop lies, and the landmarks in pixels of the crop."""
 
-    matrices: Float32[Tensor, "T 2 3"]
-    boxes: Tensor | None
+    crops: crop.Crops
     landmarks: Float32[Tensor, "T 68 2"]
 
 
@@ -70,20 +69,12 @@ class Windows(Dataset[Window]):
 
     def _read_track(self, clip: int) -> Track:
         landmarks = self.store.landmarks(clip)
-        if self.spec.crop == "aligned":
-            matrices = crop.aligned_matrices(landmarks, self.spec.size)
-            return Track(matrices, None, crop.map_points(landmarks, matrices))
-        boxes = crop.crop_boxes(landmarks, self.spec.crop)
-        matrices = crop.box_matrices(boxes, self.spec.size)
-        return Track(matrices, boxes, crop.map_points(landmarks, matrices))
+        crops = crop.place_crops(landmarks, self.spec.crop, self.spec.size)
+        return Track(crops, crop.map_points(landmarks, crops.matrices))
 
     def pictures(self, clip: int, which: Sequence[int]) -> UInt8[Tensor, "n 3 H W"]:
         """Some frames of a clip, cut and scaled to the method's input; 0..255 RGB."""
-        track = self._track(clip)
-        frames, index = self.store.frames(clip, which), list(which)
-        if track.boxes is None:
-            return crop.warp(frames, track.matrices[index], self.spec.size)
-        return crop.cut_boxes(frames, track.boxes[index], self.spec.size)
+        return self._track(clip).crops.cut(self.store.frames(clip, which), which)
 
     def __getitem__(self, draw: Draw) -> Window:
         info = self.store.clips[draw.clip]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float32, Int64, UInt8
@@ -181,13 +183,39 @@ def warp(
     return F.avg_pool2d(sampled, fold).round().clamp(0, 255).to(torch.uint8)
 
 
-def crop_matrices(
-    landmarks: Float32[Tensor, "T 68 2"], crop: Crop, size: tuple[int, int]
-) -> Float32[Tensor, "T 2 3"]:
-    """The maps from pixels of any crop to pixels of the picture."""
+@dataclass(frozen=True)
+class Crops:
+    """Where a method's crop lies in every frame of a clip.
+
+    Attributes:
+        size: height and width of the crop in pixels.
+        matrices: ``(T, 2, 3)`` maps from pixels of the crop to pixels of the picture.
+        boxes: ``(T, 4)`` whole-pixel boxes (:func:`crop_boxes`); ``None`` where the crop is turned (``aligned``).
+    """
+
+    size: tuple[int, int]
+    matrices: Float32[Tensor, "T 2 3"]
+    boxes: Int64[Tensor, "T 4"] | None
+
+    def cut(self, frames: UInt8[Tensor, "n 3 H W"], which: Sequence[int]) -> UInt8[Tensor, "n 3 h w"]:
+        """Cut the crop out of some frames, scaled once.
+
+        Args:
+            frames: the pictures numbered ``which``, 0..255.
+            which: their numbers in the clip.
+        """
+        index = list(which)
+        if self.boxes is None:
+            return warp(frames, self.matrices[index], self.size)
+        return cut_boxes(frames, self.boxes[index], self.size)
+
+
+def place_crops(landmarks: Float32[Tensor, "T 68 2"], crop: Crop, size: tuple[int, int]) -> Crops:
+    """Where a crop lies in every frame, from landmarks in pixels of the picture."""
     if crop == "aligned":
-        return aligned_matrices(landmarks, size)
-    return box_matrices(crop_boxes(landmarks, crop), size)
+        return Crops(size, aligned_matrices(landmarks, size), None)
+    boxes = crop_boxes(landmarks, crop)
+    return Crops(size, box_matrices(boxes, size), boxes)
 
 
 def map_points(points: Float32[Tensor, "T P 2"], matrices: Float32[Tensor, "T 2 3"]) -> Float32[Tensor, "T P 2"]:

@@ -14,7 +14,7 @@ from zoo.clip import NUM_LANDMARKS
 from zoo.errors import MediaError, NoFaceError
 from zoo.face.track import MAX_GAP, FaceTrack
 
-# Measured on 250 frames of 6 GRID speakers: where dlib's box lies around its 68 points, in units of their spread.
+# Where dlib's box lies around its 68 points, in units of their spread: measured on 57 frames of 6 GRID speakers.
 _SIDE = 2.82
 _HIGHER = 0.126
 

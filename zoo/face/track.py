@@ -71,12 +71,11 @@ def track_face(
     keys = _key_boxes(frames, detector, max(1, min(every, MAX_GAP)), face_index)
     boxes = _interpolate(keys, len(frames))
     landmarks = landmarks_in_boxes(frames, boxes, landmarker=landmarker)
-    tried = set(keys)
+    tried: set[tuple[int, int]] = set()
     while strayed := _strayed(boxes, landmarks, keys) - tried:
         tried |= strayed
-        for t in strayed:
-            found = _follow(frames[t], detector, Box(*boxes[t].tolist()))
-            keys |= {} if found is None else {t: found}
+        for start, stop in strayed:
+            keys |= _between(frames, detector, keys[start], boxes, start, stop)
         better = _interpolate(keys, len(frames))
         moved = (better != boxes).any(1)
         if moved.any():
@@ -211,16 +210,24 @@ def _interpolate(keys: dict[int, Box], length: int) -> Float32[Tensor, "T 4"]:
     return torch.from_numpy(np.stack(columns, 1).astype(np.float32))
 
 
-def _strayed(boxes: Tensor, landmarks: Tensor, keys: dict[int, Box]) -> set[int]:
-    """Middles of the stretches between two detections in which the face did not move as its box."""
+def _strayed(boxes: Tensor, landmarks: Tensor, keys: dict[int, Box]) -> set[tuple[int, int]]:
+    """Stretches from one detection to the next in which the face did not move as its box."""
     times = sorted(keys)
     side = (boxes[:, 2:] - boxes[:, :2]).mean(1, keepdim=True)
     place = ((landmarks[:, _STEADY].mean(1) - (boxes[:, 2:] + boxes[:, :2]) / 2) / side).numpy()
     usual = np.stack([np.interp(np.arange(len(boxes)), times, place[times, i]) for i in range(2)], 1)
     stray = np.linalg.norm(place - usual, axis=1)
-    return {
-        (start + stop) // 2 for start, stop in pairwise(times) if stop - start > 1 and stray[start:stop].max() > _STRAY
-    }
+    return {(start, stop) for start, stop in pairwise(times) if stop - start > 1 and stray[start:stop].max() > _STRAY}
+
+
+def _between(frames: Tensor, detector: Detector, box: Box, boxes: Tensor, start: int, stop: int) -> dict[int, Box]:
+    """One more detection, half way between two; or right after the first, where the face is far from half way."""
+    middle = (start + stop) // 2
+    for t, guess in ((middle, Box(*boxes[middle].tolist())), (start + 1, box)):
+        found = _follow(frames[t], detector, guess)
+        if found is not None:
+            return {t: found}
+    return {}
 
 
 def _count(faces: int) -> str:

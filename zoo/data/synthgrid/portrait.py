@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float, Float64
 
 from zoo.data.synthgrid.face import MOUTH_Y, Face
 from zoo.data.synthgrid.skin import Map, Painter, Skin, blur, fill
@@ -50,7 +50,7 @@ def _strands(painter: Painter, bend: float = 0.6) -> Map:
     return shade
 
 
-def _hair_paint(painter: Painter) -> Map:
+def _hair_paint(painter: Painter) -> Float[np.ndarray, "3 256 256"]:
     gloss = np.exp(-(((np.hypot(painter.x * 0.9, painter.y - 0.15) - 0.78) / 0.09) ** 2)) * (0.75 - 0.3 * painter.x)
     strands = _strands(painter) * (1 + 0.45 * gloss)
     return np.clip(np.array(painter.speaker.hair, np.float32)[:, None, None] * strands, 0, 1).astype(np.float32)
@@ -74,7 +74,7 @@ def _hair_behind(painter: Painter, crown: Float64[np.ndarray, "N 2"]) -> None:
     if cut == "bun":
         area = painter.area([(0.2, TOP - 0.02), (0.0, TOP - 0.22), (-0.2, TOP - 0.02), (0.0, TOP + 0.1)])
     painter.put(area, _hair_paint(painter) * 0.62)
-    painter.height += blur(area, 6) * 8
+    painter.height += blur(area, 6.0) * 8
 
 
 def _body(painter: Painter) -> None:
@@ -93,7 +93,7 @@ def _body(painter: Painter) -> None:
          (1.0, 1.50), (1.6, 1.75), (1.7, 2.6)]
     )  # fmt: skip
     painter.put(shoulders, speaker.clothes)
-    folds = 1 + 0.02 * painter.noise(20) * shoulders
+    folds = 1 + 0.02 * painter.noise(20.0) * shoulders
     painter.colour *= np.where(shoulders > 0.5, folds, 1).astype(np.float32)
     slope = (0.20 * np.exp(-((painter.x / 0.9) ** 2) - ((painter.y - 1.9) / 0.7) ** 2) - 0.20) * unit
     painter.height = (painter.height * (1 - shoulders) + shoulders * slope).astype(np.float32)
@@ -179,7 +179,7 @@ def _complexion(painter: Painter, head: Map) -> None:
     )
     painter.tint(head * painter.both(float(eye[0]) + 0.03, float(eye[1]) - 0.06, 0.12, 0.045), (0.85, 0.78, 0.77))
     painter.tint(head * painter.both(-0.11, 0.02, 0.05, 0.07) * 0.8, (0.84, 0.76, 0.75))
-    for scale, size in ((30, 0.018), (6, 0.012), (1.6, 0.012)):
+    for scale, size in ((30.0, 0.018), (6.0, 0.012), (1.6, 0.012)):
         painter.colour *= 1 + size * painter.noise(scale) * head
     if speaker.freckles > 0:
         dots = np.clip(painter.noise(2.2) - 1.6, 0, 1) * (
@@ -251,7 +251,7 @@ def _beard(painter: Painter, head: Map) -> None:
     soft = blur(area, 2.4) * np.clip(1 + 0.12 * painter.noise(2.0), 0, 1.4) * dense
     tone = np.array(speaker.hair, np.float32) * 0.9 + np.array((0.02, 0.015, 0.01), np.float32)
     painter.put(
-        np.clip(soft, 0, 0.95) * np.maximum(head, 0.9 * (blur(head, 2) > 0.3)),
+        np.clip(soft, 0, 0.95) * np.maximum(head, 0.9 * (blur(head, 2.0) > 0.3)),
         np.clip(tone[:, None, None] * (1 + 0.1 * painter.noise(1.8)), 0, 1),
     )
     painter.shine *= 1 - 0.8 * np.clip(soft, 0, 1)
@@ -325,7 +325,7 @@ def _hair(painter: Painter, crown: Float64[np.ndarray, "N 2"]) -> None:
     painter.put(blur(edge.astype(np.float32), 0.7), _hair_paint(painter))
     painter.height += blur(area, 4.0) * 7
     if cut == "curly":
-        painter.height += painter.noise(7) * 1.6 * area
+        painter.height += painter.noise(7.0) * 1.6 * area
     painter.shine *= 1 - 0.7 * area
 
 

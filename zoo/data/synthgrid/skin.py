@@ -7,20 +7,20 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Float64
+from jaxtyping import Float, Float32, Float64
 from PIL import Image, ImageDraw
 from torch import Tensor
 from torch.nn import functional as F
 
 from zoo.data.synthgrid.face import SIZE, Face
 
-Map = Float32[np.ndarray, "256 256"]
+Map = Float[np.ndarray, "256 256"]
 """One value per pixel."""
 
 Points = Float64[np.ndarray, "N 2"] | Sequence[tuple[float | int, float | int] | Float64[np.ndarray, "2"]]
 """Places x, y."""
 
-Paint = Sequence[float] | Float32[np.ndarray, "3"] | Float32[np.ndarray, "3 256 256"]
+Paint = Sequence[float] | Float[np.ndarray, "3"] | Float[np.ndarray, "3 256 256"]
 """RGB, 0..1: one colour or one for each pixel."""
 
 _OVERSAMPLING = 4
@@ -31,7 +31,7 @@ def blur(image: Map, sigma: float) -> Map:
     radius = max(1, round(3 * sigma))
     kernel = torch.exp(-(torch.arange(-radius, radius + 1, dtype=torch.float32) ** 2) / (2 * sigma * sigma))
     kernel = kernel / kernel.sum()
-    padded = F.pad(torch.from_numpy(image)[None, None], (radius,) * 4, mode="replicate")
+    padded = F.pad(torch.from_numpy(image).float()[None, None], (radius,) * 4, mode="replicate")
     across = F.conv2d(padded, kernel[None, None, None])
     return F.conv2d(across, kernel[None, None, :, None])[0, 0].numpy()
 

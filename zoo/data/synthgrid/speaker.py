@@ -13,7 +13,7 @@ Colour = tuple[float, float, float]
 """RGB, each 0..1."""
 
 SKINS: tuple[Colour, ...] = (
-    (0.96, 0.81, 0.73), (0.93, 0.75, 0.65), (0.90, 0.70, 0.57), (0.85, 0.65, 0.50),
+    (0.90, 0.74, 0.66), (0.88, 0.70, 0.60), (0.86, 0.66, 0.53), (0.83, 0.62, 0.48),
     (0.78, 0.57, 0.42), (0.68, 0.47, 0.34), (0.56, 0.37, 0.26), (0.45, 0.30, 0.21),
 )  # fmt: skip
 HAIRS: tuple[Colour, ...] = (
@@ -36,6 +36,9 @@ HAIRCUTS_MAN = ("short", "side", "crop", "bald", "curly")
 HAIRCUTS_WOMAN = ("long", "bob", "bun", "side", "curly")
 BEARDS = ("none", "none", "none", "none", "stubble", "stubble", "full", "goatee", "moustache")
 ACCENTS = ("en", "en-us", "en-gb-x-rp", "en-gb-scotland", "en-029", "en-gb-x-gbclan")
+VOICES_MAN = ("m1", "m2", "m3", "m4", "m5", "m6", "m7", "Andy", "pedro", "antonio")
+VOICES_WOMAN = ("f1", "f4", "Annie", "Andrea", "linda", "belinda", "steph", "steph2")
+"""espeak's variants. None with breath (f2, f3, f5): it sounds different in every process."""
 
 
 @dataclass(frozen=True)
@@ -89,9 +92,9 @@ def _pick(rng: np.random.Generator, options: tuple[Colour, ...], spread: float) 
 
 
 def _voice(rng: np.random.Generator, woman: bool) -> Voice:
-    variant = f"f{rng.integers(1, 6)}" if woman else f"m{rng.integers(1, 8)}"
+    variants = VOICES_WOMAN if woman else VOICES_MAN
     return Voice(
-        name=f"{ACCENTS[rng.integers(len(ACCENTS))]}+{variant}",
+        name=f"{ACCENTS[rng.integers(len(ACCENTS))]}+{variants[rng.integers(len(variants))]}",
         rate=int(rng.integers(100, 136)),
         pitch=int(rng.integers(35, 66)),
         pitch_range=int(rng.integers(30, 71)),
@@ -107,7 +110,7 @@ def sample_speaker(rng: np.random.Generator) -> Speaker:
     hair = _pick(rng, HAIRS[:3] if dark else HAIRS, 0.04)
     haircuts = HAIRCUTS_WOMAN if woman else HAIRCUTS_MAN
     make_up = rng.uniform(0.3, 1.0) if woman else rng.uniform(0.0, 0.3)
-    natural = np.array(skin) * (0.86, 0.62, 0.62)
+    natural = np.array(skin) * (0.80, 0.53, 0.54)
     lips = natural * (1 - 0.5 * make_up) + 0.5 * make_up * np.array([0.66, 0.16, 0.22]) * (0.5 + 0.6 * skin[0])
     grey = rng.uniform(0.3, 0.7)
     hue = grey + 0.45 * (rng.uniform(0.25, 0.75, 3) - grey)

@@ -1,0 +1,133 @@
+"""Where the files of a store are: a folder, or object storage that is read by byte ranges."""
+
+from __future__ import annotations
+
+import os
+from collections import OrderedDict
+from collections.abc import Iterable
+from io import FileIO
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from zoo.errors import DataError
+
+OPEN_FILES = 128
+"""How many shards a reader keeps open; far below the usual limit of 1024 files per process."""
+
+
+class LocalFiles:
+    """Shards in a folder. Reads with ``pread``: no shared file position, and no crash where a file was cut short."""
+
+    def __init__(self, path: str) -> None:
+        self.path = Path(path)
+        self._open: OrderedDict[str, FileIO] = OrderedDict()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"path": self.path, "_open": OrderedDict()}
+
+    def read_text(self, name: str) -> str | None:
+        """The contents of a small file, ``None`` where there is none."""
+        file = self.path / name
+        return file.read_text(encoding="utf-8") if file.is_file() else None
+
+    def shards(self) -> list[str]:
+        """Names of the complete shards, in order."""
+        return sort_shards(file.stem for file in (self.path / "shards").glob("[0-9]*.jsonl"))
+
+    def read_all(self, names: list[str]) -> list[bytes]:
+        """The contents of several files among the shards."""
+        return [(self.path / "shards" / name).read_bytes() for name in names]
+
+    def read_into(self, shard: str, start: int, out: NDArray[Any]) -> None:
+        """Fill an array with the bytes of a shard from ``start`` on."""
+        file = self._open.pop(shard, None)
+        if file is None:
+            try:
+                file = FileIO(self.path / "shards" / f"{shard}.zip")
+            except OSError as error:
+                raise _unreadable(f"{self.path}/shards/{shard}.zip", error.strerror) from error
+        # Dropping the oldest closes it as soon as no other thread reads from it.
+        self._open[shard] = file
+        if len(self._open) > OPEN_FILES:
+            self._open.popitem(last=False)
+        rest = out.data.cast("B")
+        while len(rest):
+            got = os.preadv(file.fileno(), [rest], start)
+            if not got:
+                raise _unreadable(f"{self.path}/shards/{shard}.zip", "it is too short")
+            rest, start = rest[got:], start + got
+
+
+class RemoteFiles:
+    """Shards behind any address that fsspec knows, read by byte ranges."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._system: tuple[int, Any, str] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"path": self.path, "_system": None}
+
+    def _connect(self) -> tuple[Any, str]:
+        """The file system and the root in it, afresh in every process: fsspec's connections do not survive a fork."""
+        import fsspec
+
+        if self._system is None or self._system[0] != os.getpid():
+            try:
+                system, root = fsspec.url_to_fs(self.path)  # type: ignore[no-untyped-call]
+            except (ImportError, ValueError) as error:
+                raise DataError(f"{self.path}: this address cannot be used ({error})") from error
+            self._system = (os.getpid(), system, root.rstrip("/"))
+        return self._system[1:]
+
+    def read_text(self, name: str) -> str | None:
+        """The contents of a small file, ``None`` where there is none."""
+        system, root = self._connect()
+        try:
+            return bytes(system.cat_file(f"{root}/{name}")).decode()
+        except FileNotFoundError:
+            return None
+
+    def shards(self) -> list[str]:
+        """Names of the complete shards, in order."""
+        system, root = self._connect()
+        try:
+            files = system.ls(f"{root}/shards", detail=False)
+        except FileNotFoundError:
+            return []
+        return sort_shards(Path(file).stem for file in files if file.endswith(".jsonl"))
+
+    def read_all(self, names: list[str]) -> list[bytes]:
+        """The contents of several files among the shards, fetched at once where the file system can."""
+        system, root = self._connect()
+        paths = [f"{root}/shards/{name}" for name in names]
+        texts = system.cat(paths) if paths else {}
+        return [bytes(texts[path]) for path in paths]
+
+    def read_into(self, shard: str, start: int, out: NDArray[Any]) -> None:
+        """Fill an array with the bytes of a shard from ``start`` on."""
+        system, root = self._connect()
+        path = f"{root}/shards/{shard}.zip"
+        try:
+            data = system.cat_file(path, start=start, end=start + out.nbytes)
+        except OSError as error:
+            raise _unreadable(path, str(error)) from error
+        if len(data) != out.nbytes:
+            raise _unreadable(path, "it is too short")
+        out.data.cast("B")[:] = data
+
+
+def open_files(path: str | Path) -> LocalFiles | RemoteFiles:
+    """The files of a store, whether there is one or not."""
+    return RemoteFiles(str(path)) if "://" in str(path) else LocalFiles(str(path))
+
+
+def _unreadable(path: str, reason: str | None) -> DataError:
+    return DataError(f"{path}: a shard of the store cannot be read ({reason}); run: zoo data verify on the store")
+
+
+def sort_shards(names: Iterable[str]) -> list[str]:
+    """Bring names of shards into the order of their numbers."""
+    return sorted((name for name in names if name.isdigit()), key=int)

@@ -1,0 +1,185 @@
+"""A face and a sound become a talking video: find the face, generate, paste back, write with sound."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from jaxtyping import Float32, UInt8
+from torch import Tensor
+
+from zoo import audio, method
+from zoo.clip import FPS, SAMPLE_RATE
+from zoo.data.progress import Progress
+from zoo.errors import ConfigError, MediaError
+from zoo.face import crop
+from zoo.face.paste import paste
+from zoo.face.track import find_face, track_face
+from zoo.method import TalkingFaceMethod
+from zoo.train import provenance
+from zoo.video import read_picture, read_video, write_video
+
+PICTURES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff"}
+"""File endings that mean a photo; everything else is read as a video."""
+
+PASTED_AT_ONCE = 32
+"""Frames that are pasted and encoded together, so that long videos need no more memory than their input."""
+
+
+@dataclass(frozen=True)
+class Face:
+    """The pictures a sound is to be put to, at their own rate, and where the face is in them.
+
+    Attributes:
+        frames: ``(T, 3, H, W)`` uint8 RGB; one for a photo.
+        landmarks: ``(T, 68, 2)`` in pixels of ``frames``.
+        fps: frames per second; 25 for a photo.
+    """
+
+    frames: UInt8[Tensor, "T 3 H W"]
+    landmarks: Float32[Tensor, "T 68 2"]
+    fps: float
+
+    def at(self, times: Float32[Tensor, " n"]) -> list[int]:
+        """The frame shown at each time in seconds; after its end a video is played back and forth."""
+        count = len(self.frames)
+        order = [*range(count), *range(count - 2, 0, -1)]
+        return [order[int(t * self.fps + 1e-4) % len(order)] for t in times]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What was written: number of frames and their rate."""
+
+    frames: int
+    fps: float
+
+
+def predict(
+    name: str,
+    checkpoint: Path,
+    *,
+    face: Path,
+    sound: Path,
+    out: Path,
+    face_index: int = 0,
+    detector: str = "dlib",
+    device: str = "auto",
+    progress: bool = True,
+) -> Prediction:
+    """Make the face talk and write the video.
+
+    The video is as long as the sound, to one frame. A face video keeps its own frame rate; where the sound is longer, it
+    is played back and forth. Everything outside the mouth region stays as it was.
+
+    Args:
+        name: the method.
+        checkpoint: of ``zoo fit``.
+        face: a photo or a video.
+        sound: any sound file.
+        out: the video to write.
+        face_index: which face, 0 is the largest.
+        detector: face detector.
+        device: ``auto``, ``cpu``, ``cuda``, ...
+        progress: show bars on stderr.
+
+    Raises:
+        ZooError: an input that cannot be used, with the reason.
+    """
+    if out.suffix.lower() not in (".mp4", ".mov", ".mkv"):
+        raise ConfigError(f"--out: {out.name} must end in .mp4, .mov or .mkv")
+    module = method.load_checkpoint(checkpoint, name).to(choose_device(device))
+    wave = audio.read_audio(sound)
+    shown = read_face(face, face_index=face_index, detector=detector)
+    count = audio.num_frames(len(wave))
+    with Progress(f"generating with {name}", count, "frames", show=progress) as bar:
+        made = generate(module, shown, wave, count)
+        bar.advance(count)
+    total = audio.num_frames(len(wave), fps=shown.fps)
+    tags = provenance(module, checkpoint)
+    with Progress("writing", total, "frames", show=progress) as bar:
+        frames = composed(module, shown, made, total, bar)
+        sounding = audio.cut(wave, 0, audio.num_samples(total, fps=shown.fps))
+        write_video(out, frames, fps=shown.fps, wave=sounding, sample_rate=SAMPLE_RATE, metadata=tags)
+    return Prediction(total, shown.fps)
+
+
+def choose_device(name: str) -> torch.device:
+    """The device by its name; ``auto`` is a GPU where there is one.
+
+    Raises:
+        ConfigError: torch does not know it or it is not there.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        torch.zeros(1, device=name)
+    except (RuntimeError, AssertionError) as error:
+        raise ConfigError(f"--device: '{name}' cannot be used here ({str(error).splitlines()[0]})") from error
+    return torch.device(name)
+
+
+def read_face(path: Path, *, face_index: int = 0, detector: str = "dlib") -> Face:
+    """Read a photo or a video and find the face in it.
+
+    Raises:
+        MediaError: it cannot be read.
+        NoFaceError: there is no such face.
+    """
+    if path.suffix.lower() in PICTURES:
+        picture = read_picture(path)
+        _, landmarks = find_face(picture, detector=detector, face_index=face_index, name=str(path))
+        return Face(picture[None], landmarks[None], FPS)
+    video = read_video(path, fps=None)
+    try:
+        track = track_face(video.frames, detector=detector, face_index=face_index)
+    except MediaError as error:
+        raise type(error)(f"{path}: {error}") from error
+    return Face(video.frames, track.landmarks, video.fps)
+
+
+def generate(
+    module: TalkingFaceMethod, shown: Face, wave: Float32[Tensor, " S"], count: int
+) -> Float32[Tensor, "T 3 h w"]:
+    """Generate ``count`` crops at 25 fps, RGB in [0, 1].
+
+    Args:
+        module: the method.
+        shown: the face; its first frame is the identity, its frames at 25 fps the pose.
+        wave: the sound at 16 kHz.
+        count: number of frames.
+    """
+    spec = module.input_spec
+    which = shown.at((torch.arange(count) + 0.5) / FPS)
+    used = sorted(set(which))
+    place = crop.place_crops(shown.landmarks, spec.crop, spec.size)
+    crops = dict(zip(used, place.cut(shown.frames[used], used).float() / 255, strict=True))
+    pose = torch.stack([crops[index] for index in which])
+    spread = [used[round(k * (len(used) - 1) / spec.num_identity)] for k in range(spec.num_identity)]
+    identity = torch.stack([crops[index] for index in spread])
+    padded = audio.cut(wave, 0, audio.num_samples(count))
+    with torch.inference_mode():
+        made = module.generate(
+            identity[None].to(module.device),
+            padded[None].to(module.device),
+            count,
+            pose=pose[None].to(module.device),
+        )
+    return made[0].float().cpu()
+
+
+def composed(
+    module: TalkingFaceMethod, shown: Face, made: Float32[Tensor, "T 3 h w"], total: int, bar: Progress
+) -> Iterator[UInt8[Tensor, "3 H W"]]:
+    """The frames of the result, one by one: the face's own pictures with the crop of that moment pasted in."""
+    spec = module.input_spec
+    matrices = crop.place_crops(shown.landmarks, spec.crop, spec.size).matrices
+    times = (torch.arange(total) + 0.5) / shown.fps
+    pictures = shown.at(times)
+    crops = [min(int(t * FPS + 1e-4), len(made) - 1) for t in times]
+    for begin in range(0, total, PASTED_AT_ONCE):
+        these = pictures[begin : begin + PASTED_AT_ONCE]
+        yield from paste(shown.frames[these], made[crops[begin : begin + PASTED_AT_ONCE]], matrices[these], spec.paste)
+        bar.advance(len(these))
