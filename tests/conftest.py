@@ -3,9 +3,26 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+
+Zoo = Callable[..., "subprocess.CompletedProcess[str]"]
+
+TINY = [
+    "data.clips=6",
+    "data.batch_size=4",
+    "data.windows_per_clip=2",
+    "trainer.max_epochs=1",
+    "trainer.accelerator=cpu",
+    "trainer.limit_test_batches=1",
+    "model.width=0.06",
+    "model.warmup_steps=0",
+]
+"""Settings of the smallest run of ``zoo fit lipgan``: two steps, one test clip."""
 
 
 @pytest.fixture(scope="session")
@@ -16,3 +33,43 @@ def grid_root() -> Path:
         message = f"no GRID clips in {root}: set ZOO_GRID_ROOT"
         pytest.fail(message) if os.environ.get("CI") == "true" else pytest.skip(message)
     return root
+
+
+@pytest.fixture(scope="session")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Environment of commands: a cache of their own, no wandb traffic, two processes share two cores."""
+    cache = tmp_path_factory.mktemp("cache")
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("ZOO_", "WANDB_", "PYTEST_"))}
+    return {**kept, "ZOO_CACHE": str(cache), "WANDB_MODE": "offline", "OMP_NUM_THREADS": "2", "COLUMNS": "160"}
+
+
+@pytest.fixture(scope="session")
+def zoo(environment: dict[str, str]) -> Zoo:
+    """Run the real command line in a process of its own: ``zoo("fit", "lipgan", cwd=...)``."""
+
+    def run(*arguments: str | Path, cwd: Path | None = None, **extra: str) -> subprocess.CompletedProcess[str]:
+        command: Sequence[str] = [sys.executable, "-m", "zoo", *map(str, arguments)]
+        return subprocess.run(
+            command, cwd=cwd, env={**environment, **extra}, capture_output=True, text=True, timeout=600, check=False
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def tiny_store(zoo: Zoo, environment: dict[str, str]) -> Path:
+    """A store of six SynthGRID clips, where ``zoo fit`` with :data:`TINY` looks for it."""
+    store = Path(environment["ZOO_CACHE"]) / "synthgrid-6clips-seed0"
+    done = zoo("data", "synth", "--clips", "6", "--out", store)
+    assert done.returncode == 0, done.stderr
+    return store
+
+
+@pytest.fixture(scope="session")
+def tiny_run(zoo: Zoo, tiny_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished tiny run of LipGAN: config.yaml, run.json, checkpoints, metrics.csv, samples."""
+    folder = tmp_path_factory.mktemp("tiny")
+    done = zoo("fit", "lipgan", *TINY, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    (run,) = (folder / "runs" / "lipgan" / "synthgrid").iterdir()
+    return run

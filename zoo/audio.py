@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from av.container import InputContainer
 
 MAX_MISSING_S = 0.2
-"""How much shorter than its pictures a clip's sound may be (GRID: 0.022 s); the gap is filled with silence at the end."""
+"""How many seconds of sound may be missing (GRID: 0.022 s); silence at the end fills them."""
 
 
 def frame_centre(frame: int, *, fps: float = FPS, sample_rate: int = SAMPLE_RATE) -> int:
@@ -119,7 +119,8 @@ def read_audio(path: str | Path, *, sample_rate: int = SAMPLE_RATE) -> Float32[T
     with open_media(path) as container:
         if not container.streams.audio:
             raise MediaError(f"{path}: no sound track; give a file that has one (--audio)")
-        resampler = av.AudioResampler(format="flt", layout="mono", rate=sample_rate)
+        # Channels are averaged here: FFmpeg's own mix to mono makes equal channels 1.4 times as loud and clips them.
+        resampler = av.AudioResampler(format="fltp", rate=sample_rate)
         parts: list[Tensor] = []
         delay: float | None = None
         try:
@@ -127,11 +128,11 @@ def read_audio(path: str | Path, *, sample_rate: int = SAMPLE_RATE) -> Float32[T
                 if delay is None:
                     delay = _delay(container, frame.time)
                 frame.pts = None
-                parts += [torch.from_numpy(out.to_ndarray()[0].copy()) for out in resampler.resample(frame)]
+                parts += [torch.from_numpy(out.to_ndarray().mean(0)) for out in resampler.resample(frame)]
         except av.FFmpegError as error:
             if not parts:
                 raise MediaError(f"{path}: the sound track cannot be read ({error})") from error
-        parts += [torch.from_numpy(out.to_ndarray()[0].copy()) for out in resampler.resample(None)]
+        parts += [torch.from_numpy(out.to_ndarray().mean(0)) for out in resampler.resample(None)]
     wave = torch.cat(parts) if parts else torch.zeros(0)
     if not len(wave):
         raise MediaError(f"{path}: the sound track is empty")

@@ -15,7 +15,7 @@ SAMPLE_RATE = 16_000
 """Samples per second of every clip's sound in a store, mono."""
 
 NUM_LANDMARKS = 68
-"""Points of the iBUG 300-W scheme: jaw 0..16, brows 17..26, nose 27..35, eyes 36..47, outer lips 48..59, inner lips 60..67."""
+"""iBUG 300-W: jaw 0..16, brows 17..26, nose 27..35, eyes 36..47, outer lips 48..59, inner lips 60..67."""
 
 MOUTH = slice(48, 68)
 """The 20 lip points among the 68."""

@@ -1,4 +1,4 @@
-"""Settings of a run: defaults, then the recipe, then the user's file, then the command line, checked against typed dataclasses."""
+"""Settings of a run: defaults, recipe, file and command line, laid over one another and checked for type."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ class DataConfig:
     """Which clips, and how they are fed."""
 
     name: str = setting("synthgrid", "data set; `data=NAME` also picks the method's recipe for it")
-    root: str | None = setting(None, "folder (or fsspec URL) of the prepared store; none: the data set's own in the cache")
+    root: str | None = setting(
+        None, "folder (or fsspec URL) of the prepared store; none: the data set's own in the cache"
+    )
     split: str | None = setting(None, "how clips are divided into train, val and test; none: the data set's first")
     clips: int = setting(160, "how many clips are made where the data set makes its own")
     seed: int = setting(0, "seed of made clips; apart from the run's seed, so that runs can share them")
@@ -91,7 +93,7 @@ def resolve(
         Plain dataclasses; ``model`` is an instance of the method's config class.
 
     Raises:
-        ConfigError: an unknown key (with the nearest valid one), a wrong type or an unreadable file, and where it stands.
+        ConfigError: an unknown key (the nearest valid one is named), a wrong type or an unreadable file.
     """
     dotlist, given = _dotlist(overrides), _file(file)
     name = _first(dotlist.values, given.values if given else None, spec.default_dataset)
@@ -150,7 +152,7 @@ def to_yaml(config: RunConfig) -> str:
     """A config as YAML that ``--config`` reads again."""
     import yaml
 
-    return yaml.safe_dump(to_dict(config), sort_keys=False)
+    return str(yaml.safe_dump(to_dict(config), sort_keys=False))
 
 
 def keys(config: Any, prefix: str = "") -> list[str]:

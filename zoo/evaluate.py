@@ -16,7 +16,6 @@ from torch import Tensor
 from zoo.data.batch import Batch
 from zoo.data.module import TalkingFaceData
 from zoo.face import crop
-from zoo.face.base import Box
 from zoo.face.paste import paste
 from zoo.face.track import landmarks_in_boxes
 from zoo.files import write_text_aside

@@ -27,7 +27,7 @@ def make_loggers(config: RunConfig, run: Path, resumed: bool) -> list[Logger]:
         kept = run / "wandb_id"
         run_id = kept.read_text().strip() if kept.exists() else None
         offline = os.environ.get("WANDB_MODE") == "offline"
-        logger = WandbLogger(
+        wandb_logger = WandbLogger(
             project="talking-face-zoo",
             name=f"{config.method}-{config.data.name}-{run.name}",
             save_dir=run,
@@ -35,7 +35,7 @@ def make_loggers(config: RunConfig, run: Path, resumed: bool) -> list[Logger]:
             resume="allow" if run_id else None,
             offline=offline,
         )
-        loggers.append(logger)
+        loggers.append(wandb_logger)
     for logger in loggers:
         logger.log_hyperparams(_flat(to_dict(config)))
     if config.logger == "wandb" and loggers[-1].version is not None and run.exists():
@@ -88,7 +88,7 @@ def log_video(
 def _add_animation(logger: TensorBoardLogger, name: str, frames: UInt8[Tensor, "T 3 H W"], step: int) -> None:
     """TensorBoard shows no MP4: an animated GIF at the video's rate stands in for it."""
     from PIL import Image
-    from tensorboard.compat.proto.summary_pb2 import Summary
+    from tensorboard.compat.proto.summary_pb2 import Summary  # type: ignore[attr-defined]
 
     pictures = [Image.fromarray(frame.permute(1, 2, 0).numpy()) for frame in frames]
     buffer = io.BytesIO()

@@ -29,7 +29,7 @@ class TalkingFaceMethod(pl.LightningModule, ABC):
     """
 
     seed = 0
-    """Seed of the run; with the epoch it decides everything random in training, so that a resumed run is the same run."""
+    """Seed of the run; with the epoch it decides all that is random, so that a resumed run is the same run."""
 
     method_name = ""
     """The registered name, kept in checkpoints."""
@@ -57,7 +57,7 @@ class TalkingFaceMethod(pl.LightningModule, ABC):
             identity: pictures of who is to talk, RGB in [0, 1], cut as :attr:`input_spec` says.
             wave: the clip's sound in [-1, 1] at 16 kHz; frame ``t`` is heard around :func:`zoo.audio.frame_centre`.
             num_frames: how many frames ``T`` to make, at 25 fps.
-            pose: the true video, for methods that are shown part of it; ``None``: the first identity picture stands still.
+            pose: the true video, for methods shown part of it; ``None``: the first identity picture stands still.
 
         Returns:
             RGB in [0, 1].
@@ -129,7 +129,9 @@ def load_checkpoint(path: str | Path, name: str | None = None) -> TalkingFaceMet
     try:
         method.load_state_dict(checkpoint["state_dict"])
     except RuntimeError as error:
-        raise DataError(f"{path}: its weights do not fit this version of {spec.name} ({error})".splitlines()[0]) from error
+        raise DataError(
+            f"{path}: its weights do not fit this version of {spec.name} ({error})".splitlines()[0]
+        ) from error
     return method.eval()
 
 
@@ -149,5 +151,3 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     if not isinstance(checkpoint, dict) or "zoo" not in checkpoint:
         raise DataError(f"{path}: not a checkpoint of `zoo fit`")
     return checkpoint
-
-

@@ -71,8 +71,8 @@ def predict(
 ) -> Prediction:
     """Make the face talk and write the video.
 
-    The video is as long as the sound, to one frame. A face video keeps its own frame rate; where the sound is longer, it
-    is played back and forth. Everything outside the mouth region stays as it was.
+    The video is as long as the sound, to one frame. A face video keeps its own frame rate; where the sound is
+    longer, it is played back and forth. Everything outside the mouth region stays as it was.
 
     Args:
         name: the method.

@@ -1,4 +1,4 @@
-"""Finding plugins: entry points first (nothing is imported), their light specs on demand, their classes only when used."""
+"""Finding plugins: entry points first (nothing is imported), light specs on demand, classes only when used."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import traceback
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib import metadata
 
 from zoo.errors import ZooError
@@ -71,7 +71,9 @@ def entries() -> tuple[Entry, ...]:
             dist = point.dist.metadata["Name"] if point.dist else "?"
             version = point.dist.version if point.dist else "?"
             # A distribution may be seen twice on sys.path (editable and installed).
-            found.setdefault((group, point.name, point.value, dist), Entry(group, point.name, point.value, dist, version))
+            found.setdefault(
+                (group, point.name, point.value, dist), Entry(group, point.name, point.value, dist, version)
+            )
     for entry in _environment_entries():
         found.setdefault((entry.group, entry.name, entry.target, entry.dist), entry)
     return tuple(sorted(found.values(), key=lambda e: (e.group, e.name, e.dist)))
@@ -85,7 +87,7 @@ def _environment_entries() -> Iterator[Entry]:
         yield Entry("zoo.methods", name, target, "ZOO_PLUGINS", "")
 
 
-@lru_cache(maxsize=None)
+@cache
 def load(entry: Entry) -> Record:
     """Import an entry's light spec. Whatever goes wrong becomes a :class:`Record` with the reason.
 
@@ -160,7 +162,7 @@ def get(group: str, name: str) -> Spec:
     if record.spec is None:
         entry = record.entry
         raise BrokenPluginError(
-            f"'{name}' is installed ({entry.dist} {entry.version}) but cannot be used: {record.error} (see `zoo doctor`)"
+            f"'{name}' is installed ({entry.dist} {entry.version}) but broken: {record.error} (see `zoo doctor`)"
         )
     return record.spec
 

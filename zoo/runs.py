@@ -1,4 +1,4 @@
-"""The folder of a run: ``runs/<method>/<dataset>/<id>/`` with config.yaml, run.json, checkpoints, metrics.csv and samples/."""
+"""The folder of a run, ``runs/<method>/<dataset>/<id>/``: what lies in it and how it is found again."""
 
 from __future__ import annotations
 
@@ -31,6 +31,12 @@ def new_run(config: RunConfig) -> Path:
         chosen = str(Path(config.out) / config.method.rpartition(":")[2] / config.data.name / name)
         os.environ["ZOO_RUN"] = chosen
     return Path(chosen)
+
+
+def is_first_process() -> bool:
+    """Whether this process writes the run's files (the one of rank 0), also before Lightning has started."""
+    names = ("RANK", "LOCAL_RANK", "SLURM_PROCID")
+    return next((os.environ[name] for name in names if name in os.environ), "0") == "0"
 
 
 def describe(run: Path, config: RunConfig, command: Sequence[str], resumed: str | None) -> None:

@@ -18,8 +18,8 @@ class InputSpec:
     """What a method eats; the shared data module yields exactly this.
 
     Attributes:
-        crop: which part of the picture: ``face`` (square box around the face, upright), ``aligned`` (face brought onto a
-            mean face by a similarity transform) or ``mouth`` (square box around the lips).
+        crop: which part of the picture: ``face`` (upright square around the face), ``aligned`` (face brought onto
+            a mean face by a similarity transform) or ``mouth`` (square box around the lips).
         size: height and width of that crop in pixels.
         frames: frames per training window; ``None`` is the whole clip.
         context: samples of sound that one frame hears, centred on the frame (:func:`zoo.audio.frame_centre`).

@@ -15,7 +15,6 @@ import torch
 from jaxtyping import UInt8
 from pytorch_lightning.callbacks import LearningRateMonitor, ModelCheckpoint
 from pytorch_lightning.strategies import DDPStrategy, Strategy
-from pytorch_lightning.utilities.rank_zero import rank_zero_only
 from torch import Tensor
 
 from zoo import __version__, method, registry, runs
@@ -62,7 +61,7 @@ def fit(config: RunConfig, *, resume: Path | None = None) -> FitResult | None:
     torch.set_float32_matmul_precision("high")
     run = resume.resolve().parent.parent if resume else runs.new_run(config)
     spec = registry.method(config.method)
-    if rank_zero_only.rank == 0:
+    if runs.is_first_process():
         runs.describe(run, config, runs.command_line(), str(resume) if resume else None)
     module = method.build(spec, config.model, seed=config.seed)
     data = TalkingFaceData(config.data, module.input_spec, config.seed)

@@ -11,18 +11,26 @@ from zoo.spec import setting
 class LipGANConfig:
     """Settings of LipGAN; the defaults are the paper's network and the published training."""
 
-    frontend: str = setting("mel", "sound features: mel (80x27) or mfcc (12x35)", "code, branches fully_pythonic and master")
+    frontend: str = setting(
+        "mel", "sound features: mel (80x27) or mfcc (12x35)", "code, branches fully_pythonic and master"
+    )
     width: float = setting(1.0, "factor on all channel counts; 1 is the published network", "ours")
     margin: float = setting(2.0, "margin m of the contrastive loss", "project page, m = 2; the code has 1")
-    adversarial_weight: float = setting(0.01, "weight of the contrastive loss for the generator; 0: no discriminator", "code")
-    lip_weight: float = setting(1.0, "alpha of the weighted L1: weight of the lip region against 1 elsewhere", "project page")
+    adversarial_weight: float = setting(
+        0.01, "weight of the contrastive loss for the generator; 0: no discriminator", "code"
+    )
+    lip_weight: float = setting(
+        1.0, "alpha of the weighted L1: weight of the lip region against 1 elsewhere", "project page"
+    )
     negatives: str = setting(
         "clip",
-        "out-of-sync real samples: clip (a frame from elsewhere in the clip, project page) or roll (sound of another sample)",
-        "project page; the code rolls by 10",
+        "out-of-sync real samples: clip (a frame from elsewhere in the clip) or roll (another sample's sound)",
+        "project page; code: roll by 10",
     )
     learning_rate: float = setting(1e-4, "Adam step size of both networks", "code, train.py")
     beta1: float = setting(0.9, "Adam's first moment", "Keras default")
     discriminator_every: int = setting(1, "steps of the generator per step of the discriminator", "code: 1")
-    warmup_steps: int = setting(0, "generator steps before the discriminator joins", "ours; train_unet.py trains L1 alone first")
-    channels_last: bool = setting(True, "memory layout of the networks; the same numbers, faster on most CPUs and GPUs", "ours")
+    warmup_steps: int = setting(0, "generator steps before the discriminator joins", "ours")
+    channels_last: bool = setting(
+        True, "memory layout of the networks; the same numbers, faster on most CPUs and GPUs", "ours"
+    )

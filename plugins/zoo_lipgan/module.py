@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -111,7 +113,8 @@ class LipGAN(TalkingFaceMethod):
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         """One step of the generator (L1 and sync) and one of the discriminator (generated, real, real out of sync)."""
         config = self.config
-        optimiser_g, optimiser_d = self.optimizers()  # type: ignore[misc]
+        optimisers: Any = self.optimizers()
+        optimiser_g, optimiser_d = optimisers
         adversarial = config.adversarial_weight > 0 and self.steps_done >= config.warmup_steps
         features = self.features(batch.wave)
         reference, real = batch.identity[:, 0], batch.frames[:, 0]
@@ -139,7 +142,7 @@ class LipGAN(TalkingFaceMethod):
 
     def _discriminator_step(
         self,
-        optimiser: torch.optim.Optimizer,
+        optimiser: Any,
         made: Float[Tensor, "batch 3 H W"],
         real: Float[Tensor, "batch 3 H W"],
         elsewhere: Float[Tensor, "batch 3 H W"],

@@ -27,7 +27,7 @@ def audio_encoder(frontend: str, width: float) -> nn.Sequential:
     """Features ``(batch, 1, 80, 27)`` or ``(batch, 1, 12, 35)`` to ``(batch, 512 * width, 1, 1)``."""
     c = [scaled(n, width) for n in (32, 64, 128, 256, 512)]
     if frontend == "mel":
-        stages = [
+        stages: list[nn.Module] = [
             _stage(1, c[0], 2),
             _stage(c[0], c[1], 2, stride=3),
             _stage(c[1], c[2], 2, stride=(3, 1)),
@@ -77,7 +77,9 @@ class Generator(nn.Module):
             cout = c[channels]
             self.decoder.append(nn.Sequential(UpBlock(cin, cout, stride), *[Residual(cout) for _ in range(residuals)]))
             cin = 2 * cout
-        self.output = nn.Sequential(ConvBlock(cin, c[16]), ConvBlock(c[16], c[16]), nn.Conv2d(c[16], 3, 1), nn.Sigmoid())
+        self.output = nn.Sequential(
+            ConvBlock(cin, c[16]), ConvBlock(c[16], c[16]), nn.Conv2d(c[16], 3, 1), nn.Sigmoid()
+        )
 
     def forward(
         self, faces: Float[Tensor, "batch 6 96 96"], features: Float[Tensor, "batch 1 bands columns"]
@@ -85,7 +87,7 @@ class Generator(nn.Module):
         """Draw one frame.
 
         Args:
-            faces: RGB in [0, 1]: channels 0..2 the reference, 3..5 the target with its lower half black (the code's order).
+            faces: RGB in [0, 1]: the reference, then the target with its lower half black (the code's order).
             features: of :data:`FRONTENDS`.
 
         Returns:

@@ -55,18 +55,17 @@ def plugin_findings() -> list[Finding]:
 
 
 def package_findings() -> list[Finding]:
-    """Whether torch and its companions import together, whether namespaces are mixed, and whether faces can be found."""
+    """Whether torch and its companions import together, and whether Lightning's namespaces are mixed."""
     from zoo import runs
 
-    found: list[Finding] = []
-    for name in ("torch", "torchvision", "torchaudio", "pytorch_lightning", "kornia", "av", "dlib", "facenet_pytorch"):
-        found.append(_import(name))
+    names = ("torch", "torchvision", "torchaudio", "pytorch_lightning", "kornia", "av", "dlib", "facenet_pytorch")
+    found = [_import(name) for name in names]
     if "lightning" in runs.versions(("lightning",)):
         found.append(
             {
                 "what": "lightning",
                 "ok": False,
-                "message": "both `lightning` and `pytorch_lightning` are installed; classes of one are strangers to the other: "
+                "message": "`lightning` is installed beside `pytorch_lightning`; classes of one are strangers to the other: "
                 "pip uninstall lightning",
             }
         )
@@ -79,7 +78,11 @@ def _import(name: str) -> Finding:
     try:
         module = import_module(name)
     except Exception as error:
-        mend = "install torch, torchvision and torchaudio of one release set" if name.startswith("torch") else f"pip install {name}"
+        mend = (
+            "install torch, torchvision and torchaudio of one release set"
+            if name.startswith("torch")
+            else f"pip install {name}"
+        )
         return {"what": name, "ok": False, "message": f"cannot be imported ({error}); {mend}"}
     return {"what": name, "ok": True, "message": str(getattr(module, "__version__", "installed"))}
 
@@ -96,7 +99,9 @@ def machine_findings() -> list[Finding]:
         import torch
 
         gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
-        found.append({"what": "devices", "ok": True, "message": ", ".join(gpus) or f"CPU, {torch.get_num_threads()} threads"})
+        found.append(
+            {"what": "devices", "ok": True, "message": ", ".join(gpus) or f"CPU, {torch.get_num_threads()} threads"}
+        )
     except Exception as error:
         found.append({"what": "devices", "ok": False, "message": str(error)})
     cache = cache_folder()

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
 HELP = "train a method, then test it on clips held out"
 DESCRIPTION = (
-    "Train a method. Without settings it learns on the embedded corpus in minutes on two cores. Settings are key=value: "
-    "data=grid data.root=STORE trainer.max_epochs=3 model.width=0.5 seed=1 logger=wandb."
+    "Train a method. Without settings it learns on the embedded corpus in minutes on two cores. "
+    "Settings are key=value: data=grid data.root=STORE trainer.max_epochs=3 model.width=0.5 seed=1 logger=wandb."
 )
 
 
@@ -21,11 +21,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
     from zoo.cli import complete
 
     parser.add_argument("method", help="as in `zoo list methods`").completer = complete.names("methods")  # type: ignore[attr-defined]
-    overrides = parser.add_argument("overrides", nargs="*", metavar="key=value", help="settings; `zoo info METHOD` lists them")
+    overrides = parser.add_argument(
+        "overrides", nargs="*", metavar="key=value", help="settings; `zoo info METHOD` lists them"
+    )
     overrides.completer = complete.overrides  # type: ignore[attr-defined]
     parser.add_argument("--config", type=Path, metavar="FILE", help="YAML file of settings")
     parser.add_argument("--print-config", action="store_true", help="print all settings as YAML and stop")
-    parser.add_argument("--resume", metavar="last|PATH", help="go on with the newest run, a run's folder or a checkpoint")
+    parser.add_argument(
+        "--resume", metavar="last|PATH", help="go on with the newest run, a run's folder or a checkpoint"
+    )
 
 
 def run(args: argparse.Namespace) -> int:

@@ -46,7 +46,12 @@ def _plain(record: object) -> dict[str, object]:
     from zoo.registry import Record
 
     assert isinstance(record, Record)
-    return {**asdict(record.entry), "ok": record.ok and not record.error, "error": record.error or None, **_spec(record)}
+    return {
+        **asdict(record.entry),
+        "ok": record.ok and not record.error,
+        "error": record.error or None,
+        **_spec(record),
+    }
 
 
 def _spec(record: object) -> dict[str, object]:

@@ -17,7 +17,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     overrides.completer = complete.overrides  # type: ignore[attr-defined]
     parser.add_argument("--ckpt", type=Path, required=True, metavar="C", help="checkpoint of `zoo fit`")
     parser.add_argument("--config", type=Path, metavar="FILE", help="YAML file of settings")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="where rows.jsonl goes (default: test-DATASET beside the checkpoints)")
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="where rows.jsonl goes (default: test-DATASET beside the checkpoints)"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +11,8 @@ from torch.utils.data import DataLoader, Sampler
 
 from zoo import registry
 from zoo.config import DataConfig
-
 from zoo.data.batch import Batch
-from zoo.data.splits import require_train, split_clips
+from zoo.data.splits import Split, require_train, split_clips
 from zoo.data.store import Store
 from zoo.data.windows import Draw, EveryClip, RandomWindows, Windows, collate
 from zoo.errors import ConfigError, DataError
@@ -56,7 +54,7 @@ class TalkingFaceData(pl.LightningDataModule):
     """
 
     store: Store
-    clips: dict[str, list[int]]
+    clips: Split
 
     def __init__(self, config: DataConfig, spec: InputSpec, seed: int = 0) -> None:
         super().__init__()
@@ -133,7 +131,3 @@ class TalkingFaceData(pl.LightningDataModule):
             persistent_workers=workers > 0,
             pin_memory=workers > 0 and self.trainer is not None and self.trainer.strategy.root_device.type == "cuda",
         )
-
-
-
-

@@ -25,6 +25,8 @@ from zoo.data.shard_files import open_files
 from zoo.data.source import RawClip, Source, SourceItem
 from zoo.data.store import parse_row, read_meta
 from zoo.errors import DataError, MediaError, ZooError
+from zoo.face.crop import store_box
+from zoo.face.track import track_face
 
 SHARDS = 32
 """A small corpus is cut into about this many shards, so that workers balance and a kill loses little."""
@@ -249,15 +251,16 @@ def _build_shard(source: Source, detector: str, folder: Path, job: _Job) -> Gene
     """Prepare the clips of a shard; yields the id of each clip that is done and at last the result."""
     aside: list[SetAside] = []
     try:
-        writer = ShardWriter(folder, job.shard)
-        for item in job.items:
-            clip = _try_clip(source, item, detector)
-            if isinstance(clip, SetAside):
-                aside.append(clip)
-            else:
-                writer.add(clip, item.path)
-            yield item.id
-        yield _ShardDone(job.shard, writer.close(), tuple(aside))
+        with ShardWriter(folder, job.shard) as writer:
+            for item in job.items:
+                clip = _try_clip(source, item, detector)
+                if isinstance(clip, SetAside):
+                    aside.append(clip)
+                else:
+                    writer.add(clip, item.path)
+                yield item.id
+            clips = writer.close()
+        yield _ShardDone(job.shard, clips, tuple(aside))
     except OSError as error:
         raise _cannot_write(folder.parent.parent, error) from error
 
@@ -291,9 +294,6 @@ def prepare_clip(raw: RawClip, item: SourceItem, *, detector: str = "dlib") -> C
         NoFaceError: no face was found.
         MediaError: the sound is too short, or the landmarks do not fit the pictures.
     """
-    from zoo.face.crop import store_box
-    from zoo.face.track import track_face
-
     frames = raw.frames
     landmarks = track_face(frames, detector=detector).landmarks if raw.landmarks is None else raw.landmarks
     if len(landmarks) != len(frames) or not torch.isfinite(landmarks).all():

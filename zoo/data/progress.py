@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -30,7 +30,7 @@ class Progress:
         self._bar = _make_bar(unit) if show and sys.stderr.isatty() else None
         self._start = self._said = time.monotonic()
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> Progress:
         if self._bar is not None:
             self._bar.start()
             self._task = self._bar.add_task(self.title, total=self.total, rate="")

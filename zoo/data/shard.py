@@ -9,6 +9,8 @@ import os
 import shutil
 import zipfile
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +40,16 @@ class ShardWriter:
         self._file = (self.folder / f"{name}.zip").open("wb")
         self._zip = zipfile.ZipFile(self._file, "w", zipfile.ZIP_STORED)
         self._rows: list[bytes] = []
+
+    def __enter__(self) -> ShardWriter:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        # After close() these do nothing; after an error the files are no use, and a full disk may not matter any more.
+        with suppress(OSError, ValueError):
+            self._zip.close()
+        with suppress(OSError):
+            self._file.close()
 
     def add(self, clip: Clip, source: str = "") -> None:
         """Append a clip.
@@ -147,19 +159,15 @@ def write_store(
         raise DataError(f"{path}: there is a store already; remove it first or choose another --out")
     temporary = path / "shards" / ".tmp"
     names: list[str] = []
-    writer: ShardWriter | None = None
+    rest = iter(clips)
     try:
         temporary.mkdir(parents=True, exist_ok=True)
-        for number, clip in enumerate(clips):
-            if number % shard_clips == 0:
-                if writer is not None:
-                    writer.close()
-                names.append(f"{len(names):05d}")
-                writer = ShardWriter(temporary, names[-1])
-            assert writer is not None
-            writer.add(clip)
-        if writer is not None:
-            writer.close()
+        while group := list(islice(rest, shard_clips)):
+            names.append(f"{len(names):05d}")
+            with ShardWriter(temporary, names[-1]) as writer:
+                for clip in group:
+                    writer.add(clip)
+                writer.close()
         for name in names:
             publish_shard(path, temporary, name)
         write_meta(path, {"dataset": dataset, "splits": list(splits), **meta, "shards": names})

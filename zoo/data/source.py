@@ -37,7 +37,7 @@ class RawClip:
         wave: ``(S,)`` float32 in [-1, 1], mono at 16 kHz, of any length near that of the pictures.
         text: the words spoken, lower case; empty where unknown.
         words: the words with their times; empty where unknown.
-        landmarks: ``(T, 68, 2)`` float32 in pixels of ``frames`` where the source knows them, else ``None``: they are detected.
+        landmarks: ``(T, 68, 2)`` float32 in pixels of ``frames``; ``None`` where they are to be detected.
     """
 
     frames: UInt8[Tensor, "T 3 H W"]

@@ -116,7 +116,7 @@ def place(length: int, spec: InputSpec, seed: tuple[int, ...] | None) -> tuple[i
 
 
 def collate(windows: Sequence[Window]) -> Batch:
-    """Stack windows; shorter ones are padded at the end (pictures and landmarks repeat the last frame, sound is silent)."""
+    """Stack windows; shorter ones are padded at the end with their last picture and silence."""
     frames = max(len(window.frames) for window in windows)
     samples = max(window.wave.shape[-1] for window in windows)
     return Batch(

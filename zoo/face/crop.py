@@ -17,18 +17,18 @@ from zoo.spec import Crop
 STABLE = (33, 36, 39, 42, 45)
 """Points that speech does not move, for alignment (temporal GANs, seed 003: nose base and eye corners)."""
 
-# Where the stable points lie on a mean face whose eye centres are at (-0.5, 0) and (0.5, 0), y pointing down: the mean of dlib's
-# 68 points over 97 frames of six GRID speakers.
+# Where the stable points lie on a mean face whose eye centres are at (-0.5, 0) and (0.5, 0), y pointing down:
+# the mean of dlib's 68 points over 97 frames of six GRID speakers.
 TEMPLATE = ((0.031, 0.796), (-0.699, 0.004), (-0.289, 0.017), (0.291, 0.019), (0.694, -0.003))
 
 FACE_CENTRE, FACE_SIDE = (0.0, 0.9), 2.8
-"""The ``face`` box on the mean face, in eye distances: its upper half ends between nose and lips, and an open jaw stays inside."""
+"""The ``face`` box in eye distances: its upper half ends between nose and lips, and an open jaw stays inside."""
 
 MOUTH_SIDE = 1.3
 """Side of the ``mouth`` box in mouth widths (At a Glance, seed 002 code: 0.65 to either side)."""
 
 STORE_MARGIN = 1.25
-"""How much larger than the ``face`` box the region kept in a store is, so that other crops and augmentation find pixels."""
+"""How much larger than the ``face`` box the region kept in a store is, so that other crops find pixels."""
 
 POSITION_SIGMA, SIZE_SIGMA = 1.5, 8.0
 """Smoothing of box centres and sides over time, in frames: detector jitter goes, head movement stays."""
@@ -41,7 +41,7 @@ def fit_similarity(landmarks: Float32[Tensor, "T 68 2"]) -> Float32[Tensor, "T 2
         landmarks: pixels.
 
     Returns:
-        ``(T, 2, 3)``: mean-face coordinates (eye distances) to pixels. Solved in closed form (Umeyama 1991, in the plane).
+        ``(T, 2, 3)``: mean face (eye distances) to pixels, in closed form (Umeyama 1991, in the plane).
     """
     target = torch.view_as_complex(landmarks[:, list(STABLE)].contiguous())
     template = torch.view_as_complex(landmarks.new_tensor(TEMPLATE))
@@ -101,7 +101,8 @@ def store_box(landmarks: Float32[Tensor, "T 68 2"], height: int, width: int) -> 
     Returns:
         ``(x0, y0, x1, y1)`` in pixels, right and bottom excluded.
     """
-    centre, side = face_boxes(landmarks).split([2, 1], dim=1)
+    boxes = face_boxes(landmarks)
+    centre, side = boxes[:, :2], boxes[:, 2:]
     low = (centre - STORE_MARGIN * side / 2).amin(0).floor()
     high = (centre + STORE_MARGIN * side / 2).amax(0).ceil()
     x0, y0 = (int(v) for v in low.clamp(min=0))
@@ -127,7 +128,7 @@ def cut_boxes(
 def _cut_box(frame: UInt8[Tensor, "3 H W"], box: list[int], size: tuple[int, int]) -> UInt8[Tensor, "1 3 h w"]:
     x0, y0, x1, y1 = box
     height, width = frame.shape[1:]
-    if 0 <= x0 and 0 <= y0 and x1 <= width and y1 <= height:
+    if x0 >= 0 and y0 >= 0 and x1 <= width and y1 <= height:
         region = frame[:, y0:y1, x0:x1]
     else:
         rows = torch.arange(y0, y1).clamp(0, height - 1)
@@ -137,7 +138,7 @@ def _cut_box(frame: UInt8[Tensor, "3 H W"], box: list[int], size: tuple[int, int
 
 
 def box_matrices(boxes: Int64[Tensor, "T 4"], size: tuple[int, int]) -> Float32[Tensor, "T 2 3"]:
-    """The maps from pixels of the crop to pixels of the picture that :func:`cut_boxes` applies (pixel centres whole)."""
+    """The maps from crop pixels to picture pixels that :func:`cut_boxes` applies (pixel centres whole)."""
     x0, y0, x1, y1 = boxes.float().unbind(1)
     sx, sy = (x1 - x0) / size[1], (y1 - y0) / size[0]
     zero = torch.zeros_like(sx)

@@ -93,7 +93,7 @@ class DlibLandmarker:
         Raises:
             ZooError: the predictor's file is one for another number of points.
         """
-        # A small copy is cheaper than the whole picture; the points are the same (on GRID already with a margin of 0.2).
+        # A small copy is cheaper than the picture; the points are the same (on GRID already with a margin of 0.2).
         x0, y0, x1, y1 = _around(box, 0.3, picture, 1.0)
         if x1 <= x0 or y1 <= y0:
             x0, y0, x1, y1 = 0, 0, picture.shape[2], picture.shape[1]

@@ -15,8 +15,8 @@ from zoo.face.base import Box
 
 _SMALLEST = 20  # pixels, MTCNN's own default for the smallest face
 _MARGIN = 0.6  # in sides of the box
-# MTCNN draws a tall box from forehead to chin. These turn it into dlib's square (zoo.face.base.Box): measured on frames of
-# 6 GRID speakers; on 45 frames the two then overlap by 0.85 (mean; least 0.73).
+# MTCNN draws a tall box from forehead to chin. These turn it into dlib's square (zoo.face.base.Box): measured on frames
+# of 6 GRID speakers; on 45 frames the two then overlap by 0.85 (mean; least 0.73).
 _SIDE = 0.80  # of MTCNN's height
 _LOWER = 0.064  # of MTCNN's height, by which the middle lies lower
 

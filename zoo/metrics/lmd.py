@@ -33,7 +33,7 @@ def landmark_distance(
         align: ``mean`` lays the centres of the points on each other frame by frame (the paper), ``none`` does not.
 
     Returns:
-        Pixels, 0 or more; lower is better. It says nothing of how the mouth moves: a mouth that hardly moves scores well.
+        Pixels, 0 or more; lower is better. A mouth that hardly moves scores well: LMD hides mumbling.
 
     Raises:
         ValueError: the clips differ in length or there is no frame.
@@ -46,7 +46,9 @@ def landmark_distance(
         1.899999976158142
     """
     if pred.shape != target.shape or not len(pred):
-        raise ValueError(f"landmark_distance: needs equally many frames, at least one; got {len(pred)} and {len(target)}")
+        raise ValueError(
+            f"landmark_distance: needs equally many frames, at least one; got {len(pred)} and {len(target)}"
+        )
     chosen = MOUTH if points == "mouth20" else slice(None)
     difference = pred[:, chosen] - target[:, chosen]
     if align == "mean":

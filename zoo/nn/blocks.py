@@ -19,9 +19,7 @@ class ConvBlock(nn.Sequential):
         padding: zeros on each side; ``None`` is half the kernel ("same" at stride 1).
     """
 
-    def __init__(
-        self, cin: int, cout: int, kernel: Pair = 3, stride: Pair = 1, padding: Pair | None = None
-    ) -> None:
+    def __init__(self, cin: int, cout: int, kernel: Pair = 3, stride: Pair = 1, padding: Pair | None = None) -> None:
         if padding is None:
             padding = kernel // 2 if isinstance(kernel, int) else (kernel[0] // 2, kernel[1] // 2)
         super().__init__(nn.Conv2d(cin, cout, kernel, stride, padding), nn.BatchNorm2d(cout), nn.ReLU(inplace=True))

@@ -19,7 +19,8 @@ class Mel(nn.Module):
     """Log-mel spectrogram of LipGAN's Python code and of Wav2Lip.
 
     16 kHz, windows of 800 samples (50 ms, periodic Hann), hop 200 (12.5 ms), 80 Slaney mels from 55 to 7600 Hz on
-    magnitudes, pre-emphasis 0.97, ``20 log10`` with a floor of 1e-5, reference 20 dB, -100..0 dB mapped to -4..4 and clipped.
+    magnitudes, pre-emphasis 0.97, ``20 log10`` with a floor of 1e-5, reference 20 dB,
+    -100..0 dB mapped to -4..4 and clipped.
     Every column rests on real samples: there is no padding inside.
 
     Args:

@@ -247,7 +247,7 @@ def _beard(painter: Painter, head: Map) -> None:
             ]
         )
         area = np.maximum(area, lash)
-    dense = {"stubble": 0.22, "full": 0.52, "goatee": 0.45, "moustache": 0.50}[kind]
+    dense = {"stubble": 0.22, "full": 0.52, "goatee": 0.33, "moustache": 0.28}[kind]
     soft = blur(area, 2.4) * np.clip(1 + 0.12 * painter.noise(2.0), 0, 1.4) * dense
     tone = np.array(speaker.hair, np.float32) * 0.9 + np.array((0.02, 0.015, 0.01), np.float32)
     painter.put(

@@ -206,9 +206,9 @@ def _draw_mouth(face: Face, picture: Tensor, x: Tensor, y: Tensor, track: MouthT
     near = torch.minimum((y - upper_inner).abs(), (y - lower_inner).abs())
     seam = 1 - 0.50 * torch.exp(-((near / (0.013 * unit)) ** 2)) * ends
     gloss = torch.exp(-(((across_lower - 0.42) / 0.22) ** 2) - (u / 0.45) ** 2) * (1 - is_upper)
-    body = is_upper * (0.80 + 0.16 * across_upper) + (1 - is_upper) * (0.99 - 0.24 * (across_lower - 0.35) ** 2 * 2)
+    body = is_upper * (0.80 + 0.16 * across_upper) + (1 - is_upper) * (1.06 - 0.24 * (across_lower - 0.35) ** 2 * 2)
     colour = (
-        torch.tensor(face.speaker.lips)[None, :, None, None] * (level * body * seam)[:, None] + 0.08 * gloss[:, None]
+        torch.tensor(face.speaker.lips)[None, :, None, None] * (level * body * seam)[:, None] + 0.10 * gloss[:, None]
     )
     area = _inside(y - upper_outer, 1.3) * _inside(lower_outer - y, 1.4) * ends
     _over(picture, area * 0.94, colour)

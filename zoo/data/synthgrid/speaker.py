@@ -110,8 +110,8 @@ def sample_speaker(rng: np.random.Generator) -> Speaker:
     hair = _pick(rng, HAIRS[:3] if dark else HAIRS, 0.04)
     haircuts = HAIRCUTS_WOMAN if woman else HAIRCUTS_MAN
     make_up = rng.uniform(0.3, 1.0) if woman else rng.uniform(0.0, 0.3)
-    natural = np.array(skin) * (0.80, 0.53, 0.54)
-    lips = natural * (1 - 0.5 * make_up) + 0.5 * make_up * np.array([0.66, 0.16, 0.22]) * (0.5 + 0.6 * skin[0])
+    natural = np.array(skin) * (0.89, 0.69, 0.68)
+    lips = natural * (1 - 0.35 * make_up) + 0.35 * make_up * np.array([0.66, 0.16, 0.22]) * (0.5 + 0.6 * skin[0])
     grey = rng.uniform(0.3, 0.7)
     hue = grey + 0.45 * (rng.uniform(0.25, 0.75, 3) - grey)
     top = hue * rng.uniform(0.7, 1.2)

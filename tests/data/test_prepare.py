@@ -1,0 +1,257 @@
+"""Preparing: nothing lost, nothing twice, whatever is killed, missing, damaged or full."""
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import torch
+
+from zoo.data.folder import Folder
+from zoo.data.grid import Grid
+from zoo.data.prepare import prepare
+from zoo.data.source import RawClip, Source, SourceItem
+from zoo.data.store import Store
+from zoo.data.verify import verify
+from zoo.errors import DataError, MediaError
+from zoo.video import write_video
+
+
+class Tiny(Source):
+    """Random clips with landmarks; ``bad`` ones cannot be read; reading takes a while and can kill its process."""
+
+    def __init__(self, count: int, *, bad: Sequence[int] = (), pause: float = 0.0, deadly: int = -1, side: int = 60):
+        super().__init__()
+        self.count, self.bad, self.pause, self.deadly, self.side = count, bad, pause, deadly, side
+
+    def items(self) -> list[SourceItem]:
+        return [SourceItem(f"s{n % 2}/clip.{n}", f"s{n % 2}", f"/in/{n}") for n in range(self.count)]
+
+    def read(self, item: SourceItem) -> RawClip:
+        number = int(item.path[4:])
+        time.sleep(self.pause)
+        if number == self.deadly:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if number in self.bad:
+            raise MediaError(f"{item.path}: the file is empty")
+        generator = torch.Generator().manual_seed(number)
+        frames = torch.randint(0, 256, (6, 3, self.side, 80), generator=generator, dtype=torch.uint8)
+        face = torch.rand(68, 2, generator=generator) * 20 + 20
+        return RawClip(frames, torch.zeros(3800), "hello", landmarks=face.expand(6, -1, -1).clone())
+
+
+def run(source: Source, out: Path, **options: object):
+    return prepare(source, out, dataset="tiny", progress=False, **{"workers": 1, **options})
+
+
+def check_complete(out: Path, count: int) -> Store:
+    """Every clip once, every byte right, nothing left over."""
+    store = Store(out)
+    assert sorted(info.id for info in store.clips) == sorted(item.id for item in Tiny(count).items())
+    assert verify(out, progress=False).findings == ()
+    assert {file.suffix for file in (out / "shards").iterdir()} == {".zip", ".jsonl", ".sha256"}
+    return store
+
+
+def test_clips_are_the_right_part_of_the_pictures(tmp_path: Path):
+    report = run(Tiny(9), tmp_path / "a b.c")
+    assert (report.prepared, report.stored, report.set_aside, report.exit_code) == (9, 9, (), 0)
+    assert str(report).startswith("prepared 9 clips")
+    store = check_complete(tmp_path / "a b.c", 9)
+    assert (store.meta["dataset"], store.meta["detector"]) == ("tiny", "dlib")
+    clip = store.clip(store.index("s1/clip.3"))
+    raw = Tiny(9).read(SourceItem("", "", "/in/3"))
+    shift = (raw.landmarks[0, 0] - clip.landmarks[0, 0]).round().int().tolist()
+    assert torch.allclose(clip.landmarks + torch.tensor(shift), raw.landmarks)
+    height, width = clip.frames.shape[2:]
+    x, y = shift
+    assert torch.equal(clip.frames, raw.frames[:, :, y : y + height, x : x + width])
+    assert len(clip.wave) == 6 * 640
+    assert clip.text == "hello"
+
+
+def test_several_workers_give_the_same_store(tmp_path: Path):
+    run(Tiny(14), tmp_path / "one")
+    run(Tiny(14), tmp_path / "two", workers=2)
+    check_complete(tmp_path / "two", 14)
+    for file in (tmp_path / "one" / "shards").iterdir():
+        assert file.read_bytes() == (tmp_path / "two" / "shards" / file.name).read_bytes()
+
+
+def test_bad_clips_are_set_aside(tmp_path: Path):
+    report = run(Tiny(9, bad=(2, 5)), tmp_path)
+    assert (report.prepared, report.exit_code) == (7, 1)
+    assert "set aside 2" in str(report)
+    lines = [json.loads(line) for line in (tmp_path / "report.jsonl").read_text().splitlines()]
+    assert [line["id"] for line in lines] == ["s0/clip.2", "s1/clip.5"]
+    assert lines[0]["reason"] == "/in/2: the file is empty"
+    again = run(Tiny(9), tmp_path)  # mended meanwhile, but not asked to try again
+    assert (again.prepared, len(again.set_aside), again.exit_code) == (0, 2, 1)
+    mended = run(Tiny(9), tmp_path, retry=True)
+    assert (mended.prepared, mended.set_aside, mended.exit_code) == (2, (), 0)
+    assert not (tmp_path / "report.jsonl").exists()
+    check_complete(tmp_path, 9)
+
+
+def test_more_clips_later(tmp_path: Path):
+    run(Tiny(5), tmp_path)
+    assert run(Tiny(8), tmp_path).prepared == 3
+    check_complete(tmp_path, 8)
+
+
+SCRIPT = """
+import sys
+sys.path.insert(0, {tests!r})
+from test_prepare import Tiny, run
+from pathlib import Path
+if __name__ == "__main__":
+    run(Tiny(40, pause=0.05), Path(sys.argv[1]), workers=int(sys.argv[2]), shard_clips=3)
+"""
+
+
+def start(tmp_path: Path, out: Path, workers: int) -> subprocess.Popen[bytes]:
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT.format(tests=str(Path(__file__).parent)))
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    return subprocess.Popen([sys.executable, str(script), str(out), str(workers)], env=environment)
+
+
+def wait_for_shards(out: Path, count: int) -> None:
+    end = time.monotonic() + 60
+    while len(list(out.glob("shards/*.jsonl"))) < count:
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_killed_and_run_again(tmp_path: Path, workers: int):
+    out = tmp_path / "store"
+    process = start(tmp_path, out, workers)
+    wait_for_shards(out, 3)
+    time.sleep(0.07)  # in the middle of a shard
+    process.kill()
+    process.wait()
+    stored = len(Store(out))
+    assert 0 < stored < 40
+    assert list((out / "shards" / ".tmp").iterdir())
+    report = run(Tiny(40), out, shard_clips=3)
+    assert report.prepared == 40 - stored
+    store = check_complete(out, 40)
+    assert [info.id for info in store.clips] == [item.id for item in Tiny(40).items()]  # as if nothing had happened
+
+
+def test_interrupt_stops_at_once_and_leaves_no_process(tmp_path: Path):
+    out = tmp_path / "store"
+    process = start(tmp_path, out, 2)
+    wait_for_shards(out, 2)
+    children = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True, check=True).stdout.split()
+    process.send_signal(signal.SIGINT)
+    assert process.wait(10) != 0
+    time.sleep(0.2)
+    assert not [child for child in children if Path("/proc", child).exists()]
+    assert not (out / "shards" / ".tmp").exists()
+    run(Tiny(40), out, shard_clips=3)
+    check_complete(out, 40)
+
+
+def test_half_a_shard_is_removed(tmp_path: Path):
+    run(Tiny(9), tmp_path)
+    for suffix in (".zip", ".sha256"):  # killed between two renames: the index never came
+        (tmp_path / "shards" / f"00009{suffix}").write_bytes(b"half")
+    (tmp_path / "shards" / "00000.jsonl").unlink()
+    run(Tiny(9), tmp_path)
+    check_complete(tmp_path, 9)
+
+
+def test_a_dead_worker_is_reported(tmp_path: Path):
+    with pytest.raises(DataError, match="worker process died .SIGKILL, out of memory"):
+        run(Tiny(12, deadly=9), tmp_path, workers=2)
+    assert run(Tiny(12), tmp_path).stored == 12
+    check_complete(tmp_path, 12)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_full_disk(tmp_path: Path, workers: int):
+    """A limit on the size of files makes a real write fail, as a full disk does."""
+    run(Tiny(4), tmp_path)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, hard))
+    try:
+        with pytest.raises(DataError, match="finished shards are kept") as error:
+            run(Tiny(40), tmp_path, shard_clips=36, workers=workers)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert "\n" not in str(error.value)
+    check_complete(tmp_path, 4)
+    run(Tiny(40), tmp_path)
+    check_complete(tmp_path, 40)
+
+
+def test_refusals(tmp_path: Path):
+    with pytest.raises(DataError, match="no clip"):
+        run(Tiny(0), tmp_path / "a")
+    assert not (tmp_path / "a").exists()
+    run(Tiny(3), tmp_path / "b")
+    with pytest.raises(DataError, match="'tiny', not 'other'"):
+        prepare(Tiny(3), tmp_path / "b", dataset="other", workers=1, progress=False)
+    with pytest.raises(DataError, match="detector"):
+        run(Tiny(3), tmp_path / "b", detector="mtcnn")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataError, match="file"):
+        run(Tiny(3), tmp_path / "file")
+
+
+def test_two_at_once(tmp_path: Path):
+    process = start(tmp_path, tmp_path / "store", 1)
+    try:
+        wait_for_shards(tmp_path / "store", 1)
+        with pytest.raises(DataError, match="another process"):
+            run(Tiny(40), tmp_path / "store")
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_progress_in_a_log(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("zoo.data.progress.LINE_EVERY_S", 0.0)
+    prepare(Tiny(6), tmp_path, dataset="tiny", workers=1)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0].startswith("preparing tiny: 1/6 clips")
+    assert "s left" in lines[0]
+    assert lines[-1].startswith("preparing tiny: 6/6 clips")
+
+
+def test_faceless_videos_and_videos_without_sound(tmp_path: Path):
+    blank = torch.full((12, 3, 96, 96), 128, dtype=torch.uint8)
+    write_video(tmp_path / "in" / "no face.mp4", blank, wave=torch.zeros(7680))
+    write_video(tmp_path / "in" / "no sound.mp4", blank)
+    (tmp_path / "in" / "empty.mp4").touch()
+    report = run(Folder(tmp_path / "in"), tmp_path / "out")
+    assert (report.stored, report.exit_code) == (0, 1)
+    reasons = {entry.id: entry.reason for entry in report.set_aside}
+    assert "no face" in reasons["no face"]
+    assert "no sound track" in reasons["no sound"]
+    assert "empty" in reasons["empty"]
+
+
+@pytest.mark.grid
+def test_real_clips_with_74_frames_and_of_another_speaker(grid_root: Path, tmp_path: Path):
+    for name in ("s1/sbbbzp.mpg", "s22/lbbc2a.mpg"):
+        (tmp_path / "in" / name).parent.mkdir(parents=True)
+        (tmp_path / "in" / name).symlink_to(grid_root / name)
+    report = prepare(Grid(tmp_path / "in"), tmp_path / "out", dataset="grid", workers=1, progress=False)
+    assert (report.prepared, report.exit_code) == (2, 0)
+    store = Store(tmp_path / "out")
+    assert [info.num_frames for info in store.clips] == [74, 75]
+    for number, info in enumerate(store.clips):
+        assert info.num_samples == info.num_frames * 640
+        landmarks = store.landmarks(number)
+        assert landmarks.min() > 0  # the whole face is inside
+        assert (landmarks.amax((0, 1)) < torch.tensor([info.width, info.height])).all()
+        assert 120 < info.width < 260
