@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from zoo import __version__
+
 Zoo = Callable[..., "subprocess.CompletedProcess[str]"]
 
 TINY = [
@@ -59,7 +61,7 @@ def zoo(environment: dict[str, str]) -> Zoo:
 @pytest.fixture(scope="session")
 def tiny_store(zoo: Zoo, environment: dict[str, str]) -> Path:
     """A store of six SynthGRID clips, where ``zoo fit`` with :data:`TINY` looks for it."""
-    store = Path(environment["ZOO_CACHE"]) / "synthgrid-6clips-seed0"
+    store = Path(environment["ZOO_CACHE"]) / f"synthgrid-{__version__}-6clips-seed0"
     done = zoo("data", "synth", "--clips", "6", "--out", store)
     assert done.returncode == 0, done.stderr
     return store

@@ -7,7 +7,17 @@ import numpy as np
 import pytest
 import torch
 
-from zoo.audio import cut, frame_centre, frame_window, match_length, num_frames, num_samples, per_frame, read_audio, widen
+from zoo.audio import (
+    cut,
+    frame_centre,
+    frame_window,
+    match_length,
+    num_frames,
+    num_samples,
+    per_frame,
+    read_audio,
+    widen,
+)
 from zoo.errors import MediaError
 from zoo.video import write_video
 

@@ -16,10 +16,14 @@ from zoo.errors import MediaError
 from zoo.video import read_picture, read_video, write_video
 
 
-def make_video(path: Path, times: list[float], *, rate: float = 30, size: tuple[int, int] = (32, 48), sound: bool = False):
+def make_video(
+    path: Path, times: list[float], *, rate: float = 30, size: tuple[int, int] = (32, 48), sound: bool = False
+):
     """A lossless video whose k-th picture is grey level 3 * k, shown from ``times[k]`` on."""
     with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264rgb", rate=Fraction(rate).limit_denominator(1001), options={"qp": "0", "g": "10"})
+        stream = container.add_stream(
+            "libx264rgb", rate=Fraction(rate).limit_denominator(1001), options={"qp": "0", "g": "10"}
+        )
         stream.height, stream.width, stream.pix_fmt = *size, "rgb24"
         stream.codec_context.time_base = Fraction(1, 90000)
         for k, start in enumerate(times):
@@ -213,7 +217,10 @@ def test_nothing_half_written(tmp_path: Path, error: BaseException):
 
 @pytest.mark.parametrize(
     ("name", "frames"),
-    [("a.mp4", torch.zeros(0, 3, 32, 32, dtype=torch.uint8)), ("a.nonsense", torch.zeros(2, 3, 32, 32, dtype=torch.uint8))],
+    [
+        ("a.mp4", torch.zeros(0, 3, 32, 32, dtype=torch.uint8)),
+        ("a.nonsense", torch.zeros(2, 3, 32, 32, dtype=torch.uint8)),
+    ],
 )
 def test_cannot_be_written(tmp_path: Path, name: str, frames: torch.Tensor):
     with pytest.raises(MediaError, match=name):
@@ -237,7 +244,11 @@ except MediaError as error:
 
 def test_full_disk(tmp_path: Path):
     done = subprocess.run(
-        [sys.executable, "-c", FULL_DISK, str(tmp_path / "a.mp4")], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", FULL_DISK, str(tmp_path / "a.mp4")],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert done.returncode == 3, done.stderr
     assert done.stdout.count("\n") == 1

@@ -99,7 +99,7 @@ class Hdf5Lzf(Hdf5):
 class ZipPictures(Candidate):
     """One losslessly compressed picture per frame, in a ZIP."""
 
-    kind, options = "PNG", {"compress_level": 1}  # noqa: RUF012
+    kind, options = "PNG", {"compress_level": 1}
 
     def write(self, clips: list[Pictures]) -> None:
         with zipfile.ZipFile(self.folder / "a.zip", "w") as archive:
@@ -117,13 +117,13 @@ class ZipPictures(Candidate):
 class ZipWebp(ZipPictures):
     """Lossless WebP, fastest setting."""
 
-    kind, options = "WEBP", {"lossless": True, "quality": 0, "method": 0}  # noqa: RUF012
+    kind, options = "WEBP", {"lossless": True, "quality": 0, "method": 0}
 
 
 class TarFfv1(Candidate):
     """A tar of one video per clip: FFV1, every frame on its own."""
 
-    codec, pixels, options = "ffv1", "bgr0", {"g": "1", "level": "3"}  # noqa: RUF012
+    codec, pixels, options = "ffv1", "bgr0", {"g": "1", "level": "3"}
 
     def write(self, clips: list[Pictures]) -> None:
         with tarfile.open(self.folder / "a.tar", "w") as archive:
@@ -143,7 +143,9 @@ class TarFfv1(Candidate):
             stream.height, stream.width = clip.shape[1:3]
             stream.pix_fmt = self.pixels
             for frame in clip:
-                container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24").reformat(format=self.pixels)))
+                container.mux(
+                    stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24").reformat(format=self.pixels))
+                )
             container.mux(stream.encode(None))
         return buffer.getvalue()
 
@@ -164,7 +166,7 @@ class TarFfv1(Candidate):
 class TarX264(TarFfv1):
     """A tar of lossless H.264 in RGB, a key frame every 12 frames."""
 
-    codec, pixels, options = "libx264rgb", "rgb24", {"qp": "0", "preset": "veryfast", "g": "12"}  # noqa: RUF012
+    codec, pixels, options = "libx264rgb", "rgb24", {"qp": "0", "preset": "veryfast", "g": "12"}
 
 
 def _as_clip(number: int, frames: Pictures) -> Clip:

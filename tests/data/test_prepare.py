@@ -129,6 +129,13 @@ def wait_for_shards(out: Path, count: int) -> None:
         time.sleep(0.005)
 
 
+def alive(process: str) -> bool:
+    try:
+        return Path("/proc", process, "stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_killed_and_run_again(tmp_path: Path, workers: int):
     out = tmp_path / "store"
@@ -150,11 +157,16 @@ def test_interrupt_stops_at_once_and_leaves_no_process(tmp_path: Path):
     out = tmp_path / "store"
     process = start(tmp_path, out, 2)
     wait_for_shards(out, 2)
-    children = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True, check=True).stdout.split()
+    children = subprocess.run(
+        ["pgrep", "-P", str(process.pid)], capture_output=True, text=True, check=True
+    ).stdout.split()
     process.send_signal(signal.SIGINT)
     assert process.wait(10) != 0
-    time.sleep(0.2)
-    assert not [child for child in children if Path("/proc", child).exists()]
+    assert children
+    end = time.monotonic() + 5
+    while any(map(alive, children)):
+        assert time.monotonic() < end
+        time.sleep(0.02)
     assert not (out / "shards" / ".tmp").exists()
     run(Tiny(40), out, shard_clips=3)
     check_complete(out, 40)

@@ -69,7 +69,9 @@ def test_some_frames(store: Store, which: slice | list[int]):
     assert torch.equal(store.frames(5, which), CLIPS[5].frames[which])
 
 
-@pytest.mark.parametrize(("start", "stop"), [(0, None), (100, 200), (-50, 30), (7600, 7800), (-9, 9000), (-20, -5), (8000, 8010)])
+@pytest.mark.parametrize(
+    ("start", "stop"), [(0, None), (100, 200), (-50, 30), (7600, 7800), (-9, 9000), (-20, -5), (8000, 8010)]
+)
 def test_some_sound(store: Store, start: int, stop: int | None):
     wave = CLIPS[5].wave
     assert torch.equal(store.wave(5, start, stop), cut(wave, start, len(wave) if stop is None else stop))

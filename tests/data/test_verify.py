@@ -16,7 +16,9 @@ from zoo.errors import DataError
 @pytest.fixture
 def store(tmp_path: Path) -> Path:
     clips = (
-        Clip(f"s1/{n}", "s1", "", torch.full((3, 3, 8, 8), n, dtype=torch.uint8), torch.zeros(1920), torch.ones(3, 68, 2))
+        Clip(
+            f"s1/{n}", "s1", "", torch.full((3, 3, 8, 8), n, dtype=torch.uint8), torch.zeros(1920), torch.ones(3, 68, 2)
+        )
         for n in range(6)
     )
     write_store(tmp_path / "store", clips, dataset="test", shard_clips=2)
@@ -80,7 +82,9 @@ def test_a_missing_shard(store: Path, name: str):
     assert findings(store) == f"shards/{name}: the shard is missing"
 
 
-@pytest.mark.parametrize(("key", "value"), [("num_frames", 4), ("height", 9), ("num_samples", 7), ("offsets", [1, 2, 3])])
+@pytest.mark.parametrize(
+    ("key", "value"), [("num_frames", 4), ("height", 9), ("num_samples", 7), ("offsets", [1, 2, 3])]
+)
 def test_an_index_that_does_not_fit_its_shard(store: Path, key: str, value: object):
     index = store / "shards" / "00000.jsonl"
     rows = [json.loads(line) for line in index.read_text().splitlines()]

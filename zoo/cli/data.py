@@ -100,14 +100,16 @@ def _write(source: object, args: argparse.Namespace, name: str, *, retry: bool =
 
 
 def _verify(args: argparse.Namespace) -> int:
+    from dataclasses import asdict
+
     from zoo.cli.output import print_json
     from zoo.data.verify import verify
 
     report = verify(args.store)
     if args.json:
-        print_json({"ok": report.ok, "clips": report.clips, "findings": list(report.findings)})
-        return 0 if report.ok else 1
+        print_json({"ok": not report.findings, **asdict(report)})
+        return report.exit_code
     for finding in report.findings:
         print(finding, file=sys.stderr)
     print(report)
-    return 0 if report.ok else 1
+    return report.exit_code

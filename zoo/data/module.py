@@ -9,7 +9,7 @@ from typing import Any
 import pytorch_lightning as pl
 from torch.utils.data import DataLoader, Sampler
 
-from zoo import registry
+from zoo import __version__, registry
 from zoo.config import DataConfig
 from zoo.data.batch import Batch
 from zoo.data.splits import Split, require_train, split_clips
@@ -37,7 +37,7 @@ def store_path(config: DataConfig) -> str:
     if config.root is not None:
         return config.root
     if registry.dataset(config.name).embedded:
-        return str(cache_folder() / f"{config.name}-{config.clips}clips-seed{config.seed}")
+        return str(cache_folder() / f"{config.name}-{__version__}-{config.clips}clips-seed{config.seed}")
     raise ConfigError(
         f"data.root: say where the prepared clips are; `zoo data prepare {config.name} --root FOLDER --out DIR` "
         "makes them, then add data.root=DIR"
