@@ -99,8 +99,8 @@ def match_length(
 def read_audio(path: str | Path, *, sample_rate: int = SAMPLE_RATE) -> Float32[Tensor, " S"]:
     """Read the first sound track of any sound or video file, mixed to mono and resampled.
 
-    The first sample belongs to the first picture: where a video's sound begins earlier or later than its pictures, it is
-    cut or preceded by silence.
+    The first sample belongs to the first picture: where a video's sound begins earlier or later than its pictures, it
+    is cut or preceded by silence.
 
     Args:
         path: any file that FFmpeg reads.

@@ -121,9 +121,17 @@ def _constant_rate(pictures: Iterable[tuple[float, float, VideoFrame]], fps: flo
 
 def _rgb(picture: VideoFrame) -> np.ndarray:
     """Upright ``(H, W, 3)`` RGB of a decoded picture."""
-    array = picture.to_ndarray(format="rgb24")
+    array = _convert(picture, "rgb24").to_ndarray()
     turns = round(picture.rotation / 90) % 4
     return np.ascontiguousarray(np.rot90(array, turns)) if turns else array
+
+
+def _convert(picture: VideoFrame, pixels: str) -> VideoFrame:
+    """Change the pixel format with exact rounding: the quick way darkens by 1 and is off by 3 of 255 on average."""
+    from av.video.reformatter import Interpolation
+
+    exact = Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
+    return picture.reformat(format=pixels, interpolation=exact, threads=1)
 
 
 def read_picture(path: str | Path) -> UInt8[Tensor, "3 H W"]:
@@ -248,7 +256,7 @@ class _Muxer:
             raise ValueError(f"frame {index} has another size than the first")
         if any(pad):
             array = np.pad(array, ((0, pad[0]), (0, pad[1]), (0, 0)), mode="edge")
-        picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(array), format="rgb24")
+        picture = _convert(av.VideoFrame.from_ndarray(np.ascontiguousarray(array), format="rgb24"), "yuv420p")
         picture.pts, picture.time_base = index, stream.codec_context.time_base
         return picture
 

@@ -24,6 +24,7 @@ import av
 import h5py
 import numpy as np
 import torch
+from av.video.stream import VideoStream
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -53,10 +54,12 @@ class ZipNpy(Candidate):
     """The zoo's store: stored ZIP members, one ``.npy`` of frames per clip, read with pread."""
 
     def write(self, clips: list[Pictures]) -> None:
+        """Write all clips."""
         write_store(self.folder / "store", map(_as_clip, range(len(clips)), clips), dataset="x")
         self.store = Store(self.folder / "store")
 
     def read(self, clip: int, first: int, last: int) -> Pictures:
+        """Read some frames of a clip."""
         return np.asarray(self.store.frames(clip, slice(first, last)).permute(0, 2, 3, 1).numpy())
 
 
@@ -64,10 +67,12 @@ class ZipNpyMapped(ZipNpy):
     """The same file, memory-mapped instead."""
 
     def write(self, clips: list[Pictures]) -> None:
+        """Write all clips."""
         super().write(clips)
         self.maps = {path.stem: np.memmap(path, mode="r") for path in (self.folder / "store" / "shards").glob("*.zip")}
 
     def read(self, clip: int, first: int, last: int) -> Pictures:
+        """Read some frames of a clip."""
         row = self.store._row(clip)
         info = row.info
         size = info.height * info.width * 3
@@ -81,12 +86,14 @@ class Hdf5(Candidate):
     options: dict[str, object] = {}  # noqa: RUF012
 
     def write(self, clips: list[Pictures]) -> None:
-        with h5py.File(self.folder / "a.h5", "w") as file:
+        """Write all clips."""
+        with h5py.File(self.folder / "a.h5", "w") as file:  # type: ignore[no-untyped-call,attr-defined]
             for number, clip in enumerate(clips):
                 file.create_dataset(str(number), data=clip, chunks=(1, *clip.shape[1:]), **self.options)
-        self.file = h5py.File(self.folder / "a.h5")
+        self.file = h5py.File(self.folder / "a.h5")  # type: ignore[no-untyped-call,attr-defined]
 
     def read(self, clip: int, first: int, last: int) -> Pictures:
+        """Read some frames of a clip."""
         return np.asarray(self.file[str(clip)][first:last])
 
 
@@ -102,6 +109,7 @@ class ZipPictures(Candidate):
     kind, options = "PNG", {"compress_level": 1}
 
     def write(self, clips: list[Pictures]) -> None:
+        """Write all clips."""
         with zipfile.ZipFile(self.folder / "a.zip", "w") as archive:
             for number, clip in enumerate(clips):
                 for t, frame in enumerate(clip):
@@ -111,6 +119,7 @@ class ZipPictures(Candidate):
         self.archive = zipfile.ZipFile(self.folder / "a.zip")
 
     def read(self, clip: int, first: int, last: int) -> Pictures:
+        """Read some frames of a clip."""
         return np.stack([np.array(Image.open(self.archive.open(f"{clip}/{t}"))) for t in range(first, last)])
 
 
@@ -126,6 +135,7 @@ class TarFfv1(Candidate):
     codec, pixels, options = "ffv1", "bgr0", {"g": "1", "level": "3"}
 
     def write(self, clips: list[Pictures]) -> None:
+        """Write all clips."""
         with tarfile.open(self.folder / "a.tar", "w") as archive:
             for number, clip in enumerate(clips):
                 entry = tarfile.TarInfo(str(number))
@@ -138,8 +148,9 @@ class TarFfv1(Candidate):
 
     def _encode(self, clip: Pictures) -> bytes:
         buffer = io.BytesIO()
-        with av.open(buffer, "w", format="matroska") as container:
+        with av.open(buffer, mode="w", format="matroska") as container:
             stream = container.add_stream(self.codec, rate=25, options=self.options)
+            assert isinstance(stream, VideoStream)
             stream.height, stream.width = clip.shape[1:3]
             stream.pix_fmt = self.pixels
             for frame in clip:
@@ -150,14 +161,16 @@ class TarFfv1(Candidate):
         return buffer.getvalue()
 
     def read(self, clip: int, first: int, last: int) -> Pictures:
+        """Read some frames of a clip."""
         start, size = self.places[clip]
         out: list[Pictures] = []
-        with av.open(io.BytesIO(os.pread(self.file, size, start))) as container:
+        with av.open(io.BytesIO(os.pread(self.file, size, start)), "r") as container:
             stream = container.streams.video[0]
+            assert stream.time_base is not None
             container.seek(int(first / 25 / stream.time_base), stream=stream)
             for frame in container.decode(stream):
-                if round(frame.time * 25) >= first:
-                    out.append(frame.to_ndarray(format="rgb24"))
+                if round((frame.time or 0) * 25) >= first:
+                    out.append(frame.to_ndarray(format="rgb24").astype(np.uint8, copy=False))
                     if len(out) == last - first:
                         break
         return np.stack(out)

@@ -182,7 +182,7 @@ def test_half_a_shard_is_removed(tmp_path: Path):
 
 
 def test_a_dead_worker_is_reported(tmp_path: Path):
-    with pytest.raises(DataError, match="worker process died .SIGKILL, out of memory"):
+    with pytest.raises(DataError, match=r"worker process died .SIGKILL, out of memory"):
         run(Tiny(12, deadly=9), tmp_path, workers=2)
     assert run(Tiny(12), tmp_path).stored == 12
     check_complete(tmp_path, 12)

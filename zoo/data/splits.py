@@ -33,10 +33,12 @@ GRID_VAL_SHARE = 0.05
 def split_clips(clips: Sequence[ClipInfo], name: str) -> Split:
     """Divide clips by a named split.
 
-    ``by-speaker``: whole speakers, 80 : 8 : 12 by a hash of the speaker; names like ``train003`` or ``test1`` decide
-    for themselves. ``by-clip``: clips, 80 : 8 : 12 by a hash of the id. ``grid-unseen``: LipNet's four held-out
-    speakers. ``grid-overlapped``: 255 of 1000 sentences of each speaker, those with the lowest hash (the same share where a
-    speaker has fewer clips).
+    - ``by-speaker``: whole speakers, 80 : 8 : 12 by a hash of the speaker; names like ``train003`` or ``test1`` decide
+      for themselves.
+    - ``by-clip``: clips, 80 : 8 : 12 by a hash of the id.
+    - ``grid-unseen``: LipNet's four held-out speakers.
+    - ``grid-overlapped``: 255 of 1000 sentences of each speaker, those with the lowest hash; the same share where a
+      speaker has fewer clips.
 
     A clip keeps its part when others are added; only in ``grid-overlapped``, whose counts are exact, clips near the
     limit may change parts until the corpus is complete.
