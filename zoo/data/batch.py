@@ -19,8 +19,9 @@ class Batch:
         first: ``(B,)`` index of the window's first frame in its clip.
         frames: ``(B, T, 3, H, W)`` RGB, 25 fps: the true pictures.
         identity: ``(B, N, 3, H, W)`` RGB: who is to talk.
-        wave: ``(B, S)`` float32 in [-1, 1], 16 kHz: what the frames hear (:func:`zoo.audio.frame_window`), for
-            :func:`zoo.audio.per_frame`.
+        wave: ``(B, S)`` float32 in [-1, 1], 16 kHz. Of a training window: what its frames hear
+            (:func:`zoo.audio.frame_window`), for :func:`zoo.audio.per_frame`. Of a whole test clip: its own sound, for
+            :meth:`zoo.method.TalkingFaceMethod.generate`.
         landmarks: ``(B, T, 68, 2)`` float32 in pixels of ``frames``.
         length: ``(B,)`` frames that count; later ones are padding.
     """

@@ -80,7 +80,7 @@ class Windows(Dataset[Window]):
         info = self.store.clips[draw.clip]
         first, count, identity = place(info.num_frames, self.spec, draw.seed)
         pictures = self.pictures(draw.clip, [*range(first, first + count), *identity])
-        if draw.seed is None and self.spec.frames is not None:
+        if draw.seed is None:
             start, stop = 0, audio.num_samples(count)
         else:
             start, stop = audio.frame_window(first, count, self.spec.context)
@@ -136,7 +136,7 @@ def _repeat_last(values: Tensor, count: int) -> Tensor:
 
 
 class RandomWindows(Sampler[Draw]):
-    """The windows of one epoch on one process: clips in random order, all processes equally many.
+    """The windows of one epoch on one process: clips in random order, all processes equally many, none left out.
 
     Everything follows from seed and epoch, so a resumed run draws what the uninterrupted one would have drawn.
 
@@ -157,11 +157,11 @@ class RandomWindows(Sampler[Draw]):
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return max(1, len(self.clips) * self.per_clip // self.world)
+        return -(-len(self.clips) * self.per_clip // self.world)
 
     def __iter__(self) -> Iterator[Draw]:
         order = np.random.default_rng((self.seed, self.epoch)).permutation(len(self.clips) * self.per_clip)
-        # `resize` starts over where there are fewer windows than processes.
+        # `resize` starts over, so that the last processes get as many windows as the first.
         for number in np.resize(order, len(self) * self.world)[self.rank :: self.world]:
             yield Draw(self.clips[number % len(self.clips)], (self.seed, self.epoch, int(number)))
 

@@ -45,27 +45,34 @@ def paste(
     Args:
         pictures: 0..255 RGB.
         crops: generated, RGB in [0, 1].
-        matrices: pixels of the crop to pixels of the picture (:func:`zoo.face.crop.crop_matrices`).
+        matrices: pixels of the crop to pixels of the picture (:func:`zoo.face.crop.place_crops`).
         part: what the method draws.
 
     Returns:
         New pictures, 0..255 RGB.
     """
     height, width = crops.shape[2:]
-    layers = torch.cat([crops, paste_mask((height, width), part).expand(len(crops), -1, -1, -1)], dim=1)
+    mask = paste_mask((height, width), part)
     result = pictures.clone()
-    for t, (layer, matrix) in enumerate(zip(layers, matrices, strict=True)):
+    for t, (crop, matrix) in enumerate(zip(crops, matrices, strict=True)):
         x0, y0, x1, y1 = _extent(matrix, (height, width), pictures.shape[2:])
         if x0 >= x1 or y0 >= y1:
             continue
         grid = _grid(matrix, (x0, y0, x1, y1), (height, width))
-        moved = F.grid_sample(layer[None], grid[None], mode="bicubic", padding_mode="zeros", align_corners=False)[0]
-        alpha = moved[3:].clamp(0, 1)
-        colour = (moved[:3] * 255).clamp(0, 255)
+        # Outside the crop nothing shows, but its last pixels must not be mixed with black.
+        alpha = _sample(mask[0], grid, "zeros").clamp(0, 1)
+        colour = (_sample(crop, grid, "border") * 255).clamp(0, 255)
         old = pictures[t, :, y0:y1, x0:x1]
         mixed = (alpha * colour + (1 - alpha) * old).round().to(torch.uint8)
         result[t, :, y0:y1, x0:x1] = torch.where(alpha > 1 / 512, mixed, old)
     return result
+
+
+def _sample(
+    picture: Float32[Tensor, "C H W"], grid: Float32[Tensor, "h w 2"], outside: Literal["zeros", "border"]
+) -> Float32[Tensor, "C h w"]:
+    sampled = F.grid_sample(picture[None], grid[None], mode="bicubic", padding_mode=outside, align_corners=False)
+    return sampled[0]
 
 
 def _extent(matrix: Tensor, size: tuple[int, int], picture: torch.Size) -> tuple[int, int, int, int]:
