@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zoo import registry
 from zoo.errors import ConfigError
-from zoo.spec import MethodSpec, load_object, setting
+from zoo.spec import MethodSpec, reason, setting
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -26,12 +29,12 @@ class DataConfig:
         None, "folder (or fsspec URL) of the prepared store; none: the data set's own in the cache"
     )
     split: str | None = setting(None, "how clips are divided into train, val and test; none: the data set's first")
-    clips: int = setting(160, "how many clips are made where the data set makes its own")
-    seed: int = setting(0, "seed of made clips; apart from the run's seed, so that runs can share them")
-    batch_size: int = setting(16, "windows per step and process")
-    num_workers: int = setting(0, "processes that load data; 0 loads in the training process")
-    windows_per_clip: int = setting(1, "windows drawn from each training clip in one epoch")
-    max_clips: int | None = setting(None, "use at most so many clips of each split; none: all")
+    clips: int = setting(160, "how many clips are made where the data set makes its own", least=1)
+    seed: int = setting(0, "seed of made clips; apart from the run's seed, so that runs can share them", least=0)
+    batch_size: int = setting(16, "windows per step and process", least=1)
+    num_workers: int = setting(0, "processes that load data; 0 loads in the training process", least=0)
+    windows_per_clip: int = setting(1, "windows drawn from each training clip in one epoch", least=1)
+    max_clips: int | None = setting(None, "use at most so many clips of each split; none: all", least=1)
 
 
 @dataclass
@@ -44,13 +47,13 @@ class TrainerConfig:
     accelerator: str = setting("auto", "auto, cpu, gpu, mps")
     devices: Any = setting("auto", "number of processes or GPUs, or a list of GPU indices")
     strategy: str = setting("auto", "auto, ddp, ... (see Lightning)")
-    num_nodes: int = setting(1, "machines")
+    num_nodes: int = setting(1, "machines", least=1)
     precision: str = setting("32-true", "32-true, bf16-mixed, 16-mixed")
-    check_val_every_n_epoch: int = setting(1, "epochs between validations")
-    limit_train_batches: Any = setting(1.0, "share (float) or number (int) of training batches per epoch")
-    limit_val_batches: Any = setting(1.0, "share or number of validation batches")
-    limit_test_batches: Any = setting(1.0, "share or number of test clips")
-    log_every_n_steps: int = setting(10, "steps between rows in metrics.csv")
+    check_val_every_n_epoch: int = setting(1, "epochs between validations", least=1)
+    limit_train_batches: int | float = setting(1.0, "share (float) or number (int) of training batches per epoch")
+    limit_val_batches: int | float = setting(1.0, "share or number of validation batches")
+    limit_test_batches: int | float = setting(1.0, "share or number of test clips")
+    log_every_n_steps: int = setting(10, "steps between rows in metrics.csv", least=1)
     deterministic: bool = setting(False, "ask torch for deterministic algorithms only")
 
 
@@ -59,15 +62,12 @@ class RunConfig:
     """Everything that one run needs; ``model`` is the method's own dataclass."""
 
     method: str = setting("", "name of the method")
-    seed: int = setting(0, "seed of weights, of sampling and of made data")
+    seed: int = setting(0, "seed of weights and of sampling", least=0)
     out: str = setting("runs", "folder that holds the runs")
-    logger: str = setting("csv", "csv, wandb or tensorboard; the CSV is always written")
+    logger: str = setting("csv", "where losses go besides the CSV", choices=("csv", "wandb", "tensorboard"))
     data: DataConfig = field(default_factory=DataConfig)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     model: Any = None
-
-
-LOGGERS = ("csv", "wandb", "tensorboard")
 
 
 @dataclass(frozen=True)
@@ -95,13 +95,9 @@ def resolve(
     Raises:
         ConfigError: an unknown key (the nearest valid one is named), a wrong type or an unreadable file.
     """
-    dotlist, given = _dotlist(overrides), _file(file)
-    name = _first(dotlist.values, given.values if given else None, spec.default_dataset)
-    layers = [base or recipe(spec, name)]
-    if given is not None:
-        layers.append(given)
-    layers.append(dotlist)
-    return merge(spec, layers)
+    given, dotlist = _file(file), _dotlist(overrides)
+    layers = [layer for layer in (given, dotlist) if layer is not None]
+    return merge(spec, [base or recipe(spec, _dataset(layers, spec.default_dataset)), *layers])
 
 
 def merge(spec: MethodSpec, layers: Sequence[Layer]) -> RunConfig:
@@ -109,38 +105,51 @@ def merge(spec: MethodSpec, layers: Sequence[Layer]) -> RunConfig:
 
     Raises:
         ConfigError: see :func:`resolve`.
+        BrokenPluginError: the method's settings class cannot be used.
     """
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
-    config_class = load_object(spec.config)
-    config = OmegaConf.structured(RunConfig(method=spec.name, model=config_class()))
+    defaults = RunConfig(method=spec.name, model=spec.settings())
+    config = OmegaConf.structured(defaults)
     for layer in layers:
         try:
             config = OmegaConf.merge(config, layer.values)
-        except OmegaConfBaseException as error:
+            _check_method(spec, config.method, layer)
+        except (OmegaConfBaseException, ValueError, TypeError) as error:
             raise ConfigError(_explain(error, config, layer)) from error
     try:
         run = OmegaConf.to_object(config)
-    except OmegaConfBaseException as error:
+    except (OmegaConfBaseException, ValueError, TypeError) as error:  # the last two: the method's own checks
         raise ConfigError(f"settings: {_first_line(error)}") from error
     assert isinstance(run, RunConfig)
+    if not isinstance(run.model, type(defaults.model)):
+        raise ConfigError(f"model: '{run.model}' is no set of settings; give them one by one, as model.KEY=VALUE")
+    run.method = registry.full_name(spec)
     _check_values(run)
     return run
 
 
 def recipe(spec: MethodSpec, dataset: str) -> Layer:
     """The settings that a method needs on a data set; the method's own file, or none but the data set's name."""
-    path = resources.files(spec.recipes) / f"{dataset}.yaml"
-    values = _parse(path.read_text(), f"{spec.recipes}/{dataset}.yaml") if path.is_file() else _empty()
-    values = _merge_name(values, dataset)
-    return Layer(f"recipe {spec.name}/{dataset}.yaml", values)
+    text = recipes(spec).get(dataset, "")
+    name = f"recipe {spec.name}/{dataset}.yaml"
+    return Layer(name, _merge_name(_parse(text, name), dataset))
 
 
-def recipes(spec: MethodSpec) -> list[str]:
-    """The data sets that a method has a recipe for."""
-    folder = resources.files(spec.recipes)
-    return sorted(item.name.removesuffix(".yaml") for item in folder.iterdir() if item.name.endswith(".yaml"))
+def recipes(spec: MethodSpec) -> dict[str, str]:
+    """The data sets that a method has a recipe for, each with the text of its YAML file.
+
+    Raises:
+        BrokenPluginError: the package of recipes that the spec names cannot be read.
+    """
+    if not spec.recipes:
+        return {}
+    try:
+        files = [item for item in resources.files(spec.recipes).iterdir() if item.name.endswith(".yaml")]
+        return {item.name.removesuffix(".yaml"): item.read_text("utf-8") for item in files}
+    except Exception as error:
+        raise spec.broken(f"its recipes in {spec.recipes} cannot be read: {reason(error)}") from error
 
 
 def to_dict(config: RunConfig) -> dict[str, Any]:
@@ -155,22 +164,30 @@ def to_yaml(config: RunConfig) -> str:
     return str(yaml.safe_dump(to_dict(config), sort_keys=False))
 
 
-def keys(config: Any, prefix: str = "") -> list[str]:
-    """All dotted keys of a config, for shell completion and for error messages."""
-    found = []
+def settings(config: Any, prefix: str = "") -> Iterator[tuple[str, dataclasses.Field[Any]]]:
+    """All settings with their dotted keys, for shell completion and for checks."""
     for item in dataclasses.fields(config):
-        value = getattr(config, item.name)
-        name = f"{prefix}{item.name}"
-        found += keys(value, f"{name}.") if dataclasses.is_dataclass(value) else [name]
-    return found
+        value, key = getattr(config, item.name), f"{prefix}{item.name}"
+        if dataclasses.is_dataclass(value):
+            yield from settings(value, f"{key}.")
+        else:
+            yield key, item
 
 
 def _check_values(run: RunConfig) -> None:
-    if run.logger not in LOGGERS:
-        raise ConfigError(f"logger: '{run.logger}' is none of {', '.join(LOGGERS)}")
-    for key in ("batch_size", "windows_per_clip", "clips"):
-        if getattr(run.data, key) < 1:
-            raise ConfigError(f"data.{key}: must be at least 1")
+    """What :func:`zoo.spec.setting` says of the values of a field and its type cannot."""
+    for key, item in settings(run):
+        value = attrgetter(key)(run)
+        choices, least = item.metadata.get("choices"), item.metadata.get("least")
+        if choices and value not in choices:
+            raise ConfigError(f"{key}: '{value}' is none of {', '.join(map(str, choices))}")
+        if least is not None and value is not None and not value >= least:
+            raise ConfigError(f"{key}: must be at least {least}, not {value}")
+
+
+def _check_method(spec: MethodSpec, name: str, layer: Layer) -> None:
+    if name.rpartition(":")[2] != spec.name:
+        raise ConfigError(f"{layer.source}: these are settings of '{name}', not of '{spec.name}'")
 
 
 def _dotlist(overrides: Sequence[str]) -> Layer:
@@ -183,14 +200,22 @@ def _dotlist(overrides: Sequence[str]) -> Layer:
         key, equals, value = item.partition("=")
         if not equals or not key:
             raise ConfigError(f"command line: '{item}' is not of the form key=value")
-        items.append(f"data.name={value}" if key == "data" else item)
+        if _CLOCK.fullmatch(value):
+            value = f"'{value}'"
+        items.append(f"{'data.name' if key == 'data' else key}={value}")
     try:
         return Layer("command line", OmegaConf.from_dotlist(items))
     except (OmegaConfBaseException, YAMLError) as error:
         raise ConfigError(f"command line: {_first_line(error)}") from error
 
 
+_CLOCK = re.compile(r"\d+(:\d+)+")
+"""A time such as 12:00:00:00, which YAML 1.1 reads as a number to the base of 60."""
+
+
 def _file(path: str | Path | None) -> Layer | None:
+    from omegaconf import OmegaConf
+
     if path is None:
         return None
     try:
@@ -199,8 +224,9 @@ def _file(path: str | Path | None) -> Layer | None:
         raise ConfigError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
     values = _parse(text, str(path))
     # A file may say `data: grid`, as the command line does.
-    if isinstance(values.get("data"), str):
-        values.data = {"name": values.data}
+    plain: Any = OmegaConf.to_container(values)
+    if isinstance(plain.get("data"), str):
+        values.data = {"name": plain["data"]}
     return Layer(str(path), values)
 
 
@@ -218,12 +244,6 @@ def _parse(text: str, source: str) -> DictConfig:
     return values
 
 
-def _empty() -> DictConfig:
-    from omegaconf import OmegaConf
-
-    return OmegaConf.create({})
-
-
 def _merge_name(values: DictConfig, dataset: str) -> DictConfig:
     from omegaconf import DictConfig, OmegaConf
 
@@ -232,14 +252,18 @@ def _merge_name(values: DictConfig, dataset: str) -> DictConfig:
     return merged
 
 
-def _first(dotlist: DictConfig, file: DictConfig | None, default: str) -> str:
+def _dataset(layers: Sequence[Layer], default: str) -> str:
+    """The data set that the last layer to say so chooses."""
     from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
 
-    for layer in (dotlist, file):
-        name = OmegaConf.select(layer, "data.name") if layer is not None else None
-        if name is not None:
-            return str(name)
-    return default
+    name = default
+    for layer in layers:
+        try:
+            name = OmegaConf.select(layer.values, "data.name") or name
+        except OmegaConfBaseException as error:
+            raise ConfigError(f"{layer.source}: data.name: {_first_line(error)}") from error
+    return str(name)
 
 
 def _explain(error: Exception, config: Any, layer: Layer) -> str:

@@ -23,3 +23,11 @@ class NoFaceError(MediaError):
 
 class DataError(ZooError):
     """A data set or a store that is missing, damaged or empty."""
+
+
+class UnknownNameError(ConfigError):
+    """A method, data set or metric that no installed distribution offers."""
+
+
+class BrokenPluginError(ZooError):
+    """A plugin that is installed but cannot be used; the message names the distribution and the reason."""

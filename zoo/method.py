@@ -100,7 +100,7 @@ def build(spec: MethodSpec, config: Any, *, seed: int = 0) -> TalkingFaceMethod:
     torch.manual_seed(seed)
     method = spec.load()(config)
     if not isinstance(method, TalkingFaceMethod):
-        raise DataError(f"{spec.target} is not a zoo.method.TalkingFaceMethod")
+        raise spec.broken(f"{spec.target} is not a zoo.method.TalkingFaceMethod")
     method.method_name, method.seed = spec.name, seed
     return method
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from zoo import audio, method
 from zoo.clip import FPS, SAMPLE_RATE
-from zoo.data.progress import Progress
+from zoo.progress import Progress
 from zoo.errors import ConfigError, MediaError
 from zoo.face import crop
 from zoo.face.paste import paste

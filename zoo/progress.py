@@ -1,74 +1,81 @@
-"""Progress bars: rich ones in a terminal, plain lines where the output is a file."""
+"""Progress of long work: a bar on a terminal, a plain line now and then in a log."""
 
 from __future__ import annotations
 
 import sys
 import time
-from typing import Any
+from types import TracebackType
+from typing import TYPE_CHECKING
 
-import pytorch_lightning as pl
-from pytorch_lightning.callbacks import RichProgressBar
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+
+LINE_EVERY_S = 5.0
+"""Seconds between two lines where the output is no terminal."""
 
 
-class PlainProgress(pl.Callback):
-    """A line now and then with step, losses and time left, for logs and pipes.
+class Progress:
+    """Shows count, rate and time left on stderr while it is open.
 
     Args:
-        every: seconds between lines.
+        title: what is being done, for example ``preparing grid``.
+        total: how many steps there are.
+        unit: what a step is, for example ``clips``.
+        show: ``False`` shows nothing.
     """
 
-    def __init__(self, every: float = 15.0) -> None:
-        self.every = every
-        self.started = self.last = 0.0
-        self.first_step = 0
+    def __init__(self, title: str, total: int, unit: str, *, show: bool = True) -> None:
+        self.title, self.total, self.unit, self.show = title, total, unit, show
+        self.done = 0
+        self._bar = _make_bar(unit) if show and sys.stderr.isatty() else None
+        self._start = self._said = time.monotonic()
 
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Start the clock."""
-        self.started = self.last = time.monotonic()
-        self.first_step = self._batches(trainer)
+    def __enter__(self) -> Progress:
+        if self._bar is not None:
+            self._bar.start()
+            self._task = self._bar.add_task(self.title, total=self.total, rate="")
+        return self
 
-    def on_train_batch_end(self, trainer: pl.Trainer, *args: Any, **kwargs: Any) -> None:
-        """Print where training is."""
-        now = time.monotonic()
-        if now - self.last >= self.every and trainer.is_global_zero:
-            self.last = now
-            print(self._line(trainer, now), flush=True)
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+        elif self.show and self.done:
+            self._say()
 
-    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Print how it ended."""
-        if trainer.is_global_zero:
-            print(self._line(trainer, time.monotonic()), flush=True)
+    def advance(self, steps: int = 1) -> None:
+        """Count steps that are done."""
+        self.done += steps
+        if self._bar is not None:
+            self._bar.update(self._task, advance=steps, rate=f"{self._rate():.1f}/s")
+        elif self.show and time.monotonic() - self._said > LINE_EVERY_S and self.done < self.total:
+            self._say()
 
-    def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Say that scoring begins."""
-        if trainer.is_global_zero:
-            print(f"scoring {sum(trainer.num_test_batches)} test clips per process", flush=True)
+    def _rate(self) -> float:
+        return self.done / max(time.monotonic() - self._start, 1e-9)
 
-    @staticmethod
-    def _batches(trainer: pl.Trainer) -> int:
-        return trainer.fit_loop.epoch_loop.batch_progress.total.completed
-
-    def _line(self, trainer: pl.Trainer, now: float) -> str:
-        done = self._batches(trainer)
-        per_epoch = trainer.num_training_batches
-        losses = " ".join(
-            f"{name}={value:.4f}" for name, value in sorted(trainer.progress_bar_metrics.items()) if name != "v_num"
+    def _say(self) -> None:
+        self._said = time.monotonic()
+        left = f", {(self.total - self.done) / self._rate():.0f} s left" if self.done < self.total else ""
+        print(
+            f"{self.title}: {self.done}/{self.total} {self.unit}, {self._rate():.1f}/s{left}",
+            file=sys.stderr,
+            flush=True,
         )
-        text = f"epoch {trainer.current_epoch + 1} step {done}"
-        epochs = trainer.max_epochs or -1
-        if epochs > 0 and per_epoch != float("inf"):
-            total = int(epochs * per_epoch)
-            speed = (now - self.started) / max(1, done - self.first_step)
-            text = f"epoch {min(trainer.current_epoch + 1, epochs)}/{epochs} step {done}/{total}"
-            losses += f" {clock(speed * max(0, total - done))} left"
-        return f"{text} {losses} ({clock(now - self.started)} so far)"
 
 
-def clock(seconds: float) -> str:
-    """Minutes and seconds."""
-    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+def _make_bar(unit: str) -> Bar:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as RichProgress
 
-
-def training_progress() -> pl.Callback:
-    """The progress callback that fits where the output goes."""
-    return RichProgressBar(leave=False) if sys.stdout.isatty() else PlainProgress()
+    return RichProgress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn(unit),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+    )

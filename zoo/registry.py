@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import difflib
 import os
+import sys
 import traceback
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields, replace
 from functools import cache, lru_cache
 from importlib import metadata
 
-from zoo.errors import ZooError
-from zoo.spec import API_VERSION, DatasetSpec, MethodSpec, MetricSpec, Spec, load_object
+from zoo.errors import BrokenPluginError, ConfigError, UnknownNameError
+from zoo.spec import API_VERSION, DatasetSpec, MethodSpec, MetricSpec, Spec, load_object, reason
 
 GROUPS: dict[str, type[Spec]] = {
     "zoo.methods": MethodSpec,
@@ -23,14 +24,6 @@ GROUPS: dict[str, type[Spec]] = {
 
 SUPPORTED_API = (1, API_VERSION)
 """Oldest and newest ``api_version`` that this zoo runs."""
-
-
-class UnknownNameError(ZooError):
-    """A name that no installed distribution offers in this group."""
-
-
-class BrokenPluginError(ZooError):
-    """A plugin that is installed but cannot be used; the message names the distribution and the reason."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +48,8 @@ class Record:
 
     @property
     def ok(self) -> bool:
-        """Whether the plugin can be used."""
-        return self.spec is not None
+        """Whether the plugin can be used by its bare name."""
+        return not self.error
 
 
 @lru_cache(maxsize=1)
@@ -64,26 +57,42 @@ def entries() -> tuple[Entry, ...]:
     """All entries of all groups in a stable order; no plugin code is imported.
 
     The environment variable ``ZOO_PLUGINS`` adds methods without packaging: ``"name=module:SPEC,other=module:SPEC"``.
+
+    Raises:
+        ConfigError: ``ZOO_PLUGINS`` is malformed.
     """
-    found: dict[tuple[str, str, str, str], Entry] = {}
-    for group in GROUPS:
-        for point in metadata.entry_points(group=group):
-            dist = point.dist.metadata["Name"] if point.dist else "?"
-            version = point.dist.version if point.dist else "?"
-            # A distribution may be seen twice on sys.path (editable and installed).
-            found.setdefault(
-                (group, point.name, point.value, dist), Entry(group, point.name, point.value, dist, version)
-            )
-    for entry in _environment_entries():
-        found.setdefault((entry.group, entry.name, entry.target, entry.dist), entry)
-    return tuple(sorted(found.values(), key=lambda e: (e.group, e.name, e.dist)))
+    found = {*_installed_entries(), *_environment_entries()}
+    return tuple(sorted(found, key=lambda e: (e.group, e.name, e.dist, e.target)))
+
+
+def _installed_entries() -> Iterator[Entry]:
+    seen = set()
+    for dist in metadata.distributions():
+        # Far faster than `metadata.entry_points`, which parses the files of every package that is installed.
+        if "zoo." not in (dist.read_text("entry_points.txt") or ""):
+            continue
+        name, version = str(dist.metadata["Name"]), str(dist.version)
+        if name in seen:  # editable and installed, say: the first on sys.path is the one that is imported
+            continue
+        seen.add(name)
+        try:
+            points = [point for point in dist.entry_points if point.group in GROUPS]
+        except Exception:  # a damaged file: `load` will say so
+            yield Entry("zoo.methods", "?", "entry_points.txt", name, version)
+            continue
+        for point in points:
+            yield Entry(point.group, point.name, point.value, name, version)
 
 
 def _environment_entries() -> Iterator[Entry]:
-    for part in filter(None, os.environ.get("ZOO_PLUGINS", "").split(",")):
+    given = os.environ.get("ZOO_PLUGINS", "")
+    if given and os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())  # the `zoo` script, unlike `python -m zoo`, does not see the folder it runs in
+    for part in filter(None, (part.strip() for part in given.split(","))):
         name, _, target = (text.strip() for text in part.partition("="))
-        if not name or ":" not in target:
-            raise ZooError(f"ZOO_PLUGINS: '{part}' is not of the form name=module:SPEC")
+        module, _, attribute = target.partition(":")
+        if not (name and module and attribute):
+            raise ConfigError(f"ZOO_PLUGINS: '{part}' is not of the form name=module:SPEC")
         yield Entry("zoo.methods", name, target, "ZOO_PLUGINS", "")
 
 
@@ -91,19 +100,23 @@ def _environment_entries() -> Iterator[Entry]:
 def load(entry: Entry) -> Record:
     """Import an entry's light spec. Whatever goes wrong becomes a :class:`Record` with the reason.
 
-    With ``ZOO_STRICT_PLUGINS=1`` the error is raised instead.
+    Raises:
+        BrokenPluginError: something is wrong and ``ZOO_STRICT_PLUGINS=1``.
     """
-    strict = os.environ.get("ZOO_STRICT_PLUGINS") == "1"
     try:
         spec = load_object(entry.target)
+        problem = _spec_error(entry, spec)
+        record = Record(entry, error=problem) if problem else Record(entry, replace(spec, dist=entry.dist))
     except (Exception, SystemExit) as error:
-        if strict:
-            raise
-        return Record(entry, error=f"{type(error).__name__}: {error}", detail=traceback.format_exc())
-    error_text = _spec_error(entry, spec)
-    if error_text and strict:
-        raise BrokenPluginError(f"{entry.dist}: {error_text}")
-    return Record(entry, error=error_text) if error_text else Record(entry, spec=spec)
+        record = Record(entry, error=reason(error), detail=traceback.format_exc())
+        _raise_if_strict(record, error)
+    _raise_if_strict(record)
+    return record
+
+
+def _raise_if_strict(record: Record, cause: BaseException | None = None) -> None:
+    if record.error and os.environ.get("ZOO_STRICT_PLUGINS") == "1":
+        raise BrokenPluginError(_broken(record)) from cause
 
 
 def _spec_error(entry: Entry, spec: object) -> str:
@@ -111,11 +124,23 @@ def _spec_error(entry: Entry, spec: object) -> str:
     if not isinstance(spec, wanted):
         return f"{entry.target} is a {type(spec).__name__}, not a zoo.spec.{wanted.__name__}"
     low, high = SUPPORTED_API
-    if not isinstance(spec.api_version, int) or not low <= spec.api_version <= high:
-        mend = "upgrade talking-face-zoo" if spec.api_version > high else f"upgrade {entry.dist}"
-        return f"written for api_version {spec.api_version}, this zoo runs {low} to {high}; {mend}"
+    if type(spec.api_version) is not int:
+        return f"its api_version is {spec.api_version!r}, not a whole number"
+    if not low <= spec.api_version <= high:
+        mend = "talking-face-zoo" if spec.api_version > high else entry.dist
+        return f"written for api_version {spec.api_version}, this zoo runs {low} to {high}; upgrade {mend}"
     if spec.name != entry.name:
         return f"the entry point is called '{entry.name}' but its spec '{spec.name}'"
+    return _field_error(spec)
+
+
+def _field_error(spec: Spec) -> str:
+    for item in fields(spec):
+        example = item.default if item.default_factory is MISSING else item.default_factory()
+        wanted = str if example is MISSING else type(example)
+        value = getattr(spec, item.name)
+        if not isinstance(value, wanted):
+            return f"its {item.name} is a {type(value).__name__}, not a {wanted.__name__}"
     return ""
 
 
@@ -130,7 +155,8 @@ def records(group: str) -> list[Record]:
         for entry in claimants:
             record = load(entry)
             if len(claimants) > 1:
-                record = Record(entry, record.spec, _collision(claimants), record.detail)
+                record = replace(record, error="; ".join(filter(None, (record.error, _collision(claimants)))))
+                _raise_if_strict(record)
             result.append(record)
     return result
 
@@ -160,11 +186,20 @@ def get(group: str, name: str) -> Spec:
         raise BrokenPluginError(_collision(claimants))
     record = load(claimants[0])
     if record.spec is None:
-        entry = record.entry
-        raise BrokenPluginError(
-            f"'{name}' is installed ({entry.dist} {entry.version}) but broken: {record.error} (see `zoo doctor`)"
-        )
+        raise BrokenPluginError(_broken(record))
     return record.spec
+
+
+def full_name(spec: Spec) -> str:
+    """The name under which :func:`get` finds a spec again: ``dist:name`` where another distribution claims it too."""
+    dists = {e.dist for e in entries() if e.name == spec.name and isinstance(spec, GROUPS[e.group])}
+    return f"{spec.dist}:{spec.name}" if len(dists) > 1 else spec.name
+
+
+def _broken(record: Record) -> str:
+    entry = record.entry
+    origin = f"{entry.dist} {entry.version}".strip()
+    return f"'{entry.name}' is installed ({origin}) but broken: {record.error} (see `zoo doctor`)"
 
 
 def _unknown(group: str, name: str) -> str:

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from importlib import import_module
+from operator import attrgetter
 from typing import Any, Literal
+
+from zoo.errors import BrokenPluginError
 
 API_VERSION = 1
 """The contract between the zoo and its plugins. It grows when a plugin written for the old one would break."""
@@ -65,6 +70,7 @@ class Spec:
         target: ``"package.module:attribute"`` of the heavy class or function, imported only when it is used.
         api_version: the contract it was written for (:data:`API_VERSION`).
         licence: licence of the code, and what else a user must know about rights.
+        dist: the distribution it came with; the registry fills it in.
     """
 
     name: str
@@ -72,10 +78,26 @@ class Spec:
     target: str
     api_version: int = API_VERSION
     licence: str = ""
+    dist: str = field(default="", compare=False, kw_only=True)
 
     def load(self) -> Any:
-        """Import the class or function that this spec describes."""
-        return load_object(self.target)
+        """Import the class or function that this spec describes.
+
+        Raises:
+            BrokenPluginError: its module cannot be imported; the distribution and the reason are named.
+        """
+        return self.load_part(self.target)
+
+    def load_part(self, path: str) -> Any:
+        """Import ``"package.module:attribute"`` on behalf of this spec (see :meth:`load`)."""
+        try:
+            return load_object(path)
+        except (Exception, SystemExit) as error:
+            raise self.broken(f"{path} cannot be imported: {reason(error)}") from error
+
+    def broken(self, why: str) -> BrokenPluginError:
+        """The error for a plugin that keeps the contract in its spec but not beyond it."""
+        return BrokenPluginError(f"'{self.name}' ({self.dist or 'not installed'}) cannot be used: {why}")
 
 
 @dataclass(frozen=True)
@@ -86,7 +108,7 @@ class MethodSpec(Spec):
         config: ``"package.module:Class"`` of the typed dataclass of its settings (light: no torch).
         paper: where the method comes from.
         shown: what the method is shown of the true video when it is tested, for the leaderboard.
-        recipes: package whose ``<dataset>.yaml`` files hold the settings for each data set.
+        recipes: package whose ``<dataset>.yaml`` files hold the settings for each data set; may be empty.
         default_dataset: the recipe that ``zoo fit NAME`` means.
         capabilities: what it can do, for example ``"any-length"``, ``"photo"``, ``"video"``.
     """
@@ -97,6 +119,20 @@ class MethodSpec(Spec):
     recipes: str = ""
     default_dataset: str = "synthgrid"
     capabilities: tuple[str, ...] = ()
+
+    def settings(self) -> Any:
+        """A new instance of the method's settings with all defaults.
+
+        Raises:
+            BrokenPluginError: the class cannot be imported, or is no dataclass with a default for every field.
+        """
+        made = self.load_part(self.config)
+        if not (isinstance(made, type) and dataclasses.is_dataclass(made)):
+            raise self.broken(f"{self.config} is not a dataclass")
+        try:
+            return made()
+        except Exception as error:
+            raise self.broken(f"{self.config} has no default for every setting ({reason(error)})") from error
 
 
 @dataclass(frozen=True)
@@ -130,27 +166,41 @@ class MetricSpec(Spec):
 
 
 def load_object(path: str) -> Any:
-    """Import ``"package.module:attribute"``.
+    """Import ``"package.module:attribute"``; what the module prints goes to standard error.
 
     Raises:
-        ImportError: the module or the attribute does not exist.
+        ImportError: the path is no such path, or the module or the attribute does not exist.
     """
-    module, _, name = path.partition(":")
+    module_name, colon, name = path.partition(":")
+    if not (module_name and colon and name):
+        raise ImportError(f"'{path}' is not of the form package.module:attribute")
+    with redirect_stdout(sys.stderr):  # standard output may be JSON
+        module = import_module(module_name)
     try:
-        return getattr(import_module(module), name)
+        return attrgetter(name)(module)
     except AttributeError as error:
-        raise ImportError(f"module '{module}' has no '{name}'") from error
+        raise ImportError(f"module '{module_name}' has no '{name}'") from error
 
 
-def setting(default: Any, text: str, source: str = "") -> Any:
+def reason(error: BaseException) -> str:
+    """An exception as one line: its type and what it says."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def setting(
+    default: Any, text: str, source: str = "", *, choices: tuple[Any, ...] = (), least: float | None = None
+) -> Any:
     """A field of a settings dataclass that carries its own help, shown by ``zoo info``.
 
     Args:
         default: the default value; a list or dict is copied for every instance.
         text: what it does, with its unit.
         source: where the number comes from: paper and equation or table, "code", or "ours".
+        choices: all values that it may have, where they can be counted.
+        least: the smallest number that makes sense.
     """
-    metadata = {"help": text, "source": source}
+    metadata = {"help": text, "source": source, "choices": choices, "least": least}
     if isinstance(default, (list, dict)):
         return dataclasses.field(default_factory=lambda: default.copy(), metadata=metadata)
     return dataclasses.field(default=default, metadata=metadata)

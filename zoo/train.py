@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import sys
 import time
@@ -13,6 +14,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from jaxtyping import UInt8
+from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.callbacks import LearningRateMonitor, ModelCheckpoint
 from pytorch_lightning.strategies import DDPStrategy, Strategy
 from torch import Tensor
@@ -20,10 +22,11 @@ from torch import Tensor
 from zoo import __version__, method, registry, runs
 from zoo.config import RunConfig
 from zoo.data.module import TalkingFaceData
+from zoo.errors import ConfigError
 from zoo.evaluate import ScoreClips, paste_back, summary
 from zoo.loggers import log_video, make_loggers
 from zoo.method import TalkingFaceMethod
-from zoo.progress import training_progress
+from zoo.callbacks import training_progress
 from zoo.video import write_video
 
 
@@ -100,31 +103,25 @@ def test(config: RunConfig, checkpoint: Path, run: Path) -> dict[str, Any] | Non
 
 
 def make_trainer(config: RunConfig, callbacks: list[Any], loggers: list[Any], run: Path) -> pl.Trainer:
-    """The Lightning trainer of the settings. Samplers are ours: Lightning's repeat clips in evaluation."""
-    given = config.trainer
-    return pl.Trainer(
-        max_epochs=given.max_epochs,
-        max_steps=given.max_steps,
-        max_time=given.max_time,
-        accelerator=given.accelerator,
-        devices=given.devices,
-        strategy=_strategy(given.strategy),
-        num_nodes=given.num_nodes,
-        precision=given.precision,  # type: ignore[arg-type]
-        check_val_every_n_epoch=given.check_val_every_n_epoch,
-        limit_train_batches=given.limit_train_batches,
-        limit_val_batches=given.limit_val_batches,
-        limit_test_batches=given.limit_test_batches,
-        log_every_n_steps=given.log_every_n_steps,
-        deterministic=given.deterministic,
-        callbacks=callbacks,
-        logger=loggers,
-        default_root_dir=run,
-        num_sanity_val_steps=0,
-        use_distributed_sampler=False,
-        enable_model_summary=False,
-        enable_progress_bar=sys.stdout.isatty(),
-    )
+    """The Lightning trainer of the settings. Samplers are ours: Lightning's repeat clips in evaluation.
+
+    Raises:
+        ConfigError: Lightning refuses a setting.
+    """
+    given = dataclasses.asdict(config.trainer)
+    try:
+        return pl.Trainer(
+            **given | {"strategy": _strategy(given["strategy"])},
+            callbacks=callbacks,
+            logger=loggers,
+            default_root_dir=run,
+            num_sanity_val_steps=0,
+            use_distributed_sampler=False,
+            enable_model_summary=False,
+            enable_progress_bar=sys.stdout.isatty(),
+        )
+    except (MisconfigurationException, ValueError, TypeError) as error:
+        raise ConfigError(f"trainer: {error}") from error
 
 
 def _strategy(name: str) -> str | Strategy:

@@ -28,6 +28,8 @@ class LipGANConfig:
         "project page; code: roll by 10",
     )
     learning_rate: float = setting(1e-4, "Adam step size of both networks", "code, train.py")
+    decay_from: int = setting(0, "step from which the step size falls linearly to zero", "ours")
+    decay_steps: int = setting(0, "how many steps that takes; 0: the step size stays", "code: it stays")
     beta1: float = setting(0.9, "Adam's first moment", "Keras default")
     discriminator_every: int = setting(1, "steps of the generator per step of the discriminator", "code: 1")
     warmup_steps: int = setting(0, "generator steps before the discriminator joins", "ours")

@@ -139,6 +139,9 @@ class LipGAN(TalkingFaceMethod):
         if adversarial and batch_idx % config.discriminator_every == 0:
             self._discriminator_step(optimiser_d, made.detach(), real, reference, features)
         self.steps_done += 1
+        schedulers: Any = self.lr_schedulers()
+        for scheduler in schedulers:
+            scheduler.step()
 
     def _discriminator_step(
         self,
@@ -170,10 +173,17 @@ class LipGAN(TalkingFaceMethod):
         self.log("train/d_in_sync", in_sync.mean())
         self.log("train/d_out_of_sync", out_of_sync.mean())
 
-    def configure_optimizers(self) -> list[torch.optim.Optimizer]:
-        """Adam for both networks."""
+    def configure_optimizers(self) -> tuple[list[torch.optim.Optimizer], list[torch.optim.lr_scheduler.LambdaLR]]:
+        """Adam for both networks, with the linear decay of the settings."""
         betas = (self.config.beta1, 0.999)
-        return [
+        optimisers: list[torch.optim.Optimizer] = [
             torch.optim.Adam(network.parameters(), lr=self.config.learning_rate, betas=betas)
             for network in (self.generator, self.discriminator)
         ]
+        return optimisers, [torch.optim.lr_scheduler.LambdaLR(o, self._decay) for o in optimisers]
+
+    def _decay(self, step: int) -> float:
+        """What is left of the step size at a training step, 1 to 0."""
+        if not self.config.decay_steps:
+            return 1.0
+        return min(1.0, max(0.0, 1 - (step - self.config.decay_from) / self.config.decay_steps))

@@ -231,7 +231,7 @@ def test_two_at_once(tmp_path: Path):
 
 
 def test_progress_in_a_log(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("zoo.data.progress.LINE_EVERY_S", 0.0)
+    monkeypatch.setattr("zoo.progress.LINE_EVERY_S", 0.0)
     prepare(Tiny(6), tmp_path, dataset="tiny", workers=1)
     lines = capsys.readouterr().err.splitlines()
     assert lines[0].startswith("preparing tiny: 1/6 clips")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 from typing import Any
 
 
@@ -11,23 +10,32 @@ def names(group: str) -> Any:
     """A completer for the names of a group, for example ``methods``."""
 
     def complete(**_: Any) -> list[str]:
-        from zoo import registry
-
-        return [entry.name for entry in registry.entries() if entry.group == f"zoo.{group}"]
+        return _names(group)
 
     return complete
 
 
-def overrides(parsed_args: argparse.Namespace, **_: Any) -> list[str]:
-    """The settings of the method that was typed, as ``key=``, and ``data=NAME`` for its data sets."""
+def overrides(parsed_args: argparse.Namespace, prefix: str = "", **_: Any) -> list[str]:
+    """The settings of the method that was typed, as ``key=``; after it the values where they can be counted."""
     from zoo import config, registry
     from zoo.errors import ZooError
-    from zoo.spec import load_object
+
+    found = [f"data={name}" for name in _names("datasets")]
+    try:
+        run = config.RunConfig(model=registry.method(parsed_args.method).settings())
+    except ZooError:
+        return found
+    for key, item in config.settings(run):
+        values = item.metadata.get("choices", ())
+        found += [f"{key}={value}" for value in values] if prefix.startswith(f"{key}=") else [f"{key}="]
+    return found
+
+
+def _names(group: str) -> list[str]:
+    from zoo import registry
+    from zoo.errors import ZooError
 
     try:
-        spec = registry.method(parsed_args.method)
-        run = config.RunConfig(model=load_object(spec.config)())
-    except (ZooError, AttributeError):
+        return sorted({entry.name for entry in registry.entries() if entry.group == f"zoo.{group}"})
+    except ZooError:
         return []
-    settings = [f"{key}=" for key in config.keys(dataclasses.replace(run))]
-    return settings + [f"data={name}" for name in names("datasets")()]

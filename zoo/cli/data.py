@@ -46,15 +46,18 @@ def _list(args: argparse.Namespace) -> int:
     from dataclasses import asdict
 
     from zoo import registry
+    from zoo.cli.list import warn
     from zoo.cli.output import print_json, print_table
     from zoo.spec import DatasetSpec
 
-    specs = [record.spec for record in registry.records("zoo.datasets") if isinstance(record.spec, DatasetSpec)]
+    records = registry.records("zoo.datasets")
+    specs = [record.spec for record in records if isinstance(record.spec, DatasetSpec)]
     if args.json:
         print_json([asdict(spec) for spec in specs])
     else:
-        rows = [(spec.name, spec.summary, spec.licence, ", ".join(spec.splits)) for spec in specs]
+        rows = [(spec.name, spec.summary, spec.licence, ", ".join(map(str, spec.splits))) for spec in specs]
         print_table(("data set", "what it is", "licence", "splits (default first)"), rows)
+        warn(records)
     return 0
 
 

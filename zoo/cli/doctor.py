@@ -44,7 +44,7 @@ def plugin_findings() -> list[Finding]:
             found.append(
                 {
                     "what": f"{group.removeprefix('zoo.').removesuffix('s')} {entry.name}",
-                    "ok": not record.error,
+                    "ok": record.ok,
                     "message": f"{entry.dist} {entry.version} ({entry.target})"
                     + (f": {record.error}" if record.error else "")
                     + (f"; its spec imports {' and '.join(heavy)}, which slows every command" if heavy else ""),
@@ -65,19 +65,21 @@ def package_findings() -> list[Finding]:
             {
                 "what": "lightning",
                 "ok": False,
-                "message": "`lightning` is installed beside `pytorch_lightning`; classes of one are strangers to the other: "
-                "pip uninstall lightning",
+                "message": "`lightning` is installed beside `pytorch_lightning`; classes of one are strangers to the "
+                "other: pip uninstall lightning",
             }
         )
     return found
 
 
 def _import(name: str) -> Finding:
+    from contextlib import redirect_stdout
     from importlib import import_module
 
     try:
-        module = import_module(name)
-    except Exception as error:
+        with redirect_stdout(sys.stderr):  # standard output may be JSON
+            module = import_module(name)
+    except (Exception, SystemExit) as error:
         mend = (
             "install torch, torchvision and torchaudio of one release set"
             if name.startswith("torch")

@@ -43,6 +43,7 @@ def run(args: argparse.Namespace) -> int:
         checkpoint = runs.find_checkpoint(resolved.out, args.method, resolved.data.name, args.resume)
         _, saved = runs.saved_config(checkpoint)
         resolved = config.resolve(spec, args.overrides, args.config, base=saved)
+    registry.dataset(resolved.data.name)
     if args.print_config:
         print(config.to_yaml(resolved), end="")
         return 0

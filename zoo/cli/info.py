@@ -21,13 +21,13 @@ def run(args: argparse.Namespace) -> int:
     """Print the spec and, for a method, its settings."""
     from zoo import config
     from zoo.cli.output import print_json, print_table
-    from zoo.spec import MethodSpec, load_object
+    from zoo.spec import MethodSpec
 
     spec = _find(args.name)
     facts = {**dataclasses.asdict(spec), "settings": [], "recipes": []}
     if isinstance(spec, MethodSpec):
-        facts["settings"] = settings(load_object(spec.config))
-        facts["recipes"] = config.recipes(spec)
+        facts["settings"] = settings(spec.settings())
+        facts["recipes"] = sorted(config.recipes(spec))
     if args.json:
         print_json(facts)
         return 0
@@ -52,17 +52,17 @@ def _find(name: str) -> Any:
     return registry.get("zoo.methods", name)
 
 
-def settings(config_class: type) -> list[dict[str, Any]]:
-    """Name, default, help and source of each field of a settings dataclass."""
-    defaults = config_class()
+def settings(defaults: Any) -> list[dict[str, Any]]:
+    """Name, default, help and source of each field of a settings dataclass, and the values it may have."""
     return [
         {
             "name": field.name,
             "default": getattr(defaults, field.name),
             "help": field.metadata.get("help", ""),
             "source": field.metadata.get("source", ""),
+            "choices": list(field.metadata.get("choices", ())),
         }
-        for field in dataclasses.fields(config_class)
+        for field in dataclasses.fields(defaults)
     ]
 
 

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from zoo.registry import Record
 
 HELP = "list methods, data sets and metrics"
 GROUPS = ("methods", "datasets", "metrics")
@@ -29,33 +34,25 @@ def run(args: argparse.Namespace) -> int:
         rows = [
             (
                 record.entry.name,
-                record.spec.summary if record.spec and not record.error else f"broken: {record.error}",
+                record.spec.summary if record.spec and record.ok else f"broken: {record.error}",
                 f"{record.entry.dist} {record.entry.version}".strip(),
             )
             for record in records
         ]
         print_table((group, "summary", "from"), rows)
-    if any(record.error for records in found.values() for record in records):
-        print("some plugins cannot be used; `zoo doctor` tells why", file=sys.stderr)
+    warn(record for records in found.values() for record in records)
     return 0
 
 
-def _plain(record: object) -> dict[str, object]:
+def warn(records: Iterable[Record]) -> None:
+    """Say on standard error that some plugins are broken, where they are."""
+    if not all(record.ok for record in records):
+        print("some plugins cannot be used; `zoo doctor` tells why", file=sys.stderr)
+
+
+def _plain(record: Record) -> dict[str, object]:
     from dataclasses import asdict
 
-    from zoo.registry import Record
-
-    assert isinstance(record, Record)
-    return {
-        **asdict(record.entry),
-        "ok": record.ok and not record.error,
-        "error": record.error or None,
-        **_spec(record),
-    }
-
-
-def _spec(record: object) -> dict[str, object]:
-    from zoo.registry import Record
-
-    assert isinstance(record, Record)
-    return {"summary": record.spec.summary, "api_version": record.spec.api_version} if record.spec else {}
+    spec = record.spec
+    light = {"summary": spec.summary, "api_version": spec.api_version} if spec else {}
+    return {**asdict(record.entry), "ok": record.ok, "error": record.error or None, **light}

@@ -61,25 +61,35 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code: 0 done, 1 it failed, 2 it was asked wrongly, 130 interrupted."""
-    args = parse(arguments)
+    verb = ""
     try:
-        code = args.run(args)
+        args = parse(arguments)
+        verb = f" {args.verb}"
+        code = int(args.run(args) or 0)
         sys.stdout.flush()
     except ZooError as error:
-        return _fail(args.verb, str(error), error.exit_code)
-    except BrokenPipeError:
-        # The reader has gone (`zoo list | head`): keep Python from complaining at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        code = _fail(verb, str(error), error.exit_code)
+    except BrokenPipeError as error:
+        # The reader of our output has gone (`zoo list | head`), or else a process of ours.
+        code = 1 if _drop_output() else _fail(verb, str(error), 1)
     except OSError as error:
-        if error.filename is None and error.errno is None:
-            raise
-        return _fail(args.verb, f"{error.filename or 'the disk'}: {error.strerror}", 1)
+        _drop_output()
+        code = _fail(verb, f"{error.filename or 'the disk'}: {error.strerror}" if error.errno else repr(error), 1)
     except KeyboardInterrupt:
-        return _fail(args.verb, "interrupted", 130)
-    return int(code or 0)
+        code = _fail(verb, "interrupted", 130)
+    return code
+
+
+def _drop_output() -> bool:
+    """Keep Python from complaining at exit about output that cannot be written; whether there was any."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return True
+    return False
 
 
 def _fail(verb: str, message: str, code: int) -> int:
-    print(f"zoo {verb}: {' '.join(message.split())}", file=sys.stderr)
+    print(f"zoo{verb}: {' '.join(message.split())}", file=sys.stderr)
     return code

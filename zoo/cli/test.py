@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 HELP = "score a checkpoint on the test clips"
@@ -25,13 +26,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Score and print."""
-    from zoo import config, registry, train
+    from contextlib import nullcontext, redirect_stdout
+
+    from zoo import config, registry
     from zoo.cli.output import print_json, print_table
 
-    spec = registry.method(args.method)
-    resolved = config.resolve(spec, args.overrides, args.config)
+    resolved = config.resolve(registry.method(args.method), args.overrides, args.config)
+    registry.dataset(resolved.data.name)
+    from zoo import train
+
     out = args.out or args.ckpt.parent.parent / f"test-{resolved.data.name}"
-    scores = train.test(resolved, args.ckpt, out)
+    with redirect_stdout(sys.stderr) if args.json else nullcontext():  # progress must not stand in the JSON
+        scores = train.test(resolved, args.ckpt, out)
     if scores is None:
         return 0
     if args.json:

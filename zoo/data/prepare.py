@@ -18,7 +18,7 @@ import torch
 from zoo.audio import match_length
 from zoo.clip import Clip
 from zoo.data.pool import run_jobs, usable_cores
-from zoo.data.progress import Progress
+from zoo.progress import Progress
 from zoo.data.report import SetAside, append_report, read_report, report_path, write_report
 from zoo.data.shard import SUFFIXES, ShardWriter, publish_shard, write_meta
 from zoo.data.shard_files import open_files

@@ -13,7 +13,7 @@ import numpy as np
 
 from zoo.clip import NUM_LANDMARKS
 from zoo.data.pool import usable_cores
-from zoo.data.progress import Progress
+from zoo.progress import Progress
 from zoo.data.shard import SUFFIXES, sha256
 from zoo.data.shard_files import open_files
 from zoo.data.store import ClipInfo, parse_row, read_meta
