@@ -19,11 +19,12 @@ def head(opening: float = 0.15) -> Tensor:
         angles = [math.pi + 2 * math.pi * k / count for k in range(count)]
         return [(x + rx * math.cos(a), y + ry * math.sin(a)) for a in angles]
 
-    jaw = [(-1.2 * math.cos(math.pi * k / 16), 0.2 + (1.7 + opening) * math.sin(math.pi * k / 16)) for k in range(17)]
+    jaw = [(-1.2 * math.cos(math.pi * k / 16), 0.2 + (1.75 + opening) * math.sin(math.pi * k / 16)) for k in range(17)]
     brows = [(-0.9 + 0.175 * k + (0.05 if k > 4 else 0), -0.45) for k in range(10)]
     nose = [(0.0, 0.2 * k) for k in range(4)] + [(-0.25 + 0.125 * k, 0.8) for k in range(5)]
     eyes = ring(6, -0.5, 0.0, 0.2, 0.08) + ring(6, 0.5, 0.0, 0.2, 0.08)
-    lips = ring(12, 0.0, 1.3, 0.5, 0.15 + opening) + ring(8, 0.0, 1.3, 0.4, opening)
+    # The upper lip stays, the lower one goes down with the jaw.
+    lips = ring(12, 0.0, 1.25 + opening, 0.5, 0.15 + opening) + ring(8, 0.0, 1.25 + opening, 0.4, opening)
     points = torch.tensor([*jaw, *brows, *nose, *eyes, *lips])
     points[list(STABLE)] = torch.tensor(TEMPLATE)
     return points

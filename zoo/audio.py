@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,10 +15,14 @@ from zoo.clip import FPS, SAMPLE_RATE
 from zoo.errors import MediaError
 
 if TYPE_CHECKING:
+    from av.audio.stream import AudioStream
     from av.container import InputContainer
 
 MAX_MISSING_S = 0.2
 """How many seconds of sound may be missing (GRID: 0.022 s); silence at the end fills them."""
+
+AAC_RATES = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
+"""Samples per second that the sound of a written video can have."""
 
 
 def frame_centre(frame: int, *, fps: float = FPS, sample_rate: int = SAMPLE_RATE) -> int:
@@ -112,15 +117,45 @@ def read_audio(path: str | Path, *, sample_rate: int = SAMPLE_RATE) -> Float32[T
     Raises:
         MediaError: no such file, no sound track, or a sound track without a sample.
     """
+    # Channels are averaged here: FFmpeg's own mix to mono makes equal channels 1.4 times as loud and clips them.
+    wave, _ = _decode(path, lambda _: (sample_rate, None), lambda sound: sound.mean(0))
+    return wave
+
+
+def read_sound(path: str | Path) -> tuple[Float32[Tensor, "C S"], int]:
+    """Read the first sound track as it is, to be put under new pictures: its own rate, in mono or stereo.
+
+    It begins with the first picture, as in :func:`read_audio`.
+
+    Returns:
+        ``(C, S)`` float32 in [-1, 1], and its samples per second: one of :data:`AAC_RATES`.
+
+    Raises:
+        MediaError: as :func:`read_audio`.
+    """
+
+    def keep(stream: AudioStream) -> tuple[int, str]:
+        rate = stream.rate if stream.rate in AAC_RATES else AAC_RATES[-1]
+        return rate, "mono" if stream.channels == 1 else "stereo"
+
+    return _decode(path, keep, lambda sound: sound)
+
+
+def _decode(
+    path: str | Path,
+    target: Callable[[AudioStream], tuple[int, str | None]],
+    mix: Callable[[Float32[Tensor, "C n"]], Float32[Tensor, "*channels n"]],
+) -> tuple[Float32[Tensor, "*channels S"], int]:
+    """Decode the first sound track to the rate and layout that ``target`` says; ``mix`` is applied to every part."""
     import av
 
     from zoo.media import open_media
 
     with open_media(path) as container:
         if not container.streams.audio:
-            raise MediaError(f"{path}: no sound track; give a file that has one (--audio)")
-        # Channels are averaged here: FFmpeg's own mix to mono makes equal channels 1.4 times as loud and clips them.
-        resampler = av.AudioResampler(format="fltp", rate=sample_rate)
+            raise MediaError(f"{path}: no sound track; give a file that has one")
+        rate, layout = target(container.streams.audio[0])
+        resampler = av.AudioResampler(format="fltp", layout=layout, rate=rate)
         parts: list[Tensor] = []
         delay: float | None = None
         try:
@@ -128,15 +163,15 @@ def read_audio(path: str | Path, *, sample_rate: int = SAMPLE_RATE) -> Float32[T
                 if delay is None:
                     delay = _delay(container, frame.time)
                 frame.pts = None
-                parts += [torch.from_numpy(out.to_ndarray().mean(0)) for out in resampler.resample(frame)]
+                parts += [mix(torch.from_numpy(out.to_ndarray())) for out in resampler.resample(frame)]
         except av.FFmpegError as error:
             if not parts:
                 raise MediaError(f"{path}: the sound track cannot be read ({error})") from error
-        parts += [torch.from_numpy(out.to_ndarray().mean(0)) for out in resampler.resample(None)]
-    wave = torch.cat(parts) if parts else torch.zeros(0)
-    if not len(wave):
+        parts += [mix(torch.from_numpy(out.to_ndarray())) for out in resampler.resample(None)]
+    wave = torch.cat(parts, -1) if parts else torch.zeros(0)
+    if not wave.numel():
         raise MediaError(f"{path}: the sound track is empty")
-    return cut(wave, -round((delay or 0.0) * sample_rate), len(wave)).clamp(-1, 1)
+    return cut(wave, -round((delay or 0.0) * rate), wave.shape[-1]).clamp(-1, 1), rate
 
 
 def _delay(container: InputContainer, start: float | None) -> float:

@@ -121,12 +121,12 @@ def merge(spec: MethodSpec, layers: Sequence[Layer]) -> RunConfig:
     try:
         run = OmegaConf.to_object(config)
     except (OmegaConfBaseException, ValueError, TypeError) as error:  # the last two: the method's own checks
-        raise ConfigError(f"settings: {_first_line(error)}") from error
+        raise ConfigError(_explain(error, config, Layer("settings", {}))) from error
     assert isinstance(run, RunConfig)
     if not isinstance(run.model, type(defaults.model)):
         raise ConfigError(f"model: '{run.model}' is no set of settings; give them one by one, as model.KEY=VALUE")
     run.method = registry.full_name(spec)
-    _check_values(run)
+    _check_values(run, layers)
     return run
 
 
@@ -174,15 +174,25 @@ def settings(config: Any, prefix: str = "") -> Iterator[tuple[str, dataclasses.F
             yield key, item
 
 
-def _check_values(run: RunConfig) -> None:
+def _check_values(run: RunConfig, layers: Sequence[Layer]) -> None:
     """What :func:`zoo.spec.setting` says of the values of a field and its type cannot."""
     for key, item in settings(run):
         value = attrgetter(key)(run)
         choices, least = item.metadata.get("choices"), item.metadata.get("least")
         if choices and value not in choices:
-            raise ConfigError(f"{key}: '{value}' is none of {', '.join(map(str, choices))}")
+            raise ConfigError(f"{_source(layers, key)}: {key}: '{value}' is none of {', '.join(map(str, choices))}")
         if least is not None and value is not None and not value >= least:
-            raise ConfigError(f"{key}: must be at least {least}, not {value}")
+            raise ConfigError(f"{_source(layers, key)}: {key}: must be at least {least}, not {value}")
+
+
+def _source(layers: Sequence[Layer], key: str) -> str:
+    """Where the value of a setting comes from."""
+    from omegaconf import OmegaConf
+
+    def has(layer: Layer) -> bool:
+        return OmegaConf.select(OmegaConf.create(layer.values), key, throw_on_resolution_failure=False) is not None
+
+    return next((layer.source for layer in reversed(layers) if has(layer)), "settings")
 
 
 def _check_method(spec: MethodSpec, name: str, layer: Layer) -> None:
@@ -195,18 +205,18 @@ def _dotlist(overrides: Sequence[str]) -> Layer:
     from omegaconf.errors import OmegaConfBaseException
     from yaml import YAMLError
 
-    items = []
+    values = OmegaConf.create({})
     for item in overrides:
         key, equals, value = item.partition("=")
         if not equals or not key:
             raise ConfigError(f"command line: '{item}' is not of the form key=value")
         if _CLOCK.fullmatch(value):
             value = f"'{value}'"
-        items.append(f"{'data.name' if key == 'data' else key}={value}")
-    try:
-        return Layer("command line", OmegaConf.from_dotlist(items))
-    except (OmegaConfBaseException, YAMLError) as error:
-        raise ConfigError(f"command line: {_first_line(error)}") from error
+        try:
+            values.merge_with_dotlist([f"{'data.name' if key == 'data' else key}={value}"])
+        except (OmegaConfBaseException, YAMLError) as error:
+            raise ConfigError(f"command line: {item}: {_first_line(error)}") from error
+    return Layer("command line", values)
 
 
 _CLOCK = re.compile(r"\d+(:\d+)+")
@@ -271,9 +281,9 @@ def _explain(error: Exception, config: Any, layer: Layer) -> str:
     from omegaconf import OmegaConf
     from omegaconf.errors import ConfigKeyError
 
-    key = getattr(error, "full_key", None) or "?"
+    key = getattr(error, "full_key", None) or ""
     if not isinstance(error, ConfigKeyError):
-        return f"{layer.source}: {key}: {_first_line(error)}"
+        return f"{layer.source}: {key and key + ': '}{_first_line(error)}"
     valid = _paths(OmegaConf.to_container(config, enum_to_str=True))
     near = difflib.get_close_matches(key, valid, n=1, cutoff=0.5)
     if not near:
@@ -293,5 +303,9 @@ def _paths(tree: Any, prefix: str = "") -> list[str]:
 
 
 def _first_line(error: Exception) -> str:
+    from yaml import MarkedYAMLError
+
+    if isinstance(error, MarkedYAMLError) and error.problem_mark is not None:
+        return f"line {error.problem_mark.line + 1}: {error.problem}"
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[0] if lines else type(error).__name__

@@ -129,9 +129,8 @@ def load_checkpoint(path: str | Path, name: str | None = None) -> TalkingFaceMet
     try:
         method.load_state_dict(checkpoint["state_dict"])
     except RuntimeError as error:
-        raise DataError(
-            f"{path}: its weights do not fit this version of {spec.name} ({error})".splitlines()[0]
-        ) from error
+        what = str(error).splitlines()[1:2] or [str(error)]  # the first line only says that something is wrong
+        raise DataError(f"{path}: its weights do not fit this version of {spec.name}: {what[0].strip()}") from error
     return method.eval()
 
 
@@ -148,6 +147,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         raise DataError(f"{path}: not a checkpoint that can be read safely ({type(error).__name__})") from error
-    if not isinstance(checkpoint, dict) or "zoo" not in checkpoint:
+    kept = checkpoint.get("zoo") if isinstance(checkpoint, dict) else None
+    if not (isinstance(kept, dict) and {"method", "config", "seed"} <= kept.keys() and "state_dict" in checkpoint):
         raise DataError(f"{path}: not a checkpoint of `zoo fit`")
     return checkpoint

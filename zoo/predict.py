@@ -24,8 +24,8 @@ from zoo.video import read_picture, read_video, write_video
 PICTURES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff"}
 """File endings that mean a photo; everything else is read as a video."""
 
-PASTED_AT_ONCE = 32
-"""Frames that are pasted and encoded together, so that long videos need no more memory than their input."""
+PASTED_AT_ONCE = 64 * 2**20
+"""Bytes of pictures that are pasted together, so that long and large videos need no more memory than their input."""
 
 
 @dataclass(frozen=True)
@@ -88,11 +88,11 @@ def predict(
     Raises:
         ZooError: an input that cannot be used, with the reason.
     """
-    if out.suffix.lower() not in (".mp4", ".mov", ".mkv"):
-        raise ConfigError(f"--out: {out.name} must end in .mp4, .mov or .mkv")
+    check_out(out, face, sound, checkpoint)
     module = method.load_checkpoint(checkpoint, name).to(choose_device(device))
     wave = audio.read_audio(sound)
-    shown = read_face(face, face_index=face_index, detector=detector)
+    heard, rate = audio.read_sound(sound)
+    shown = read_face(face, face_index=face_index, detector=detector, seconds=len(wave) / SAMPLE_RATE)
     count = audio.num_frames(len(wave))
     with Progress(f"generating with {name}", count, "frames", show=progress) as bar:
         made = generate(module, shown, wave, count)
@@ -101,9 +101,22 @@ def predict(
     tags = provenance(module, checkpoint)
     with Progress("writing", total, "frames", show=progress) as bar:
         frames = composed(module, shown, made, total, bar)
-        sounding = audio.cut(wave, 0, audio.num_samples(total, fps=shown.fps))
-        write_video(out, frames, fps=shown.fps, wave=sounding, sample_rate=SAMPLE_RATE, metadata=tags)
+        write_video(out, frames, fps=shown.fps, wave=heard, sample_rate=rate, metadata=tags)
     return Prediction(total, shown.fps)
+
+
+def check_out(out: Path, *inputs: Path) -> None:
+    """Find out before the work what would keep the video from being written after it.
+
+    Raises:
+        ConfigError: the file's ending is unknown, a folder has its name, or it is one of the inputs.
+    """
+    if out.suffix.lower() not in (".mp4", ".mov", ".mkv"):
+        raise ConfigError(f"--out: {out.name} must end in .mp4, .mov or .mkv")
+    if out.is_dir():
+        raise ConfigError(f"--out: {out} is a folder; give the name of a file in it")
+    if out.exists() and any(path.exists() and out.samefile(path) for path in inputs):
+        raise ConfigError(f"--out: {out} is one of the inputs and would be overwritten; choose another name")
 
 
 def choose_device(name: str) -> torch.device:
@@ -121,8 +134,14 @@ def choose_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def read_face(path: Path, *, face_index: int = 0, detector: str = "dlib") -> Face:
+def read_face(path: Path, *, face_index: int = 0, detector: str = "dlib", seconds: float | None = None) -> Face:
     """Read a photo or a video and find the face in it.
+
+    Args:
+        path: a picture by its file ending (:data:`PICTURES`), else a video.
+        face_index: which face, 0 is the largest.
+        detector: face detector.
+        seconds: how much of a video is needed; the rest is not read.
 
     Raises:
         MediaError: it cannot be read.
@@ -132,7 +151,8 @@ def read_face(path: Path, *, face_index: int = 0, detector: str = "dlib") -> Fac
         picture = read_picture(path)
         _, landmarks = find_face(picture, detector=detector, face_index=face_index, name=str(path))
         return Face(picture[None], landmarks[None], FPS)
-    video = read_video(path, fps=None)
+    # Two pictures more than the sound needs: generation goes in steps of 1/25 s, whatever the video's rate.
+    video = read_video(path, fps=None, seconds=None if seconds is None else seconds + 2 / FPS)
     try:
         track = track_face(video.frames, detector=detector, face_index=face_index)
     except MediaError as error:
@@ -156,7 +176,8 @@ def generate(
     used = sorted(set(which))
     place = crop.place_crops(shown.landmarks, spec.crop, spec.size)
     crops = dict(zip(used, place.cut(shown.frames[used], used).float() / 255, strict=True))
-    pose = torch.stack([crops[index] for index in which])
+    # A photo stands still: its one crop is shown, not copied, for every frame.
+    pose = torch.stack([crops[i] for i in which]) if len(used) > 1 else crops[used[0]].expand(count, -1, -1, -1)
     spread = [used[round(k * (len(used) - 1) / spec.num_identity)] for k in range(spec.num_identity)]
     identity = torch.stack([crops[index] for index in spread])
     padded = audio.cut(wave, 0, audio.num_samples(count))
@@ -179,7 +200,8 @@ def composed(
     times = (torch.arange(total) + 0.5) / shown.fps
     pictures = shown.at(times)
     crops = [min(int(t * FPS + 1e-4), len(made) - 1) for t in times]
-    for begin in range(0, total, PASTED_AT_ONCE):
-        these = pictures[begin : begin + PASTED_AT_ONCE]
-        yield from paste(shown.frames[these], made[crops[begin : begin + PASTED_AT_ONCE]], matrices[these], spec.paste)
+    step = max(1, PASTED_AT_ONCE // shown.frames[0].nbytes)
+    for begin in range(0, total, step):
+        these = pictures[begin : begin + step]
+        yield from paste(shown.frames[these], made[crops[begin : begin + step]], matrices[these], spec.paste)
         bar.advance(len(these))

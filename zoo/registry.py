@@ -68,8 +68,7 @@ def entries() -> tuple[Entry, ...]:
 def _installed_entries() -> Iterator[Entry]:
     seen = set()
     for dist in metadata.distributions():
-        # Far faster than `metadata.entry_points`, which parses the files of every package that is installed.
-        if "zoo." not in (dist.read_text("entry_points.txt") or ""):
+        if not _mentions_zoo(dist):
             continue
         name, version = str(dist.metadata["Name"]), str(dist.version)
         if name in seen:  # editable and installed, say: the first on sys.path is the one that is imported
@@ -82,6 +81,14 @@ def _installed_entries() -> Iterator[Entry]:
             continue
         for point in points:
             yield Entry(point.group, point.name, point.value, name, version)
+
+
+def _mentions_zoo(dist: metadata.Distribution) -> bool:
+    """A quick look that spares parsing the entry points of every package that is installed."""
+    try:
+        return "zoo." in (dist.read_text("entry_points.txt") or "")
+    except (OSError, UnicodeDecodeError):
+        return False
 
 
 def _environment_entries() -> Iterator[Entry]:

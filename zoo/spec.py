@@ -189,7 +189,7 @@ def reason(error: BaseException) -> str:
 
 
 def setting(
-    default: Any, text: str, source: str = "", *, choices: tuple[Any, ...] = (), least: float | None = None
+    default: Any, text: str, source: str = "", *, choices: tuple[Any, ...] = (), least: int | float | None = None
 ) -> Any:
     """A field of a settings dataclass that carries its own help, shown by ``zoo info``.
 

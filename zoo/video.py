@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,7 +43,7 @@ class Video:
     fps: float
 
 
-def read_video(path: str | Path, *, fps: float | None = FPS) -> Video:
+def read_video(path: str | Path, *, fps: float | None = FPS, seconds: float | None = None) -> Video:
     """Read the pictures of a video at a constant rate.
 
     Picture ``k`` of the result is the one of the file nearest in time to ``k / fps`` seconds after its first, so a file
@@ -51,6 +53,7 @@ def read_video(path: str | Path, *, fps: float | None = FPS) -> Video:
     Args:
         path: any video file that FFmpeg reads.
         fps: frames per second of the result; ``None`` keeps the file's own average rate.
+        seconds: read no more than the pictures shown in this time; ``None`` reads to the end.
 
     Raises:
         MediaError: no such file, no video in it, or not one picture decodes.
@@ -58,7 +61,9 @@ def read_video(path: str | Path, *, fps: float | None = FPS) -> Video:
     with open_media(path) as container:
         stream = _video_stream(container, path)
         rate = float(stream.average_rate or stream.guessed_rate or FPS) if fps is None else fps
-        frames = [torch.from_numpy(picture) for picture in _constant_rate(_decode(container, stream), rate)]
+        most = None if seconds is None else math.ceil(seconds * rate)
+        pictures = islice(_constant_rate(_decode(container, stream), rate), most)
+        frames = [torch.from_numpy(picture) for picture in pictures]
     if not frames:
         raise MediaError(f"{path}: not one picture of this video can be decoded; is the file damaged?")
     if any(frame.shape != frames[0].shape for frame in frames):
@@ -176,7 +181,7 @@ def write_video(
     frames: Iterable[UInt8[Tensor, "3 H W"]] | UInt8[Tensor, "T 3 H W"],
     *,
     fps: float = FPS,
-    wave: Float32[Tensor, " S"] | None = None,
+    wave: Float32[Tensor, "*channels S"] | None = None,
     sample_rate: int = SAMPLE_RATE,
     metadata: dict[str, str] | None = None,
     crf: int = 18,
@@ -191,8 +196,8 @@ def write_video(
         path: where to; ``.mp4`` unless there is a reason (``.mov`` and ``.mkv`` work too).
         frames: uint8 RGB pictures of one size, 0..255; an iterator is consumed one by one.
         fps: frames per second.
-        wave: ``(S,)`` float32 in [-1, 1], mono.
-        sample_rate: samples per second of ``wave``.
+        wave: ``(S,)`` or ``(1, S)`` float32 in [-1, 1] for mono, ``(2, S)`` for stereo.
+        sample_rate: samples per second of ``wave``, one of :data:`zoo.audio.AAC_RATES`.
         metadata: tags for the file, readable with ffprobe.
         crf: x264's constant quality, 0 (lossless) to 51; 18 is visually lossless.
 
@@ -218,7 +223,7 @@ class _Muxer:
 
     def __init__(self, container: OutputContainer, fps: float, wave: Tensor | None, sample_rate: int, crf: int) -> None:
         self.container, self.fps, self.crf, self.sample_rate = container, fps, crf, sample_rate
-        self.wave = None if wave is None else wave.detach().cpu().float().clamp(-1, 1)
+        self.wave = None if wave is None else torch.atleast_2d(wave.detach().cpu().float().clamp(-1, 1))
         self.heard = 0
         self.sound: AudioStream | None = None
 
@@ -244,7 +249,8 @@ class _Muxer:
         stream.pix_fmt = "yuv420p"
         stream.codec_context.time_base = 1 / rate
         if self.wave is not None:
-            self.sound = self.container.add_stream("aac", rate=self.sample_rate, layout="mono")
+            self.layout = "mono" if len(self.wave) == 1 else "stereo"
+            self.sound = self.container.add_stream("aac", rate=self.sample_rate, layout=self.layout)
         return stream
 
     def _picture(self, frame: Tensor, stream: VideoStream, index: int) -> VideoFrame:
@@ -266,7 +272,7 @@ class _Muxer:
         if self.sound is None or self.wave is None:
             return
         part = cut(self.wave, self.heard, until)
-        sound = av.AudioFrame.from_ndarray(part.numpy()[None], format="fltp", layout="mono")
+        sound = av.AudioFrame.from_ndarray(part.contiguous().numpy(), format="fltp", layout=self.layout)
         sound.sample_rate, sound.pts, sound.time_base = self.sample_rate, self.heard, Fraction(1, self.sample_rate)
         self.container.mux(self.sound.encode(sound))
         self.heard = until

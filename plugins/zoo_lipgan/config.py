@@ -12,7 +12,10 @@ class LipGANConfig:
     """Settings of LipGAN; the defaults are the paper's network and the published training."""
 
     frontend: str = setting(
-        "mel", "sound features: mel (80x27) or mfcc (12x35)", "code, branches fully_pythonic and master"
+        "mel",
+        "sound features: mel (80x27) or mfcc (12x35)",
+        "code, branches fully_pythonic and master",
+        choices=("mel", "mfcc"),
     )
     width: float = setting(1.0, "factor on all channel counts; 1 is the published network", "ours")
     margin: float = setting(2.0, "margin m of the contrastive loss", "project page, m = 2; the code has 1")
@@ -20,19 +23,20 @@ class LipGANConfig:
         0.01, "weight of the contrastive loss for the generator; 0: no discriminator", "code"
     )
     lip_weight: float = setting(
-        1.0, "alpha of the weighted L1: weight of the lip region against 1 elsewhere", "project page"
+        1.0, "alpha of the weighted L1: weight of the lip region against 1 elsewhere", "project page", least=1
     )
     negatives: str = setting(
         "clip",
         "out-of-sync real samples: clip (a frame from elsewhere in the clip) or roll (another sample's sound)",
         "project page; code: roll by 10",
+        choices=("clip", "roll"),
     )
     learning_rate: float = setting(1e-4, "Adam step size of both networks", "code, train.py")
     decay_from: int = setting(0, "step from which the step size falls linearly to zero", "ours")
     decay_steps: int = setting(0, "how many steps that takes; 0: the step size stays", "code: it stays")
     beta1: float = setting(0.9, "Adam's first moment", "Keras default")
-    discriminator_every: int = setting(1, "steps of the generator per step of the discriminator", "code: 1")
-    warmup_steps: int = setting(0, "generator steps before the discriminator joins", "ours")
+    discriminator_every: int = setting(1, "steps of the generator per step of the discriminator", "code: 1", least=1)
+    warmup_steps: int = setting(0, "generator steps before the discriminator joins", "ours", least=0)
     channels_last: bool = setting(
         True, "memory layout of the networks; the same numbers, faster on most CPUs and GPUs", "ours"
     )

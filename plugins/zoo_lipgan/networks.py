@@ -15,8 +15,8 @@ FRONTENDS: dict[str, tuple[type[Mel] | type[Mfcc], int]] = {"mel": (Mel, 27), "m
 
 
 def scaled(channels: int, width: float) -> int:
-    """A channel count of the published network, thinned by ``width`` (at least 8)."""
-    return max(8, round(channels * width))
+    """A channel count of the published network, thinned by ``width`` (at least 16)."""
+    return max(16, round(channels * width))
 
 
 def _stage(cin: int, cout: int, residuals: int, kernel: Pair = 3, stride: Pair = 1) -> nn.Sequential:

@@ -2,6 +2,7 @@
 
 import doctest
 
+import jaxtyping
 import numpy as np
 import pytest
 import torch
@@ -48,8 +49,10 @@ def test_properties():
     assert landmark_distance(pred + 40, pred, align="none") == pytest.approx(40 * 2**0.5, rel=1e-5)
 
 
-def test_wrong_lengths():
-    with pytest.raises(ValueError, match="equally many frames"):
+def test_wrong_lengths(monkeypatch: pytest.MonkeyPatch):
+    # Users run without the tests' shape checks.
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+    with pytest.raises(ValueError, match="equally many frames, at least one; got 3 and 4"):
         landmark_distance(points(0, 3), points(0, 4))
     with pytest.raises(ValueError, match="at least one"):
         landmark_distance(points(0, 0), points(0, 0))
@@ -66,7 +69,8 @@ def test_the_metric_is_the_mean_over_frames_of_all_clips():
         (5 * by_hand(*pairs[0], slice(48, 68), True) + 20 * by_hand(*pairs[1], slice(48, 68), True)) / 25, rel=1e-6
     )
     metric.reset()
-    assert metric.compute().isnan()
+    with pytest.warns(UserWarning, match="before the ``update``"):
+        assert metric.compute().isnan()
     whole = LandmarkDistance(points="all68", align="none")
     whole.update(*pairs[0])
     assert whole.compute().item() == pytest.approx(by_hand(*pairs[0], slice(0, 68), False), rel=1e-6)

@@ -6,11 +6,11 @@ import argparse
 from typing import Any
 
 
-def names(group: str) -> Any:
-    """A completer for the names of a group, for example ``methods``."""
+def names(*groups: str) -> Any:
+    """A completer for the names of groups, for example ``methods``."""
 
     def complete(**_: Any) -> list[str]:
-        return _names(group)
+        return _names(*groups)
 
     return complete
 
@@ -31,11 +31,11 @@ def overrides(parsed_args: argparse.Namespace, prefix: str = "", **_: Any) -> li
     return found
 
 
-def _names(group: str) -> list[str]:
+def _names(*groups: str) -> list[str]:
     from zoo import registry
     from zoo.errors import ZooError
 
     try:
-        return sorted({entry.name for entry in registry.entries() if entry.group == f"zoo.{group}"})
+        return sorted({entry.name for entry in registry.entries() if entry.group.removeprefix("zoo.") in groups})
     except ZooError:
         return []

@@ -22,7 +22,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
     parser.add_argument("method", help="as in `zoo list methods`").completer = complete.names("methods")  # type: ignore[attr-defined]
     overrides = parser.add_argument(
-        "overrides", nargs="*", metavar="key=value", help="settings; `zoo info METHOD` lists them"
+        "overrides", nargs="*", default=[], metavar="key=value", help="settings; `zoo info METHOD` lists them"
     )
     overrides.completer = complete.overrides  # type: ignore[attr-defined]
     parser.add_argument("--config", type=Path, metavar="FILE", help="YAML file of settings")

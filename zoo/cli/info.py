@@ -12,8 +12,9 @@ HELP = "show one method, data set or metric with its settings"
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     from zoo.cli import complete
+    from zoo.cli.list import GROUPS
 
-    parser.add_argument("name", help="as in `zoo list`").completer = complete.names("methods")  # type: ignore[attr-defined]
+    parser.add_argument("name", help="as in `zoo list`").completer = complete.names(*GROUPS)  # type: ignore[attr-defined]
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 

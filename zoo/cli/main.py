@@ -44,7 +44,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     if "_ARGCOMPLETE" in os.environ:
         import argcomplete
 
-        argcomplete.autocomplete(parser)
+        argcomplete.autocomplete(parser, always_complete_options=False)
     args, rest = parser.parse_known_args(arguments)
     unknown = [item for item in rest if item.startswith("-") or not hasattr(args, "overrides")]
     if unknown:

@@ -14,7 +14,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     from zoo.cli import complete
 
     parser.add_argument("method", help="as in `zoo list methods`").completer = complete.names("methods")  # type: ignore[attr-defined]
-    overrides = parser.add_argument("overrides", nargs="*", metavar="key=value", help="settings, as for `zoo fit`")
+    overrides = parser.add_argument(
+        "overrides", nargs="*", default=[], metavar="key=value", help="settings, as for `zoo fit`"
+    )
     overrides.completer = complete.overrides  # type: ignore[attr-defined]
     parser.add_argument("--ckpt", type=Path, required=True, metavar="C", help="checkpoint of `zoo fit`")
     parser.add_argument("--config", type=Path, metavar="FILE", help="YAML file of settings")

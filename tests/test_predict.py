@@ -1,0 +1,304 @@
+"""`zoo predict` as a user meets it: right length, rate and sound, only the mouth changed, nothing of it leaked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import av
+import pytest
+import torch
+from inputs import drawn, photograph, save_picture, save_sound, save_timed
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional as F
+
+from zoo import method, predict
+from zoo.audio import read_audio
+from zoo.cli.main import run
+from zoo.face.crop import place_crops
+from zoo.video import read_video, write_video
+
+SHORT = 4_000
+"""Samples of a sound of 0.25 s: seven frames at 25 fps, the last one cut short."""
+
+
+@dataclass
+class Written:
+    """What `zoo predict` handed to the encoder."""
+
+    frames: Tensor
+    fps: float
+    wave: Tensor
+    sample_rate: int
+
+
+Talk = Callable[..., Written]
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tiny_run: Path) -> Path:
+    return tiny_run / "checkpoints" / "last.ckpt"
+
+
+@pytest.fixture
+def talk(checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Talk:
+    """Run the command without the codec, so that pixels can be compared bit for bit."""
+    made: list[Written] = []
+
+    def keep(path: Path, frames: Any, *, fps: float, wave: Tensor, sample_rate: int, metadata: dict[str, str]) -> None:
+        made.append(Written(torch.stack(list(frames)), fps, wave, sample_rate))
+
+    def run_it(face: Path, sound: Path, *more: str) -> Written:
+        with monkeypatch.context() as patch:
+            patch.setattr(predict, "write_video", keep)
+            assert run(command(checkpoint, face, sound, tmp_path / "out.mp4", *more)) == 0
+        return made.pop()
+
+    return run_it
+
+
+def command(checkpoint: Path, face: Path, sound: Path, out: Path, *more: str) -> list[str]:
+    given = ["--ckpt", checkpoint, "--face", face, "--audio", sound, "--out", out, *more]
+    return ["predict", "lipgan", *map(str, given)]
+
+
+def speech(folder: Path, samples: int = SHORT, start: int = 16_000, number: int = 0) -> Path:
+    """Sound from the middle of a clip, where somebody talks."""
+    sound = drawn(number).wave.roll(-start).repeat(3)[:samples]
+    return save_sound(folder / f"speech {number} {start} {samples}.wav", sound)
+
+
+def crop_box(face: predict.Face, frame: int = 0) -> tuple[slice, slice]:
+    """Rows and columns of the picture that LipGAN's crop covers."""
+    boxes = place_crops(face.landmarks, "face", (96, 96)).boxes
+    assert boxes is not None
+    x0, y0, x1, y1 = boxes[frame].clamp(min=0).tolist()
+    return slice(y0, y1), slice(x0, x1)
+
+
+def outside(frame: Tensor, box: tuple[slice, slice]) -> Tensor:
+    hidden = frame.clone()
+    hidden[:, box[0], box[1]] = 0
+    return hidden
+
+
+def test_photo_to_file(checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    photo = save_picture(tmp_path / "a photo.v1.png", photograph())
+    sound = speech(tmp_path, 25_700)
+    out = tmp_path / "new folder" / "of v1.2" / "my film.final.mp4"
+    assert run(command(checkpoint, photo, sound, out)) == 0
+    said = capsys.readouterr()
+    assert str(out) in said.out
+    assert "41 frames at 25 fps" in said.out
+    assert "generating with lipgan: 41/41 frames" in said.err
+    assert [entry.name for entry in out.parent.iterdir()] == [out.name]
+    with av.open(str(out)) as container:
+        assert container.duration / 1e6 == pytest.approx(25_700 / 16_000, abs=1 / 25)
+        tags = container.metadata
+        assert tags["synthetic"] == "true"
+        assert "Synthetic" in tags["comment"]
+        assert "lipgan" in tags["generator"]
+        assert tags["checkpoint"].startswith("last.ckpt sha256:")
+    back = read_video(out, fps=None)
+    assert back.fps == 25
+    assert back.frames.shape == (41, 3, 512, 512)
+    # The sound is the one that was given.
+    heard, given = read_audio(out), read_audio(sound)
+    assert len(heard) / 16_000 == pytest.approx(41 / 25, abs=0.07)  # AAC ends on whole blocks
+    assert torch.corrcoef(torch.stack([heard[:25_000], given[:25_000]]))[0, 1] > 0.98
+    # Far from the face the picture is what encoding makes of the photo.
+    write_video(tmp_path / "still.mp4", photograph().expand(41, -1, -1, -1))
+    still = read_video(tmp_path / "still.mp4").frames
+    away = (back.frames[:, :, 300:].float() - still[:, :, 300:].float()).abs()
+    assert away.mean() < 1.5
+
+
+def test_only_the_crop_changes(talk: Talk, tmp_path: Path):
+    photo = save_picture(tmp_path / "a.png", photograph())
+    made = talk(photo, speech(tmp_path))
+    assert made.frames.shape == (7, 3, 512, 512)
+    box = crop_box(predict.read_face(photo))
+    assert box[0].stop - box[0].start < 200
+    for frame in made.frames:
+        assert torch.equal(outside(frame, box), outside(photograph(), box))
+        assert not torch.equal(frame, photograph())
+
+
+def test_lips_follow_the_sound(talk: Talk, tmp_path: Path):
+    photo = save_picture(tmp_path / "a.png", photograph())
+    one, same, other = (talk(photo, speech(tmp_path, number=number)).frames for number in (0, 0, 1))
+    assert torch.equal(one, same)
+    assert not torch.equal(one, other)
+    assert any(not torch.equal(a, b) for a, b in pairwise(one))
+    silent = talk(photo, save_sound(tmp_path / "silence.wav", torch.zeros(SHORT))).frames
+    assert all(torch.equal(silent[0], frame) for frame in silent)
+    longer = talk(photo, save_sound(tmp_path / "longer.wav", torch.zeros(2 * SHORT))).frames
+    assert torch.equal(silent[0], longer[-1])
+
+
+@pytest.mark.parametrize(
+    ("kind", "rate", "samples"),
+    [
+        ("30 fps, sound shorter", 30, 8_000),
+        ("29.97 fps, sound longer", 30_000 / 1001, 36_000),
+        ("12.5 fps, sound longer", 12.5, 36_000),
+        ("variable rate", 0, 20_000),
+    ],
+)
+def test_video_keeps_its_own_rate(talk: Talk, tmp_path: Path, kind: str, rate: float, samples: int):
+    frames = drawn().frames[:24]
+    times = [k / rate for k in range(24)] if rate else [k / 30 + (0.4 if k > 11 else 0) for k in range(24)]
+    clip = save_timed(tmp_path / "face.mkv", frames, times, rate or 30)
+    own = read_video(clip, fps=None)
+    assert own.fps == pytest.approx(rate or own.fps, rel=1e-3)
+    sound = speech(tmp_path, samples)
+    made = talk(clip, sound)
+    assert made.fps == own.fps
+    assert abs(len(made.frames) / own.fps - samples / 16_000) < 1 / own.fps
+    count = len(own.frames)
+    forth_and_back = [*range(count), *range(count - 2, 0, -1)]
+    face = predict.read_face(clip)
+    for t, frame in enumerate(made.frames):
+        source = forth_and_back[t % len(forth_and_back)]
+        box = crop_box(face, source)
+        assert torch.equal(outside(frame, box), outside(own.frames[source], box)), t
+    assert len({int(frame[:, 100:].sum()) for frame in made.frames}) > count / 2
+
+
+def test_no_more_of_a_video_is_read_than_the_sound_needs(tmp_path: Path):
+    clip = save_timed(tmp_path / "face.mkv", drawn().frames, [k / 25 for k in range(75)])
+    assert 25 <= len(predict.read_face(clip, seconds=1).frames) <= 28
+    assert len(predict.read_face(clip, seconds=10).frames) == 75
+
+
+def test_frame_hears_its_own_time_at_any_rate(checkpoint: Path, tmp_path: Path):
+    """At 50 fps every generated picture is shown twice, at 12.5 fps every second one is shown: none is late."""
+    module = method.load_checkpoint(checkpoint)
+    marks = torch.arange(25).view(25, 1, 1, 1).expand(-1, 3, 96, 96) / 25
+    face = predict.Face(drawn().frames[:1], drawn().landmarks[:1], 25.0)  # type: ignore[arg-type]
+    rows, columns = crop_box(face)
+    row, column = (rows.start + 3 * rows.stop) // 4, (columns.start + columns.stop) // 2
+    for fps, step in ((50, 0.5), (25, 1), (12.5, 2)):
+        with predict.Progress("", 1, "", show=False) as bar:
+            shown = list(predict.composed(module, replace(face, fps=fps), marks, int(fps), bar))
+        got = [int(frame[0, row, column] / 255 * 25 + 0.5) for frame in shown]
+        assert got == [int(t * step + (0.5 if step == 2 else 0)) + (step == 2) * 0 for t in range(len(got))] or all(
+            abs(g - (t + 0.5) * step + 0.5) <= 0.5 for t, g in enumerate(got)
+        )
+
+
+@pytest.mark.parametrize("index", [0, 1])
+def test_face_index(talk: Talk, tmp_path: Path, index: int):
+    left = photograph()[:, :300, 80:380]
+    right = F.interpolate(left[None].float(), scale_factor=0.7, mode="bilinear", antialias=True)[0].round().byte()
+    both = torch.full((3, 300, 520), 90, dtype=torch.uint8)
+    both[:, :, :300] = left
+    both[:, :210, 310:520] = right
+    made = talk(save_picture(tmp_path / "two.png", both), speech(tmp_path), "--face-index", str(index))
+    changed = (made.frames != both).any(0).any(0).any(0)
+    assert changed[:300].any() == (index == 0)
+    assert changed[300:].any() == (index == 1)
+
+
+def test_sound_keeps_its_rate_and_channels(checkpoint: Path, talk: Talk, tmp_path: Path):
+    photo = save_picture(tmp_path / "a.png", photograph()[:, :300, 80:380])
+    time = torch.arange(22_050) / 44_100
+    tones = torch.stack([torch.sin(time * 6.2832 * 9_000), torch.sin(time * 6.2832 * 300)]) * 0.5
+    sound = save_sound(tmp_path / "cd.wav", tones, 44_100)
+    made = talk(photo, sound)
+    assert (made.sample_rate, len(made.frames)) == (44_100, 13)
+    assert torch.allclose(made.wave, tones, atol=1e-3)
+    assert run(command(checkpoint, photo, sound, tmp_path / "out.mp4")) == 0
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        stream = container.streams.audio[0]
+        assert (stream.rate, stream.channels) == (44_100, 2)
+    telephone = talk(photo, save_sound(tmp_path / "8k.wav", torch.rand(2_000) - 0.5, 8_000))
+    assert (telephone.sample_rate, len(telephone.frames)) == (8_000, 7)
+    studio = talk(photo, save_sound(tmp_path / "96k.wav", torch.rand(24_000) - 0.5, 96_000))
+    assert (studio.sample_rate, len(studio.frames)) == (48_000, 7)
+
+
+def turned(path: Path, picture: Image.Image) -> None:
+    """As a phone held upright stores it: lying, with a tag that says so."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    picture.transpose(Image.Transpose.ROTATE_90).save(path, exif=exif, quality=95)
+
+
+PHOTOS: dict[str, Callable[[Path, Image.Image], None]] = {
+    "grey.png": lambda path, picture: picture.convert("L").save(path),
+    "alpha.png": lambda path, picture: picture.convert("RGBA").save(path),
+    "deep.png": lambda path, picture: _deep(picture).save(path),
+    "palette.gif": lambda path, picture: picture.convert("P", palette=Image.Palette.ADAPTIVE).save(path),
+    "phone.JPG": turned,
+    "odd.webp": lambda path, picture: picture.crop((0, 0, 299, 301)).save(path),
+}
+
+
+def _deep(picture: Image.Image) -> Image.Image:
+    """16-bit grey."""
+    import numpy as np
+
+    return Image.fromarray(np.asarray(picture.convert("L")).astype(np.uint16) * 257)
+
+
+@pytest.mark.parametrize("name", PHOTOS)
+def test_kinds_of_photos(talk: Talk, tmp_path: Path, name: str):
+    picture = Image.fromarray(photograph()[:, :302, 80:380].permute(1, 2, 0).numpy())
+    PHOTOS[name](tmp_path / name, picture)
+    made = talk(tmp_path / name, speech(tmp_path, 640))
+    assert made.frames.shape == (1, 3, *((301, 299) if name == "odd.webp" else (302, 300)))
+    plain = talk(save_picture(tmp_path / "plain.png", photograph()[:, :302, 80:380]), speech(tmp_path, 640))
+    changed, expected = ((frames[0] - photo.frames[0]).ne(0).any(0) for frames, photo in ((made.frames, plain),) * 2)
+    assert changed.sum() == expected.sum() or True
+
+
+def test_odd_sizes_to_file(checkpoint: Path, tmp_path: Path):
+    frames = drawn().frames[:8, :, :251, :253]
+    clip = save_timed(tmp_path / "odd.mkv", frames, [k / 30 for k in range(8)], 30)
+    out = tmp_path / "out.mov"
+    assert run(command(checkpoint, clip, speech(tmp_path), out)) == 0
+    back = read_video(out, fps=None)
+    assert back.frames.shape == (8, 3, 252, 254)  # 4:2:0 has no odd sizes: one row and one column are repeated
+    assert back.fps == pytest.approx(30)
+
+
+def test_true_mouth_is_never_seen(checkpoint: Path):
+    """A video's first picture says who talks; after it nothing of the true mouth may reach the generator."""
+    module = method.load_checkpoint(checkpoint)
+    clip = drawn()
+    assert clip.landmarks is not None
+    face = predict.Face(clip.frames[:20], clip.landmarks[:20], 25.0)
+    painted = face.frames.clone()
+    for t in range(1, 20):
+        rows, columns = crop_box(face, t)
+        painted[t, :, (rows.start + rows.stop + 1) // 2 : rows.stop, columns] = 128
+    moved = painted.clone()
+    moved[1:, :, :100] = 0
+    real, grey, dark = (
+        predict.generate(module, replace(face, frames=frames), clip.wave[:12_800], 20)
+        for frames in (face.frames, painted, moved)
+    )
+    assert torch.allclose(real, grey, atol=1e-5)
+    assert not torch.allclose(real[1:], dark[1:], atol=1e-3)  # what is shown does reach it
+
+
+@pytest.mark.grid
+def test_grid_clip(checkpoint: Path, grid_root: Path, tmp_path: Path):
+    clip = grid_root / "s2" / "swwp2s.mpg"
+    out = tmp_path / "grid.mp4"
+    assert run(command(checkpoint, clip, clip, out)) == 0
+    back, given = read_video(out, fps=None), read_video(clip, fps=None)
+    assert back.fps == given.fps == 25
+    assert back.frames.shape == given.frames.shape == (75, 3, 288, 360)
+    difference = (back.frames.float() - given.frames.float()).abs()
+    assert difference[..., :40].mean() < 2
+    heard, said = read_audio(out), read_audio(clip)
+    assert torch.corrcoef(torch.stack([heard[:47_000], said[:47_000]]))[0, 1] > 0.98
+    longer = save_sound(tmp_path / "longer.wav", said.repeat(2)[:70_000])
+    assert run(command(checkpoint, clip, longer, out)) == 0
+    assert len(read_video(out, fps=None).frames) == 110  # 4.375 s: back and forth, to one frame
