@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from zoo import method, predict
 from zoo.audio import read_audio
 from zoo.cli.main import run
 from zoo.face.crop import place_crops
-from zoo.video import read_video, write_video
+from zoo.video import read_picture, read_video, write_video
 
 SHORT = 4_000
 """Samples of a sound of 0.25 s: seven frames at 25 fps, the last one cut short."""
@@ -128,16 +127,19 @@ def test_only_the_crop_changes(talk: Talk, tmp_path: Path):
         assert not torch.equal(frame, photograph())
 
 
-def test_lips_follow_the_sound(talk: Talk, tmp_path: Path):
-    photo = save_picture(tmp_path / "a.png", photograph())
-    one, same, other = (talk(photo, speech(tmp_path, number=number)).frames for number in (0, 0, 1))
+def test_lips_follow_the_sound(checkpoint: Path, tmp_path: Path):
+    """An untrained network moves by less than a grey level, so the numbers before rounding are compared."""
+    module = method.load_checkpoint(checkpoint)
+    face = predict.read_face(save_picture(tmp_path / "a.png", photograph()))
+    spoken = [drawn(number).wave[16_000:24_000] for number in (0, 0, 1)]
+    one, same, other = (predict.generate(module, face, wave, 13) for wave in spoken)
+    silent = predict.generate(module, face, torch.zeros(8_000), 13)
     assert torch.equal(one, same)
-    assert not torch.equal(one, other)
-    assert any(not torch.equal(a, b) for a, b in pairwise(one))
-    silent = talk(photo, save_sound(tmp_path / "silence.wav", torch.zeros(SHORT))).frames
-    assert all(torch.equal(silent[0], frame) for frame in silent)
-    longer = talk(photo, save_sound(tmp_path / "longer.wav", torch.zeros(2 * SHORT))).frames
-    assert torch.equal(silent[0], longer[-1])
+    noise = silent.diff(dim=0).abs().max()
+    assert noise < 1e-6
+    assert one.diff(dim=0).abs().max() > max(20 * noise, 1e-6)
+    assert (one - other).abs().max() > max(20 * noise, 1e-6)
+    assert (one - silent).abs().max() > max(20 * noise, 1e-6)
 
 
 @pytest.mark.parametrize(
@@ -171,8 +173,8 @@ def test_video_keeps_its_own_rate(talk: Talk, tmp_path: Path, kind: str, rate: f
 
 def test_no_more_of_a_video_is_read_than_the_sound_needs(tmp_path: Path):
     clip = save_timed(tmp_path / "face.mkv", drawn().frames, [k / 25 for k in range(75)])
-    assert 25 <= len(predict.read_face(clip, seconds=1).frames) <= 28
-    assert len(predict.read_face(clip, seconds=10).frames) == 75
+    assert 25 <= len(predict.read_face(clip, seconds=1.0).frames) <= 28
+    assert len(predict.read_face(clip, seconds=10.0).frames) == 75
 
 
 def test_frame_hears_its_own_time_at_any_rate(checkpoint: Path, tmp_path: Path):
@@ -182,13 +184,11 @@ def test_frame_hears_its_own_time_at_any_rate(checkpoint: Path, tmp_path: Path):
     face = predict.Face(drawn().frames[:1], drawn().landmarks[:1], 25.0)  # type: ignore[arg-type]
     rows, columns = crop_box(face)
     row, column = (rows.start + 3 * rows.stop) // 4, (columns.start + columns.stop) // 2
-    for fps, step in ((50, 0.5), (25, 1), (12.5, 2)):
+    for fps, step in ((50.0, 0.5), (25.0, 1), (12.5, 2)):
         with predict.Progress("", 1, "", show=False) as bar:
             shown = list(predict.composed(module, replace(face, fps=fps), marks, int(fps), bar))
         got = [int(frame[0, row, column] / 255 * 25 + 0.5) for frame in shown]
-        assert got == [int(t * step + (0.5 if step == 2 else 0)) + (step == 2) * 0 for t in range(len(got))] or all(
-            abs(g - (t + 0.5) * step + 0.5) <= 0.5 for t, g in enumerate(got)
-        )
+        assert got == [int((t + 0.5) * step) for t in range(int(fps))]
 
 
 @pytest.mark.parametrize("index", [0, 1])
@@ -252,9 +252,12 @@ def test_kinds_of_photos(talk: Talk, tmp_path: Path, name: str):
     PHOTOS[name](tmp_path / name, picture)
     made = talk(tmp_path / name, speech(tmp_path, 640))
     assert made.frames.shape == (1, 3, *((301, 299) if name == "odd.webp" else (302, 300)))
-    plain = talk(save_picture(tmp_path / "plain.png", photograph()[:, :302, 80:380]), speech(tmp_path, 640))
-    changed, expected = ((frames[0] - photo.frames[0]).ne(0).any(0) for frames, photo in ((made.frames, plain),) * 2)
-    assert changed.sum() == expected.sum() or True
+    original = read_picture(tmp_path / name)
+    changed = (made.frames[0] != original).any(0).nonzero()
+    assert len(changed)
+    # The face is upright: the chin of the crop lies below the middle of the face, wherever the file says up is.
+    assert 100 < changed[:, 0].float().mean() < 200
+    assert 90 < changed[:, 1].float().mean() < 210
 
 
 def test_odd_sizes_to_file(checkpoint: Path, tmp_path: Path):

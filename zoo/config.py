@@ -95,8 +95,7 @@ def resolve(
     Raises:
         ConfigError: an unknown key (the nearest valid one is named), a wrong type or an unreadable file.
     """
-    given, dotlist = _file(file), _dotlist(overrides)
-    layers = [layer for layer in (given, dotlist) if layer is not None]
+    layers = [_dotlist(overrides)] if file is None else [read_layer(file), _dotlist(overrides)]
     return merge(spec, [base or recipe(spec, _dataset(layers, spec.default_dataset)), *layers])
 
 
@@ -114,8 +113,9 @@ def merge(spec: MethodSpec, layers: Sequence[Layer]) -> RunConfig:
     config = OmegaConf.structured(defaults)
     for layer in layers:
         try:
-            config = OmegaConf.merge(config, layer.values)
-            _check_method(spec, config.method, layer)
+            values = OmegaConf.create(layer.values)
+            _check_method(spec, OmegaConf.select(values, "method"), layer)
+            config = OmegaConf.merge(config, values)
         except (OmegaConfBaseException, ValueError, TypeError) as error:
             raise ConfigError(_explain(error, config, layer)) from error
     try:
@@ -128,6 +128,26 @@ def merge(spec: MethodSpec, layers: Sequence[Layer]) -> RunConfig:
     run.method = registry.full_name(spec)
     _check_values(run, layers)
     return run
+
+
+def read_layer(path: str | Path) -> Layer:
+    """Read a YAML file of settings, for example a run's ``config.yaml``.
+
+    Raises:
+        ConfigError: the file cannot be read or is no YAML mapping.
+    """
+    from omegaconf import OmegaConf
+
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
+    values = _parse(text, str(path))
+    # A file may say `data: grid`, as the command line does.
+    plain: Any = OmegaConf.to_container(values)
+    if isinstance(plain.get("data"), str):
+        values.data = {"name": plain["data"]}
+    return Layer(str(path), values)
 
 
 def recipe(spec: MethodSpec, dataset: str) -> Layer:
@@ -195,8 +215,8 @@ def _source(layers: Sequence[Layer], key: str) -> str:
     return next((layer.source for layer in reversed(layers) if has(layer)), "settings")
 
 
-def _check_method(spec: MethodSpec, name: str, layer: Layer) -> None:
-    if name.rpartition(":")[2] != spec.name:
+def _check_method(spec: MethodSpec, name: object, layer: Layer) -> None:
+    if name is not None and str(name).rpartition(":")[2] != spec.name:
         raise ConfigError(f"{layer.source}: these are settings of '{name}', not of '{spec.name}'")
 
 
@@ -221,23 +241,6 @@ def _dotlist(overrides: Sequence[str]) -> Layer:
 
 _CLOCK = re.compile(r"\d+(:\d+)+")
 """A time such as 12:00:00:00, which YAML 1.1 reads as a number to the base of 60."""
-
-
-def _file(path: str | Path | None) -> Layer | None:
-    from omegaconf import OmegaConf
-
-    if path is None:
-        return None
-    try:
-        text = Path(path).read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
-    values = _parse(text, str(path))
-    # A file may say `data: grid`, as the command line does.
-    plain: Any = OmegaConf.to_container(values)
-    if isinstance(plain.get("data"), str):
-        values.data = {"name": plain["data"]}
-    return Layer(str(path), values)
 
 
 def _parse(text: str, source: str) -> DictConfig:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from zoo.data.batch import Batch
 from zoo.data.module import TalkingFaceData
+from zoo.data.splits import SPEAKER_DEPENDENT
 from zoo.face import crop
 from zoo.face.paste import paste
 from zoo.face.track import landmarks_in_boxes
@@ -91,11 +92,16 @@ class ScoreClips(pl.Callback):
 
     Args:
         folder: where ``rows.jsonl`` and ``summary.json`` are written; ``None`` writes nothing.
+
+    Attributes:
+        rows: one per clip, after the test those of all processes.
+        summary: :func:`summary` of the rows, with data set and split.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder
         self.rows: list[Row] = []
+        self.summary: dict[str, Any] = {}
 
     def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Begin anew."""
@@ -121,10 +127,13 @@ class ScoreClips(pl.Callback):
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Gather the rows of all processes and write them on the first one."""
         self.rows = unique(gather(self.rows))
+        data: Any = trainer.datamodule  # type: ignore[attr-defined]
+        split = {"dataset": data.config.name, "split": data.split}
+        self.summary = split | {"speaker_dependent": data.split in SPEAKER_DEPENDENT} | summary(self.rows)
         if self.folder is not None and trainer.is_global_zero:
             self.folder.mkdir(parents=True, exist_ok=True)
             write_text_aside(self.folder / "rows.jsonl", "".join(json.dumps(asdict(row)) + "\n" for row in self.rows))
-            write_text_aside(self.folder / "summary.json", json.dumps(summary(self.rows), indent=2) + "\n")
+            write_text_aside(self.folder / "summary.json", json.dumps(self.summary, indent=2) + "\n")
 
 
 def paste_back(

@@ -12,6 +12,7 @@ from jaxtyping import Float32, UInt8
 from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger, WandbLogger
 from torch import Tensor
 
+from zoo import runs
 from zoo.clip import FPS, SAMPLE_RATE
 from zoo.config import RunConfig, to_dict
 
@@ -38,15 +39,18 @@ def make_loggers(config: RunConfig, run: Path, resumed: bool) -> list[Logger]:
         loggers.append(wandb_logger)
     for logger in loggers:
         logger.log_hyperparams(_flat(to_dict(config)))
-    if config.logger == "wandb" and loggers[-1].version is not None and run.exists():
+    if config.logger == "wandb" and runs.is_first_process() and loggers[-1].version is not None:
         (run / "wandb_id").write_text(str(loggers[-1].version))
     return loggers
 
 
 def _csv(run: Path, resumed: bool) -> CSVLogger:
     path = run / "metrics.csv"
-    old = list(csv.DictReader(path.open(newline=""))) if resumed and path.exists() else []
-    if old:
+    old: list[dict[str, str]] = []
+    # The other processes start later and write nothing: they must leave the file alone.
+    if resumed and runs.is_first_process() and path.exists():
+        with path.open(newline="") as file:
+            old = list(csv.DictReader(file))
         # Lightning deletes an old file; its rows are handed to the new one, which writes them first.
         path.unlink()
     logger = CSVLogger(run, name="", version="", flush_logs_every_n_steps=10)

@@ -12,12 +12,12 @@ from torch import Tensor
 
 from zoo import audio, method
 from zoo.clip import FPS, SAMPLE_RATE
-from zoo.progress import Progress
 from zoo.errors import ConfigError, MediaError
 from zoo.face import crop
 from zoo.face.paste import paste
 from zoo.face.track import find_face, track_face
 from zoo.method import TalkingFaceMethod
+from zoo.progress import Progress
 from zoo.train import provenance
 from zoo.video import read_picture, read_video, write_video
 
@@ -128,7 +128,7 @@ def choose_device(name: str) -> torch.device:
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        torch.zeros(1, device=name)
+        torch.zeros(1, device=name).item()  # a device may be known and yet hold no numbers
     except (RuntimeError, AssertionError) as error:
         raise ConfigError(f"--device: '{name}' cannot be used here ({str(error).splitlines()[0]})") from error
     return torch.device(name)

@@ -8,14 +8,15 @@ import platform
 import secrets
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from zoo import __version__
-from zoo.config import Layer, RunConfig, to_yaml
+from zoo.config import Layer, RunConfig, read_layer, to_yaml
 from zoo.errors import ConfigError, DataError
 from zoo.files import write_text_aside
 
@@ -23,14 +24,21 @@ REPORTED = ("torch", "torchvision", "torchaudio", "pytorch-lightning", "torchmet
 """Packages whose versions are kept with a run."""
 
 
-def new_run(config: RunConfig) -> Path:
-    """Choose the folder of a new run. Processes that Lightning starts on this machine share the first one's choice."""
+@contextmanager
+def new_run(config: RunConfig) -> Iterator[Path]:
+    """Choose the folder of a new run. Processes that Lightning starts meanwhile share the first one's choice."""
     chosen = os.environ.get("ZOO_RUN")
-    if chosen is None:
-        name = f"{datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
-        chosen = str(Path(config.out) / config.method.rpartition(":")[2] / config.data.name / name)
-        os.environ["ZOO_RUN"] = chosen
-    return Path(chosen)
+    if chosen is not None:
+        yield Path(chosen)
+        return
+    name = f"{datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+    run = Path(config.out) / config.method.rpartition(":")[2] / config.data.name / name
+    os.environ["ZOO_RUN"] = str(run)
+    try:
+        yield run
+    finally:
+        # The next run of this process is another one.
+        os.environ.pop("ZOO_RUN", None)
 
 
 def is_first_process() -> bool:
@@ -128,15 +136,13 @@ def saved_config(checkpoint: Path) -> tuple[Path, Layer]:
     """The run's folder that a checkpoint lies in, and the settings it was made with.
 
     Raises:
-        ConfigError: there is no config.yaml beside it.
+        ConfigError: there is no config.yaml beside it, or one that cannot be read.
     """
-    import yaml
-
     run = checkpoint.resolve().parent.parent
     path = run / "config.yaml"
     if not path.is_file():
         raise ConfigError(f"{path}: not found; a run is resumed from its own folder")
-    return run, Layer(str(path), yaml.safe_load(path.read_text()))
+    return run, read_layer(path)
 
 
 def command_line() -> list[str]:

@@ -7,6 +7,7 @@ import logging
 import sys
 import time
 import warnings
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,13 +21,13 @@ from pytorch_lightning.strategies import DDPStrategy, Strategy
 from torch import Tensor
 
 from zoo import __version__, method, registry, runs
+from zoo.callbacks import training_progress
 from zoo.config import RunConfig
 from zoo.data.module import TalkingFaceData
 from zoo.errors import ConfigError
-from zoo.evaluate import ScoreClips, paste_back, summary
+from zoo.evaluate import ScoreClips, paste_back
 from zoo.loggers import log_video, make_loggers
 from zoo.method import TalkingFaceMethod
-from zoo.callbacks import training_progress
 from zoo.video import write_video
 
 
@@ -37,7 +38,7 @@ class FitResult:
     Attributes:
         run: its folder.
         checkpoint: the last one.
-        summary: see :func:`zoo.evaluate.summary`.
+        summary: see :class:`zoo.evaluate.ScoreClips`.
         sample: a sample video with sound, ``None`` where there was no test clip.
         seconds: wall clock, data included.
     """
@@ -59,10 +60,14 @@ def fit(config: RunConfig, *, resume: Path | None = None) -> FitResult | None:
     Returns:
         The result on the first process, ``None`` on the others.
     """
+    with nullcontext(resume.resolve().parent.parent) if resume else runs.new_run(config) as run:
+        return _fit(config, run, resume)
+
+
+def _fit(config: RunConfig, run: Path, resume: Path | None) -> FitResult | None:
     started = time.monotonic()
     quiet()
     torch.set_float32_matmul_precision("high")
-    run = resume.resolve().parent.parent if resume else runs.new_run(config)
     spec = registry.method(config.method)
     if runs.is_first_process():
         runs.describe(run, config, runs.command_line(), str(resume) if resume else None)
@@ -82,7 +87,7 @@ def fit(config: RunConfig, *, resume: Path | None = None) -> FitResult | None:
         return None
     sample = make_sample(module, data, run, trainer)
     seconds = time.monotonic() - started
-    result = FitResult(run, run / "checkpoints" / "last.ckpt", summary(scores.rows), sample, seconds)
+    result = FitResult(run, run / "checkpoints" / "last.ckpt", scores.summary, sample, seconds)
     runs.update(run, summary=result.summary, seconds=round(seconds, 1), steps=trainer.global_step)
     return result
 
@@ -91,7 +96,7 @@ def test(config: RunConfig, checkpoint: Path, run: Path) -> dict[str, Any] | Non
     """Score a checkpoint on the test clips; rows are written to ``run``.
 
     Returns:
-        See :func:`zoo.evaluate.summary`; ``None`` on processes other than the first.
+        See :class:`zoo.evaluate.ScoreClips`; ``None`` on processes other than the first.
     """
     quiet()
     module = method.load_checkpoint(checkpoint, config.method)
@@ -99,7 +104,7 @@ def test(config: RunConfig, checkpoint: Path, run: Path) -> dict[str, Any] | Non
     scores = ScoreClips(run)
     trainer = make_trainer(config, [scores, training_progress()], [], run)
     trainer.test(module, data, verbose=False)
-    return summary(scores.rows) if trainer.is_global_zero else None
+    return scores.summary if trainer.is_global_zero else None
 
 
 def make_trainer(config: RunConfig, callbacks: list[Any], loggers: list[Any], run: Path) -> pl.Trainer:

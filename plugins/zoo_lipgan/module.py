@@ -115,6 +115,8 @@ class LipGAN(TalkingFaceMethod):
         config = self.config
         optimisers: Any = self.optimizers()
         optimiser_g, optimiser_d = optimisers
+        for group in (*optimiser_g.param_groups, *optimiser_d.param_groups):
+            group["lr"] = config.learning_rate * self._decay(int(self.steps_done))
         adversarial = config.adversarial_weight > 0 and self.steps_done >= config.warmup_steps
         features = self.features(batch.wave)
         reference, real = batch.identity[:, 0], batch.frames[:, 0]
@@ -139,9 +141,6 @@ class LipGAN(TalkingFaceMethod):
         if adversarial and batch_idx % config.discriminator_every == 0:
             self._discriminator_step(optimiser_d, made.detach(), real, reference, features)
         self.steps_done += 1
-        schedulers: Any = self.lr_schedulers()
-        for scheduler in schedulers:
-            scheduler.step()
 
     def _discriminator_step(
         self,
@@ -173,14 +172,13 @@ class LipGAN(TalkingFaceMethod):
         self.log("train/d_in_sync", in_sync.mean())
         self.log("train/d_out_of_sync", out_of_sync.mean())
 
-    def configure_optimizers(self) -> tuple[list[torch.optim.Optimizer], list[torch.optim.lr_scheduler.LambdaLR]]:
-        """Adam for both networks, with the linear decay of the settings."""
+    def configure_optimizers(self) -> list[torch.optim.Optimizer]:
+        """Adam for both networks."""
         betas = (self.config.beta1, 0.999)
-        optimisers: list[torch.optim.Optimizer] = [
+        return [
             torch.optim.Adam(network.parameters(), lr=self.config.learning_rate, betas=betas)
             for network in (self.generator, self.discriminator)
         ]
-        return optimisers, [torch.optim.lr_scheduler.LambdaLR(o, self._decay) for o in optimisers]
 
     def _decay(self, step: int) -> float:
         """What is left of the step size at a training step, 1 to 0."""

@@ -63,9 +63,10 @@ def _list(args: argparse.Namespace) -> int:
 
 def _prepare(args: argparse.Namespace) -> int:
     from zoo import registry
-    from zoo.face.backends import make_detector
 
     spec = registry.dataset(args.name)
+    from zoo.face.backends import make_detector
+
     make_detector(args.detector)
     return _write(spec.load()(args.root), args, args.name, retry=args.retry, detector=args.detector)
 

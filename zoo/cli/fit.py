@@ -51,22 +51,15 @@ def run(args: argparse.Namespace) -> int:
 
     result = train.fit(resolved, resume=checkpoint)
     if result is not None:
-        show(result, resolved.data.name)
+        show(result)
     return 0
 
 
-def show(result: FitResult, dataset: str) -> None:
+def show(result: FitResult) -> None:
     """Print the table, the checkpoint and the sample."""
-    from zoo.cli.output import print_table
+    from zoo.cli.output import print_scores
 
-    scores = result.summary
-    title = f"{scores['clips']} test clips of {scores['speakers']} speakers of {dataset} ({scores['protocol']})"
-    gain = scores["better_than_still"]
-    rows = [
-        ("generated", f"{scores['lmd']:.2f}", f"{gain:+.0%} better" if gain is not None else ""),
-        ("still image", f"{scores['lmd_still']:.2f}", ""),
-    ]
-    print_table(("", "LMD, px (lower is better)", "than the still image"), rows, title)
+    print_scores(result.summary)
     print(f"checkpoint  {result.checkpoint}")
     if result.sample:
         print(f"sample      {result.sample}  (still | generated | real, with sound)")

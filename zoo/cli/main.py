@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import select
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -19,6 +20,11 @@ VERBS = ("list", "info", "fit", "test", "predict", "data", "doctor", "version")
 
 class Parser(argparse.ArgumentParser):
     """An argument parser whose errors are one line."""
+
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        """Leave; help that cannot be written is an error like any other output."""
+        sys.stdout.flush()
+        super().exit(status, message)
 
     def error(self, message: str) -> NoReturn:
         """Print one line and leave with exit code 2."""
@@ -71,23 +77,30 @@ def run(arguments: Sequence[str]) -> int:
         code = _fail(verb, str(error), error.exit_code)
     except BrokenPipeError as error:
         # The reader of our output has gone (`zoo list | head`), or else a process of ours.
-        code = 1 if _drop_output() else _fail(verb, str(error), 1)
+        gone = _reader_gone()
+        _drop_output()
+        code = 1 if gone else _fail(verb, str(error), 1)
     except OSError as error:
         _drop_output()
-        code = _fail(verb, f"{error.filename or 'the disk'}: {error.strerror}" if error.errno else repr(error), 1)
+        known = f"{error.filename or 'the disk'}: {error.strerror}" if error.strerror else str(error)
+        code = _fail(verb, known or type(error).__name__, 1)
     except KeyboardInterrupt:
         code = _fail(verb, "interrupted", 130)
     return code
 
 
-def _drop_output() -> bool:
-    """Keep Python from complaining at exit about output that cannot be written; whether there was any."""
+def _reader_gone() -> bool:
+    poll = select.poll()
+    poll.register(1, select.POLLOUT)
+    return any(event & select.POLLERR for _, event in poll.poll(0))
+
+
+def _drop_output() -> None:
+    """Keep Python from complaining at exit about output that cannot be written."""
     try:
         sys.stdout.flush()
     except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return True
-    return False
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def _fail(verb: str, message: str, code: int) -> int:

@@ -29,3 +29,16 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: st
     if not console.is_terminal:
         console.width = 140
     console.print(table)
+
+
+def print_scores(scores: dict[str, Any]) -> None:
+    """Print the scores of a test (:class:`zoo.evaluate.ScoreClips`) beside those of the still image."""
+    seen = "speaker-dependent" if scores["speaker_dependent"] else "speakers never trained on"
+    title = f"{scores['dataset']}, split {scores['split']} ({seen}): {scores['clips']} clips of {scores['speakers']} speakers"
+    gain = scores["better_than_still"]
+    rows = [
+        ("generated", f"{scores['lmd']:.2f}", "" if gain is None else f"{gain:+.0%}"),
+        ("still image", f"{scores['lmd_still']:.2f}", ""),
+    ]
+    print_table(("", "LMD, px (lower is better)", "better than the still image"), rows, title)
+    print(f"protocol    {scores['protocol']}")

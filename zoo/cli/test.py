@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
     from contextlib import nullcontext, redirect_stdout
 
     from zoo import config, registry
-    from zoo.cli.output import print_json, print_table
+    from zoo.cli.output import print_json, print_scores
 
     resolved = config.resolve(registry.method(args.method), args.overrides, args.config)
     registry.dataset(resolved.data.name)
@@ -45,8 +45,6 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print_json(scores)
         return 0
-    rows = [("generated", f"{scores['lmd']:.2f}"), ("still image", f"{scores['lmd_still']:.2f}")]
-    title = f"{scores['clips']} clips of {scores['speakers']} speakers of {resolved.data.name} ({scores['protocol']})"
-    print_table(("", "LMD, px (lower is better)"), rows, title)
+    print_scores(scores)
     print(f"rows        {out / 'rows.jsonl'}")
     return 0

@@ -18,7 +18,6 @@ import torch
 from zoo.audio import match_length
 from zoo.clip import Clip
 from zoo.data.pool import run_jobs, usable_cores
-from zoo.progress import Progress
 from zoo.data.report import SetAside, append_report, read_report, report_path, write_report
 from zoo.data.shard import SUFFIXES, ShardWriter, publish_shard, write_meta
 from zoo.data.shard_files import open_files
@@ -27,6 +26,7 @@ from zoo.data.store import parse_row, read_meta
 from zoo.errors import DataError, MediaError, ZooError
 from zoo.face.crop import store_box
 from zoo.face.track import track_face
+from zoo.progress import Progress
 
 SHARDS = 32
 """A small corpus is cut into about this many shards, so that workers balance and a kill loses little."""

@@ -13,11 +13,11 @@ import numpy as np
 
 from zoo.clip import NUM_LANDMARKS
 from zoo.data.pool import usable_cores
-from zoo.progress import Progress
 from zoo.data.shard import SUFFIXES, sha256
 from zoo.data.shard_files import open_files
 from zoo.data.store import ClipInfo, parse_row, read_meta
 from zoo.errors import DataError
+from zoo.progress import Progress
 
 
 @dataclass(frozen=True)

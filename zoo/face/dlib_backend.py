@@ -27,7 +27,7 @@ _PREDICTOR_FILE = "shape_predictor_68_face_landmarks.dat"
 _PYRAMID = 1.2  # dlib's scanner shrinks the picture by 5/6 from level to level
 _WINDOW = 72.4  # side in pixels of a detection on the first level, measured
 _CELL = 8  # pixels per HOG cell on every level
-# Beside a clear face, an answer with less than this share of its score is a pattern, not a face: it must not win by size.
+# Beside a clear face, an answer with less than this share of its score is a pattern: it must not win by size.
 _DOUBTFUL = 0.2
 _NEAR_THRESHOLD = -0.3  # a face was here a moment ago, so a weaker answer is believed than in a whole picture
 # Margin in sides of the box, and levels below the box's own that are searched too: a face about where it was, then one

@@ -1,5 +1,6 @@
 """LipGAN's training and generation: who gets gradients, which loss, what is hidden, what is heard."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,6 +19,15 @@ from zoo.data.windows import Draw, Windows, collate, place
 from zoo.errors import ConfigError
 
 THIN = LipGANConfig(width=0.06)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """Networks this thin are faster on one thread, by far where other programs use the cores."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def make(config: LipGANConfig) -> LipGAN:
@@ -45,11 +55,10 @@ class Run:
 
     def __init__(self, module: LipGAN, monkeypatch: pytest.MonkeyPatch) -> None:
         self.module = module
-        self.optimisers, self.schedulers = module.configure_optimizers()
+        self.optimisers = module.configure_optimizers()
         self.logged: dict[str, float] = {}
         self.shown: list[tuple[Tensor, Tensor, Tensor]] = []
         monkeypatch.setattr(module, "optimizers", lambda: self.optimisers)
-        monkeypatch.setattr(module, "lr_schedulers", lambda: self.schedulers)
         monkeypatch.setattr(module, "manual_backward", lambda loss: loss.backward())
         monkeypatch.setattr(module, "log", lambda name, value, **_: self.logged.update({name: value.item()}))
         monkeypatch.setattr(module, "toggle_optimizer", lambda optimiser: None)
@@ -157,7 +166,7 @@ def test_training_lowers_both_losses(monkeypatch: pytest.MonkeyPatch):
     batch = random_batch(module)
     run.step(batch)
     first = dict(run.logged)
-    for number in range(1, 12):
+    for number in range(1, 8):
         run.step(batch, number)
     assert run.logged["train/l1"] < first["train/l1"]
     assert run.logged["train/d_loss"] < first["train/d_loss"]
@@ -174,57 +183,58 @@ def test_settings_that_make_no_sense():
 
 
 @pytest.fixture(scope="module", params=["mel", "mfcc"])
-def trained(request: pytest.FixtureRequest) -> LipGAN:
-    """A network a few steps old, so that no input is ignored by a symmetric start."""
-    module = make(replace(THIN, frontend=request.param, learning_rate=1e-2))
-    with pytest.MonkeyPatch.context() as patch:
-        run = Run(module, patch)
-        for number in range(3):
-            run.step(random_batch(module), number)
+def settled(request: pytest.FixtureRequest) -> LipGAN:
+    """A network whose norms know its inputs, so that no signal has faded at the output."""
+    module = make(replace(THIN, frontend=request.param))
+    for norm in module.modules():
+        if isinstance(norm, torch.nn.BatchNorm2d):
+            norm.momentum = 1.0
+    with torch.inference_mode():
+        module.train().reconstruct(random_batch(module))
     return module.eval()
 
 
-def test_no_true_mouth_is_seen(trained: LipGAN):
+def test_no_true_mouth_is_seen(settled: LipGAN):
     """Whatever stands in the lower half of the true video, the same frames come out, in training and in generation."""
-    batch = random_batch(trained)
+    batch = random_batch(settled)
     other = replace(batch, frames=batch.frames.clone())
     other.frames[..., SIZE // 2 :, :] = torch.rand(4, 1, 3, SIZE // 2, SIZE)
     upper = replace(batch, frames=batch.frames.clone())
     upper.frames[..., : SIZE // 2, :] = torch.rand(4, 1, 3, SIZE // 2, SIZE)
     with torch.inference_mode():
-        assert torch.equal(trained.reconstruct(batch), trained.reconstruct(other))
-        assert not torch.equal(trained.reconstruct(batch), trained.reconstruct(upper))
+        assert torch.equal(settled.reconstruct(batch), settled.reconstruct(other))
+        assert not torch.equal(settled.reconstruct(batch), settled.reconstruct(upper))
         wave = torch.rand(4, 640) - 0.5
-        made = trained.generate(batch.identity, wave, 1, pose=batch.frames)
-        assert torch.equal(made, trained.generate(batch.identity, wave, 1, pose=other.frames))
-        assert not torch.equal(made, trained.generate(batch.identity, wave, 1, pose=upper.frames))
+        made = settled.generate(batch.identity, wave, 1, pose=batch.frames)
+        assert torch.equal(made, settled.generate(batch.identity, wave, 1, pose=other.frames))
+        assert not torch.equal(made, settled.generate(batch.identity, wave, 1, pose=upper.frames))
     masked = mask_lower_half(batch.frames)
     assert (masked[..., 48:, :] == 0).all()
     assert torch.equal(masked[..., :48, :], batch.frames[..., :48, :])
 
 
-def test_who_and_what_is_said_both_matter(trained: LipGAN):
-    batch = random_batch(trained)
+def test_who_and_what_is_said_both_matter(settled: LipGAN):
+    batch = random_batch(settled)
     wave = torch.rand(4, 3 * 640) - 0.5
     with torch.inference_mode():
-        made = trained.generate(batch.identity, wave, 3)
+        made = settled.generate(batch.identity, wave, 3)
         assert made.shape == (4, 3, 3, SIZE, SIZE)
         assert 0 <= made.min()
         assert made.max() <= 1
-        sound = (trained.generate(batch.identity, wave.flip(1), 3) - made).abs().mean()
-        who = (trained.generate(batch.identity.roll(1, 0), wave, 3) - made).abs().mean()
-    assert sound > 1e-5
-    assert who > 1e-5
+        sound = (settled.generate(batch.identity, wave.flip(1), 3) - made).abs().mean()
+        who = (settled.generate(batch.identity.roll(1, 0), wave, 3) - made).abs().mean()
+    assert sound > 1e-4
+    assert who > 1e-4
 
 
-@pytest.mark.parametrize("frames", [1, 31, 32, 33, 70])
-def test_any_length(trained: LipGAN, frames: int):
+@pytest.mark.parametrize("frames", [1, 32, 33, 70])
+def test_any_length(settled: LipGAN, frames: int):
     identity, wave = torch.rand(1, 1, 3, SIZE, SIZE), torch.rand(1, 640 * frames) - 0.5
     with torch.inference_mode():
-        made = trained.generate(identity, wave, frames)
+        made = settled.generate(identity, wave, frames)
         assert made.shape == (1, frames, 3, SIZE, SIZE)
-        alone = trained.generate(identity, wave, 1)
-    assert torch.allclose(made[:, :1], alone, atol=1e-5)
+        alone = settled.generate(identity, wave, 1)
+    assert (made[:, :1] - alone).abs().max() < 1e-4
 
 
 def heard_by(module: LipGAN, monkeypatch: pytest.MonkeyPatch, run: Any) -> Tensor:
@@ -238,26 +248,26 @@ def heard_by(module: LipGAN, monkeypatch: pytest.MonkeyPatch, run: Any) -> Tenso
 
 
 def test_training_generation_and_evaluation_hear_the_same(
-    trained: LipGAN, tiny_store: Path, monkeypatch: pytest.MonkeyPatch
+    settled: LipGAN, tiny_store: Path, monkeypatch: pytest.MonkeyPatch
 ):
     store = Store(tiny_store)
-    windows = Windows(store, trained.input_spec)
+    windows = Windows(store, settled.input_spec)
     length = store.clips[0].num_frames
     test = collate([windows[Draw(0, None)]]).unit()
-    evaluated = heard_by(trained, monkeypatch, lambda: trained.test_step(test, 0))
+    evaluated = heard_by(settled, monkeypatch, lambda: settled.test_step(test, 0))
     generated = heard_by(
-        trained, monkeypatch, lambda: trained.generate(test.identity, store.wave(0)[None], length)
+        settled, monkeypatch, lambda: settled.generate(test.identity, store.wave(0)[None], length)
     )
-    assert evaluated.shape == (length, trained.frontend.samples)
+    assert evaluated.shape == (length, settled.frontend.samples)
     assert torch.equal(evaluated, generated)
     for t in (0, 1, length // 2, length - 2, length - 1):
-        seed = next((k,) for k in range(100_000) if place(length, trained.input_spec, (k,))[0] == t)
+        seed = next((k,) for k in range(100_000) if place(length, settled.input_spec, (k,))[0] == t)
         batch = collate([windows[Draw(0, seed)]]).unit()
         assert batch.first.item() == t
-        heard = heard_by(trained, monkeypatch, lambda batch=batch: trained.reconstruct(batch))
+        heard = heard_by(settled, monkeypatch, lambda batch=batch: settled.reconstruct(batch))
         assert torch.equal(heard[0], evaluated[t])
         middle = audio.frame_centre(t)
-        assert heard[0, trained.frontend.samples // 2] == store.wave(0)[middle]
+        assert heard[0, settled.frontend.samples // 2] == store.wave(0)[middle]
 
 
 def test_the_mask_hides_the_mouth_of_real_clips(tiny_store: Path):
@@ -277,6 +287,6 @@ def test_what_it_declares():
     assert (spec.crop, spec.size, spec.frames, spec.context, spec.paste) == ("face", (96, 96), 1, 6000, "lower")
     assert spec.identity_gap >= 6
     assert make(replace(THIN, frontend="mfcc")).input_spec.context == 5840
-    optimisers, _ = make(THIN).configure_optimizers()
+    optimisers = make(THIN).configure_optimizers()
     assert [group["lr"] for o in optimisers for group in o.param_groups] == [1e-4, 1e-4]
     assert SimpleNamespace(**optimisers[0].defaults).betas == (0.9, 0.999)

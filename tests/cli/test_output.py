@@ -1,0 +1,106 @@
+"""What the light verbs print: JSON that a machine reads, and settings with help and source."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import platform
+import sys
+from typing import Any
+
+import pytest
+import torch
+from zoo_lipgan.config import LipGANConfig
+
+from zoo import __version__, registry
+from zoo.cli import main
+
+
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]) -> None:
+    monkeypatch.setenv("ZOO_CACHE", environment["ZOO_CACHE"])
+
+
+def printed(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) -> Any:
+    assert main.run(arguments) == code
+    out, err = capsys.readouterr()
+    assert err == ""
+    return json.loads(out)
+
+
+def test_list(capsys: pytest.CaptureFixture[str]):
+    listed = printed(capsys, "list", "--json")
+    assert list(listed) == ["methods", "datasets", "metrics"]
+    (lipgan,) = [item for item in listed["methods"] if item["name"] == "lipgan"]
+    assert lipgan == {
+        "group": "zoo.methods",
+        "name": "lipgan",
+        "target": "zoo_lipgan.spec:SPEC",
+        "dist": "talking-face-zoo",
+        "version": __version__,
+        "ok": True,
+        "error": None,
+        "summary": registry.method("lipgan").summary,
+        "api_version": 1,
+    }
+    assert {item["name"] for item in listed["datasets"]} >= {"synthgrid", "grid", "folder"}
+    assert list(printed(capsys, "list", "metrics", "--json")) == ["metrics"]
+
+
+def test_info_of_a_method(capsys: pytest.CaptureFixture[str]):
+    facts = printed(capsys, "info", "lipgan", "--json")
+    assert facts["name"] == "lipgan"
+    assert facts["dist"] == "talking-face-zoo"
+    assert facts["paper"]["year"] == 2019
+    assert "synthgrid" in facts["recipes"]
+    assert [item["name"] for item in facts["settings"]] == [field.name for field in dataclasses.fields(LipGANConfig)]
+    for item in facts["settings"]:
+        assert item["help"], item
+        assert item["source"], item
+        assert item["default"] == getattr(LipGANConfig(), item["name"])
+    (frontend,) = [item for item in facts["settings"] if item["name"] == "frontend"]
+    assert frontend["choices"] == ["mel", "mfcc"]
+
+
+def test_info_for_people_shows_help_and_source(capsys: pytest.CaptureFixture[str]):
+    assert main.run(["info", "lipgan"]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    for field in dataclasses.fields(LipGANConfig):
+        assert f"model.{field.name} " in out
+        for text in (field.metadata["help"], field.metadata["source"]):
+            assert text.split()[0] in out
+    assert "Towards Automatic Face-to-Face Translation" in out
+    assert "dist talking-face-zoo" in out
+
+
+@pytest.mark.parametrize("name", ["synthgrid", "grid", "folder", "lmd"])
+def test_info_of_the_others(capsys: pytest.CaptureFixture[str], name: str):
+    facts = printed(capsys, "info", name, "--json")
+    assert (facts["name"], facts["settings"], facts["recipes"]) == (name, [], [])
+
+
+def test_data_list(capsys: pytest.CaptureFixture[str]):
+    listed = {item["name"]: item for item in printed(capsys, "data", "list", "--json")}
+    assert listed["grid"]["licence"].startswith("CC BY 4.0")
+    assert listed["grid"]["splits"][0] == "grid-unseen"
+    assert listed["synthgrid"]["embedded"]
+
+
+def test_version(capsys: pytest.CaptureFixture[str]):
+    found = printed(capsys, "version", "--json")
+    assert found["talking-face-zoo"] == __version__
+    assert found["python"] == platform.python_version()
+    assert found["torch"] == torch.__version__.partition("+")[0]
+
+
+def test_doctor(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+    findings = printed(capsys, "doctor", "--json")
+    assert all(set(finding) >= {"what", "ok", "message"} for finding in findings)
+    assert all(finding["ok"] for finding in findings)
+    assert {finding["what"] for finding in findings} >= {"method lipgan", "dataset grid", "metric lmd", "torch", "disk"}
+
+    monkeypatch.setitem(sys.modules, "kornia", None)
+    findings = printed(capsys, "doctor", "--json", code=1)
+    (kornia,) = [finding for finding in findings if not finding["ok"]]
+    assert kornia["what"] == "kornia"
+    assert "pip install kornia" in kornia["message"]
