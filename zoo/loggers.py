@@ -87,6 +87,8 @@ def log_video(
         elif isinstance(logger, TensorBoardLogger):
             _add_animation(logger, name, frames, trainer.global_step)
             logger.experiment.add_audio(f"{name}/sound", wave[None], trainer.global_step, sample_rate=SAMPLE_RATE)
+            # Lightning closed its file at the end of training and will not close this one.
+            logger.experiment.flush()
 
 
 def _add_animation(logger: TensorBoardLogger, name: str, frames: UInt8[Tensor, "T 3 H W"], step: int) -> None:

@@ -42,6 +42,7 @@ from zoo.spec import InputSpec
 BATCH = 32
 SIZE = 96
 MEL = Mel(27)
+BANK = librosa.filters.mel(sr=16_000, n_fft=800, n_mels=80, fmin=55, fmax=7600)
 HOP_PER_SECOND = 80
 """Columns of the mel spectrogram per second of sound."""
 
@@ -98,8 +99,7 @@ def whole_mel(sound: np.ndarray) -> np.ndarray:
     """The log-mel spectrogram of a whole file, ``(80, columns)``, in [-4, 4]."""
     emphasised = np.append(sound[0], sound[1:] - 0.97 * sound[:-1])
     magnitude = np.abs(librosa.stft(emphasised, n_fft=800, hop_length=200, win_length=800))
-    bank = librosa.filters.mel(sr=16_000, n_fft=800, n_mels=80, fmin=55, fmax=7600)
-    decibel = 20 * np.log10(np.maximum(1e-5, bank @ magnitude)) - 20
+    decibel = 20 * np.log10(np.maximum(1e-5, BANK @ magnitude)) - 20
     return np.clip(8 * (decibel + 100) / 100 - 4, -4, 4)
 
 

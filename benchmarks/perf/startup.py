@@ -65,7 +65,7 @@ def main() -> None:
     for name, value in seconds.items():
         within = "" if name in (BARE, PEERS) else "yes" if value <= BUDGET else "NO"
         table.add_row(name, f"{value:.3f}", f"{value / seconds[BARE]:.1f}", f"{seconds[PEERS] / value:.1f}", within)
-    Console().print(table)
+    Console(width=110).print(table)
     if args.json:
         machine = {"machine": platform.machine(), "python": platform.python_version(), "repeat": args.repeat}
         args.json.write_text(json.dumps({"seconds": seconds, "budget": BUDGET, **machine}, indent=1))

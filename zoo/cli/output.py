@@ -34,7 +34,8 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: st
 def print_scores(scores: dict[str, Any]) -> None:
     """Print the scores of a test (:class:`zoo.evaluate.ScoreClips`) beside those of the still image."""
     seen = "speaker-dependent" if scores["speaker_dependent"] else "speakers never trained on"
-    title = f"{scores['dataset']}, split {scores['split']} ({seen}): {scores['clips']} clips of {scores['speakers']} speakers"
+    clips = f"{scores['clips']} clips of {scores['speakers']} speakers"
+    title = f"{scores['dataset']}, split {scores['split']} ({seen}): {clips}"
     gain = scores["better_than_still"]
     rows = [
         ("generated", f"{scores['lmd']:.2f}", "" if gain is None else f"{gain:+.0%}"),
