@@ -49,7 +49,7 @@ def dot(height: int, width: int, place: Tensor, sigma: float = 1.5) -> Tensor:
 
 
 def centre_of_light(picture: Tensor) -> Tensor:
-    """x and y of the centre of brightness of ``(3, H, W)``."""
+    """X and y of the centre of brightness of ``(3, H, W)``."""
     light = picture.float().sum(0)
     ys, xs = torch.meshgrid(torch.arange(light.shape[0]), torch.arange(light.shape[1]), indexing="ij")
     return torch.stack([(light * xs).sum(), (light * ys).sum()]) / light.sum()

@@ -1,4 +1,4 @@
-"""The CSV of a resumed run keeps its rows, also where other processes look at it. W&B and TensorBoard: test_train.py."""
+"""The CSV of a resumed run keeps its rows, also where other processes look at it (W&B, TensorBoard: test_train)."""
 
 from pathlib import Path
 

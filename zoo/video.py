@@ -223,7 +223,7 @@ class _Muxer:
 
     def __init__(self, container: OutputContainer, fps: float, wave: Tensor | None, sample_rate: int, crf: int) -> None:
         self.container, self.fps, self.crf, self.sample_rate = container, fps, crf, sample_rate
-        self.wave = None if wave is None else torch.atleast_2d(wave.detach().cpu().float().clamp(-1, 1))
+        self.wave = None if wave is None else wave.detach().cpu().float().clamp(-1, 1).reshape(-1, wave.shape[-1])
         self.heard = 0
         self.sound: AudioStream | None = None
 

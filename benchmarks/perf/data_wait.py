@@ -37,11 +37,12 @@ def measure(settings: Sequence[str], steps: int, clips: int, scratch: Path) -> d
     if resolved.data.root is None:
         prepare(SynthGrid(clips=clips), scratch / "store", dataset="synthgrid", splits=("by-speaker",))
         resolved.data.root = str(scratch / "store")
+    resolved.data.windows_per_clip = max(resolved.data.windows_per_clip, steps * resolved.data.batch_size // clips + 1)
     module = method.build(registry.method("lipgan"), resolved.model, seed=resolved.seed)
     data = TalkingFaceData(resolved.data, module.input_spec, resolved.seed)
     profiler = SimpleProfiler()
     trainer = pl.Trainer(
-        max_epochs=-1, max_time=None, max_steps=2 * steps, accelerator=resolved.trainer.accelerator, devices=1,
+        max_epochs=1, limit_train_batches=steps, accelerator=resolved.trainer.accelerator, devices=1,
         logger=False, enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
         limit_val_batches=0, profiler=profiler, default_root_dir=scratch,
     )  # fmt: skip
@@ -61,7 +62,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("settings", nargs="*", metavar="key=value", help="as for `zoo fit lipgan`")
     parser.add_argument("--clips", type=int, default=40, help="SynthGRID clips made for it")
-    parser.add_argument("--steps", type=int, default=60, help="steps of the generator (discriminator's come on top)")
+    parser.add_argument("--steps", type=int, default=60, help="training steps")
     parser.add_argument("--json", type=Path, help="file for all the numbers")
     args = parser.parse_args()
     quiet()

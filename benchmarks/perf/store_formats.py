@@ -18,10 +18,11 @@ import tempfile
 import time
 import zipfile
 from abc import ABC, abstractmethod
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import av
-import h5py
 import numpy as np
 import torch
 from av.video.stream import VideoStream
@@ -32,6 +33,7 @@ from zoo.clip import Clip
 from zoo.data.shard import write_store
 from zoo.data.store import Store
 
+h5py: Any = import_module("h5py")  # not a dependency of the zoo, so that mypy must not look for it
 Pictures = NDArray[np.uint8]
 
 
@@ -87,10 +89,10 @@ class Hdf5(Candidate):
 
     def write(self, clips: list[Pictures]) -> None:
         """Write all clips."""
-        with h5py.File(self.folder / "a.h5", "w") as file:  # type: ignore[no-untyped-call,attr-defined]
+        with h5py.File(self.folder / "a.h5", "w") as file:
             for number, clip in enumerate(clips):
                 file.create_dataset(str(number), data=clip, chunks=(1, *clip.shape[1:]), **self.options)
-        self.file = h5py.File(self.folder / "a.h5")  # type: ignore[no-untyped-call,attr-defined]
+        self.file = h5py.File(self.folder / "a.h5")
 
     def read(self, clip: int, first: int, last: int) -> Pictures:
         """Read some frames of a clip."""

@@ -89,7 +89,7 @@ def test_pictures_become_floats_after_the_transfer(path: Path):
     batch = next(iter(data.train_dataloader()))
     moved = data.on_after_batch_transfer(batch, 0)
     assert moved.frames.dtype == torch.float32
-    assert 0 <= moved.frames.min()
+    assert moved.frames.min() >= 0
     assert moved.frames.max() <= 1
 
 

@@ -100,9 +100,7 @@ def test_every_frame_of_a_window_hears_what_it_hears_in_the_whole_clip(store: St
 
 @pytest.mark.parametrize("frames", [1, 5, None])
 @pytest.mark.parametrize("t", [0, 20, 39])
-def test_an_impulse_at_a_frames_centre_is_in_the_middle_of_what_it_hears(
-    tmp_path: Path, frames: int | None, t: int
-):
+def test_an_impulse_at_a_frames_centre_is_in_the_middle_of_what_it_hears(tmp_path: Path, frames: int | None, t: int):
     clip = clip_of_dots("s/c", 40, POINTS)
     wave = torch.zeros(40 * 640)
     wave[audio.frame_centre(t)] = 1

@@ -24,17 +24,25 @@ def configure(parser: argparse.ArgumentParser) -> None:
     prepare.add_argument("--detector", default="dlib", help="face detector: dlib or mtcnn")
 
     synth = verbs.add_parser("synth", help="make the embedded corpus in any size")
-    synth.add_argument("--clips", type=int, default=160, help="how many clips of 3 s (default 160)")
+    synth.add_argument("--clips", type=positive, default=160, help="how many clips of 3 s (default 160)")
     synth.add_argument("--seed", type=int, default=0, help="another seed, another corpus")
 
     for verb in (prepare, synth):
         verb.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the store")
-        verb.add_argument("--workers", type=int, metavar="N", help="processes (default: one per core)")
-        verb.add_argument("--shard-clips", type=int, metavar="N", help="clips per file (default: chosen by size)")
+        verb.add_argument("--workers", type=positive, metavar="N", help="processes (default: one per core)")
+        verb.add_argument("--shard-clips", type=positive, metavar="N", help="clips per file (default: chosen by size)")
 
     verify = verbs.add_parser("verify", help="find flipped bytes and missing files of a store")
     verify.add_argument("store", metavar="DIR")
     verify.add_argument("--json", action="store_true", help="print JSON")
+
+
+def positive(text: str) -> int:
+    """A whole number from 1 on, for argparse."""
+    number = int(text) if text.isdecimal() else 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number from 1 on")
+    return number
 
 
 def run(args: argparse.Namespace) -> int:
@@ -63,8 +71,11 @@ def _list(args: argparse.Namespace) -> int:
 
 def _prepare(args: argparse.Namespace) -> int:
     from zoo import registry
+    from zoo.errors import ConfigError
 
     spec = registry.dataset(args.name)
+    if spec.embedded:
+        raise ConfigError(f"{args.name} has no files to prepare, it makes its clips: `zoo data synth --out DIR`")
     from zoo.face.backends import make_detector
 
     make_detector(args.detector)
@@ -73,10 +84,7 @@ def _prepare(args: argparse.Namespace) -> int:
 
 def _synth(args: argparse.Namespace) -> int:
     from zoo import registry
-    from zoo.errors import ConfigError
 
-    if args.clips < 1:
-        raise ConfigError("--clips: must be at least 1")
     return _write(registry.dataset("synthgrid").load()(clips=args.clips, seed=args.seed), args, "synthgrid")
 
 

@@ -132,6 +132,7 @@ def prepare(
         "splits": list(splits),
         "root": "" if source.root is None else str(source.root.resolve()),
         "detector": detector,
+        "settings": source.settings,
         "licence": licence,
         "citation": citation,
     }
@@ -169,7 +170,7 @@ def _check_same(out: Path, meta: dict[str, object]) -> None:
     if not (out / "store.json").exists():
         return
     old = read_meta(open_files(out))
-    for key in ("dataset", "root", "detector"):
+    for key in ("dataset", "root", "detector", "settings"):
         if key in old and old[key] != meta[key]:
             was = f"this store was prepared with {key} '{old[key]}', not '{meta[key]}'"
             raise DataError(f"{out}: {was}; choose another --out")

@@ -56,6 +56,7 @@ class Source(ABC):
 
     def __init__(self, root: str | Path | None = None) -> None:
         self.root = None if root is None else Path(root)
+        self.settings: dict[str, int] = {}  # numbers that decide what the clips are: two stores with others differ
 
     @abstractmethod
     def items(self) -> Sequence[SourceItem]:

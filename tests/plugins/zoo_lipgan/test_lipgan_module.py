@@ -219,7 +219,7 @@ def test_who_and_what_is_said_both_matter(settled: LipGAN):
     with torch.inference_mode():
         made = settled.generate(batch.identity, wave, 3)
         assert made.shape == (4, 3, 3, SIZE, SIZE)
-        assert 0 <= made.min()
+        assert made.min() >= 0
         assert made.max() <= 1
         sound = (settled.generate(batch.identity, wave.flip(1), 3) - made).abs().mean()
         who = (settled.generate(batch.identity.roll(1, 0), wave, 3) - made).abs().mean()
@@ -255,9 +255,7 @@ def test_training_generation_and_evaluation_hear_the_same(
     length = store.clips[0].num_frames
     test = collate([windows[Draw(0, None)]]).unit()
     evaluated = heard_by(settled, monkeypatch, lambda: settled.test_step(test, 0))
-    generated = heard_by(
-        settled, monkeypatch, lambda: settled.generate(test.identity, store.wave(0)[None], length)
-    )
+    generated = heard_by(settled, monkeypatch, lambda: settled.generate(test.identity, store.wave(0)[None], length))
     assert evaluated.shape == (length, settled.frontend.samples)
     assert torch.equal(evaluated, generated)
     for t in (0, 1, length // 2, length - 2, length - 1):

@@ -91,6 +91,7 @@ class SynthGrid(Source):
         if seed < 0:
             raise ConfigError(f"seed={seed}: give 0 or more")
         self.clips, self.speakers, self.seed, self.frames = clips, speakers, seed, frames
+        self.settings = {"clips": clips, "speakers": speakers, "seed": seed, "frames": frames}
 
     def items(self) -> Sequence[SourceItem]:
         """All clips, speaker by speaker; an id such as ``train03/bbaf2n-00042`` names speaker, sentence and number."""
