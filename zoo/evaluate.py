@@ -21,6 +21,7 @@ from zoo.face.paste import paste
 from zoo.face.track import landmarks_in_boxes
 from zoo.files import write_text_aside
 from zoo.metrics.lmd import landmark_distance
+from zoo.spec import InputSpec
 
 JUDGE_SIZE = 256
 """Side in pixels of the face crop on which landmarks are found: real, generated and still pictures alike."""
@@ -57,7 +58,7 @@ def judged_landmarks(
 
     Args:
         pictures: real or generated, native size, 0..255.
-        landmarks: of the real clip: they say where the face is, for all alike.
+        landmarks: they say where the face is.
 
     Returns:
         Pixels of the 256-pixel face crop.
@@ -70,21 +71,30 @@ def judged_landmarks(
 def score_clip(
     clip: str,
     speaker: str,
-    made: UInt8[Tensor, "T 3 H W"],
+    crops: Float32[Tensor, "T 3 h w"],
     real: UInt8[Tensor, "T 3 H W"],
     landmarks: Float32[Tensor, "T 68 2"],
+    spec: InputSpec,
 ) -> Row:
-    """Score one generated clip (native size, pasted back) against the real one."""
-    truth = judged_landmarks(real, landmarks)
-    found = judged_landmarks(made, landmarks)
+    """Score one generated clip against the real one.
+
+    The crops are laid over the clip's first frame, not over the frames they stand for: what the method did not draw is
+    then the still's, and nothing of the true mouth or jaw can shine through.
+
+    Args:
+        clip: its id.
+        speaker: who talks.
+        crops: generated, RGB in [0, 1].
+        real: the true pictures at native size, 0..255.
+        landmarks: pixels of ``real``.
+        spec: how the crops were cut.
+    """
+    first = landmarks[:1].expand_as(landmarks)
+    made = paste_back(real[:1].expand_as(real), crops, first, spec)
+    truth, found = judged_landmarks(real, landmarks), judged_landmarks(made, first)
     still = truth[:1].expand_as(truth)
-    return Row(
-        clip,
-        speaker,
-        len(real),
-        round(landmark_distance(found, truth).item(), 4),
-        round(landmark_distance(still, truth).item(), 4),
-    )
+    lmd, lmd_still = (round(landmark_distance(points, truth).item(), 4) for points in (found, still))
+    return Row(clip, speaker, len(real), lmd, lmd_still)
 
 
 class ScoreClips(pl.Callback):
@@ -121,8 +131,8 @@ class ScoreClips(pl.Callback):
         assert isinstance(data, TalkingFaceData)
         for clip, frames in zip(batch.clip, outputs, strict=True):
             real = data.store.clip(data.store.index(clip))
-            made = paste_back(real.frames, frames.float().cpu(), real.landmarks, pl_module.input_spec)
-            self.rows.append(score_clip(clip, real.speaker, made, real.frames, real.landmarks))
+            made = frames.float().cpu()
+            self.rows.append(score_clip(clip, real.speaker, made, real.frames, real.landmarks, pl_module.input_spec))
 
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Gather the rows of all processes and write them on the first one."""
@@ -140,7 +150,7 @@ def paste_back(
     pictures: UInt8[Tensor, "T 3 H W"],
     crops: Float32[Tensor, "T 3 h w"],
     landmarks: Float32[Tensor, "T 68 2"],
-    spec: Any,
+    spec: InputSpec,
 ) -> UInt8[Tensor, "T 3 H W"]:
     """Generated crops laid back over the native pictures they belong to."""
     return paste(pictures, crops, crop.place_crops(landmarks, spec.crop, spec.size).matrices, spec.paste)

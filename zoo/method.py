@@ -65,7 +65,7 @@ class TalkingFaceMethod(pl.LightningModule, ABC):
 
     def on_train_epoch_start(self) -> None:
         """Seed torch from the run, the epoch and the process: a run resumed at an epoch goes on as it would have."""
-        torch.manual_seed((self.seed * 1_000_003 + self.current_epoch) * 1009 + self.global_rank)
+        torch.manual_seed(((self.seed * 1_000_003 + self.current_epoch) * 1009 + self.global_rank) % 2**63)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Mean absolute error of generated windows on clips held out, logged as ``val/l1`` ([0, 1] pictures).

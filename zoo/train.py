@@ -69,8 +69,6 @@ def _fit(config: RunConfig, run: Path, resume: Path | None) -> FitResult | None:
     quiet()
     torch.set_float32_matmul_precision("high")
     spec = registry.method(config.method)
-    if runs.is_first_process():
-        runs.describe(run, config, runs.command_line(), str(resume) if resume else None)
     module = method.build(spec, config.model, seed=config.seed)
     data = TalkingFaceData(config.data, module.input_spec, config.seed)
     checkpoints = ModelCheckpoint(
@@ -78,7 +76,11 @@ def _fit(config: RunConfig, run: Path, resume: Path | None) -> FitResult | None:
     )
     scores = ScoreClips(run)
     callbacks = [checkpoints, scores, LearningRateMonitor(), training_progress()]
-    trainer = make_trainer(config, callbacks, make_loggers(config, run, resume is not None), run)
+    trainer = make_trainer(config, callbacks, [], run)
+    # Only now: settings that the method or Lightning refuses leave no folder behind.
+    if runs.is_first_process():
+        runs.describe(run, config, runs.command_line(), str(resume) if resume else None)
+    trainer.loggers = make_loggers(config, run, resume is not None)
     trainer.fit(module, data, ckpt_path=resume, weights_only=True)
     if trainer.interrupted:
         return None

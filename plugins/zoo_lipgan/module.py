@@ -113,6 +113,8 @@ class LipGAN(TalkingFaceMethod):
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         """One step of the generator (L1 and sync) and one of the discriminator (generated, real, real out of sync)."""
         config = self.config
+        if len(batch.clip) < 2:
+            raise ConfigError("data.batch_size: batch normalisation needs at least two windows per step")
         optimisers: Any = self.optimizers()
         optimiser_g, optimiser_d = optimisers
         for group in (*optimiser_g.param_groups, *optimiser_d.param_groups):
