@@ -67,8 +67,9 @@ def test_fit_and_predict_on_real_clips(
 ):
     monkeypatch.delenv("ZOO_RUN", raising=False)
     settings = (
-        "data=grid data.split=grid-unseen data.batch_size=2 data.windows_per_clip=1 data.num_workers=0 "
-        "trainer.max_steps=1 trainer.accelerator=cpu model.width=0.06"
+        "data=grid data.split=grid-unseen data.batch_size=2 data.windows_per_clip=4 data.num_workers=0 "
+        "trainer.max_steps=1 trainer.limit_val_batches=1 trainer.limit_test_batches=1 "
+        "trainer.accelerator=cpu model.width=0.06"
     )
     code = run(["fit", "lipgan", *settings.split(), f"data.root={stores[0]}", f"out={tmp_path / 'runs'}"])
     assert code == 0, capsys.readouterr().err

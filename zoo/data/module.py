@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader, Sampler
 from zoo import __version__, registry
 from zoo.config import DataConfig
 from zoo.data.batch import Batch
+from zoo.data.pool import usable_cores
 from zoo.data.splits import Split, require_train, split_clips
 from zoo.data.store import Store
 from zoo.data.windows import Draw, EveryClip, RandomWindows, Windows, collate
@@ -120,7 +121,7 @@ class TalkingFaceData(pl.LightningDataModule):
         return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
 
     def _loader(self, sampler: Sampler[Draw], batch_size: int, drop_last: bool = False) -> DataLoader[Any]:
-        workers = self.config.num_workers
+        workers = min(self.config.num_workers, usable_cores())
         return DataLoader(
             self.windows,
             batch_size=batch_size,
