@@ -32,7 +32,7 @@ class DataConfig:
     clips: int = setting(160, "how many clips are made where the data set makes its own", least=1)
     seed: int = setting(0, "seed of made clips; apart from the run's seed, so that runs can share them", least=0)
     batch_size: int = setting(16, "windows per step and process", least=1)
-    num_workers: int = setting(0, "processes that load data, at most one per core; 0 loads in the training process", least=0)
+    num_workers: int = setting(0, "processes that load data, at most one per core; 0: the training process", least=0)
     windows_per_clip: int = setting(1, "windows drawn from each training clip in one epoch", least=1)
     max_clips: int | None = setting(None, "use at most so many clips of each split; none: all", least=1)
 

@@ -99,16 +99,14 @@ class LipGAN(TalkingFaceMethod):
         context = self.frontend.samples
         windows = audio.per_frame(audio.widen(wave, num_frames, context), num_frames, context)
         reference = identity[:, 0]
-        clips = []
+        made = wave.new_empty(len(wave), num_frames, 3, SIZE, SIZE)
         for b in range(len(wave)):
-            frames = []
             for t in range(0, num_frames, 32):
                 sound = windows[b, t : t + 32]
                 still = reference[b].expand(len(sound), -1, -1, -1)
                 target = still if pose is None else pose[b, t : t + 32]
-                frames.append(self.draw(still, target, self.features(sound)))
-            clips.append(torch.cat(frames))
-        return torch.stack(clips)
+                made[b, t : t + 32] = self.draw(still, target, self.features(sound))
+        return made
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         """One step of the generator (L1 and sync) and one of the discriminator (generated, real, real out of sync)."""

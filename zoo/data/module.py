@@ -95,7 +95,10 @@ class TalkingFaceData(pl.LightningDataModule):
         if stage == "fit":
             require_train(self.clips, self.split)
         if stage == "test" and not self.clips["test"]:
-            raise DataError(f"{self.path}: split '{self.split}' leaves no clip to test on; try data.split=by-clip")
+            way_out = "prepare more clips" if self.split == "by-clip" else "try data.split=by-clip"
+            raise DataError(
+                f"{self.path}: split '{self.split}' leaves none of {len(self.store)} clips to test on; {way_out}"
+            )
 
     def train_dataloader(self) -> DataLoader[Any]:
         """Random windows, ``data.windows_per_clip`` of each clip per epoch."""

@@ -160,6 +160,22 @@ def test_the_discriminator_joins_after_the_warm_up_and_every_so_often(monkeypatc
     assert module.steps_done == 5
 
 
+def test_the_step_size_stays_or_fades_out(monkeypatch: pytest.MonkeyPatch):
+    for decay, expected in (((0, 0), [1, 1, 1, 1, 1]), ((1, 2), [1, 1, 0.5, 0, 0])):
+        module = make(replace(THIN, learning_rate=1e-3, decay_from=decay[0], decay_steps=decay[1]))
+        run, sizes = Run(module, monkeypatch), []
+        for number in range(5):
+            run.step(random_batch(module), number)
+            sizes.append([o.param_groups[0]["lr"] for o in run.optimisers])
+        assert sizes == [[pytest.approx(1e-3 * share)] * 2 for share in expected]
+
+
+def test_one_window_is_too_few_for_batch_normalisation(monkeypatch: pytest.MonkeyPatch):
+    module = make(THIN)
+    with pytest.raises(ConfigError, match="at least two windows"):
+        Run(module, monkeypatch).step(random_batch(module, size=1))
+
+
 def test_training_lowers_both_losses(monkeypatch: pytest.MonkeyPatch):
     module = make(replace(THIN, learning_rate=3e-3))
     run = Run(module, monkeypatch)
