@@ -39,7 +39,7 @@ def grid_root() -> Path:
 
 @pytest.fixture(scope="session")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Environment of commands: a cache of their own, no wandb traffic, one thread (tiny networks gain nothing from two)."""
+    """Environment of commands: a cache of their own, no wandb traffic, one thread."""
     cache = tmp_path_factory.mktemp("cache")
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("ZOO_", "WANDB_", "PYTEST_"))}
     return {**kept, "ZOO_CACHE": str(cache), "WANDB_MODE": "offline", "OMP_NUM_THREADS": "1", "COLUMNS": "160"}

@@ -119,7 +119,11 @@ def start(tmp_path: Path, out: Path, workers: int) -> subprocess.Popen[bytes]:
     script = tmp_path / "script.py"
     script.write_text(SCRIPT.format(tests=str(Path(__file__).parent)))
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    return subprocess.Popen([sys.executable, str(script), str(out), str(workers)], env=environment)
+    command = [sys.executable, str(script), str(out), str(workers)]
+    # A shell starts background jobs, this test run perhaps, with SIGINT ignored, and children inherit that.
+    return subprocess.Popen(
+        command, env=environment, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler)
+    )
 
 
 def wait_for_shards(out: Path, count: int) -> None:

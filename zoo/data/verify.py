@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 
@@ -18,6 +19,9 @@ from zoo.data.shard_files import open_files
 from zoo.data.store import ClipInfo, parse_row, read_meta
 from zoo.errors import DataError
 from zoo.progress import Progress
+
+# NumPy parses array headers with `ast`, which is not safe in threads before Python 3.11.8 (gh-106905).
+_PARSING = Lock()
 
 
 @dataclass(frozen=True)
@@ -159,7 +163,7 @@ def _expected(info: ClipInfo) -> list[tuple[str, tuple[int, ...], str]]:
 
 
 def _read_header(archive: zipfile.ZipFile, member: str) -> tuple[tuple[int, ...], np.dtype]:
-    with archive.open(member) as file:
+    with archive.open(member) as file, _PARSING:
         np.lib.format.read_magic(file)
         shape, _, dtype = np.lib.format.read_array_header_1_0(file)
     return shape, dtype
@@ -171,6 +175,7 @@ def _starts_at(archive: zipfile.ZipFile, file: io.BufferedReader, member: str, s
     file.seek(entry.header_offset + 26)
     name_size, extra_size = np.frombuffer(file.read(4), "<u2")
     file.seek(entry.header_offset + 30 + int(name_size) + int(extra_size))
-    np.lib.format.read_magic(file)
-    np.lib.format.read_array_header_1_0(file)
+    with _PARSING:
+        np.lib.format.read_magic(file)
+        np.lib.format.read_array_header_1_0(file)
     return file.tell() == start
