@@ -104,7 +104,7 @@ def test_what_cannot_be_used(path: Path, tmp_path: Path):
         store_path(DataConfig(name="grid"))
     write_store(tmp_path / "store", [clip_of_dots("train0/c", 5, (48,))], dataset="synthgrid")
     data = make(tmp_path / "store")
-    with pytest.raises(DataError, match="leaves none of 1 clips to test on; try data.split=by-clip"):
+    with pytest.raises(DataError, match=r"leaves none of 1 clips to test on; try data\.split=by-clip"):
         data.setup("test")
     assert data.val_dataloader() == []
     write_store(tmp_path / "tests", [clip_of_dots("test0/c", 5, (48,))], dataset="synthgrid")
