@@ -15,7 +15,7 @@ from zoo.clip import MOUTH
 from zoo.spec import Crop
 
 STABLE = (33, 36, 39, 42, 45)
-"""Points that speech does not move, for alignment (temporal GANs, seed 003: nose base and eye corners)."""
+"""Points that speech does not move, for alignment (nose base and eye corners, as temporal GANs align; Vougioukas et al. 2019)."""
 
 # Where the stable points lie on a mean face whose eye centres are at (-0.5, 0) and (0.5, 0), y pointing down:
 # the mean of dlib's 68 points over 97 frames of six GRID speakers.
@@ -25,7 +25,7 @@ FACE_CENTRE, FACE_SIDE = (0.0, 0.9), 2.8
 """The ``face`` box in eye distances: its upper half ends between nose and lips, and an open jaw stays inside."""
 
 MOUTH_SIDE = 1.3
-"""Side of the ``mouth`` box in mouth widths (At a Glance, seed 002 code: 0.65 to either side)."""
+"""Side of the ``mouth`` box in mouth widths (code of "At a Glance", Chen et al. 2018: 0.65 to either side)."""
 
 STORE_MARGIN = 1.25
 """How much larger than the ``face`` box the region kept in a store is, so that other crops find pixels."""

@@ -100,7 +100,7 @@ def residuals(channels: int, count: int) -> int:
 
 
 def generator_parameters(name: str) -> int:
-    """methods.md 2.2, "Face encoder", "Audio encoder" and "Decoder", summed by hand."""
+    """The published tables "Face encoder", "Audio encoder" and "Decoder", summed by hand."""
     face = conv(6, 32, 7, 7) + conv(32, 64, 5, 5) + residuals(64, 2) + conv(64, 128, 3, 3) + residuals(128, 3)
     face += conv(128, 256, 3, 3) + residuals(256, 2) + conv(256, 512, 3, 3) + residuals(512, 2)
     face += conv(512, 512, 3, 3) + conv(512, 512, 3, 3) + conv(512, 512, 1, 1)
@@ -119,7 +119,7 @@ def generator_parameters(name: str) -> int:
 
 
 def discriminator_parameters(name: str) -> int:
-    """methods.md 2.2, "Discriminator face" and "Discriminator audio"; no norm where one position is left."""
+    """The published tables "Discriminator face" and "Discriminator audio"; no norm where one position is left."""
     face = conv(3, 64, 7, 7) + conv(64, 128, 5, 5) + conv(128, 256, 3, 3) + conv(256, 512, 3, 3)
     face += conv(512, 512, 3, 3) + conv(512, 512, 3, 3, norm=False)
     if name == "mel":
