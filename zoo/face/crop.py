@@ -15,7 +15,7 @@ from zoo.clip import MOUTH
 from zoo.spec import Crop
 
 STABLE = (33, 36, 39, 42, 45)
-"""Points that speech does not move, for alignment (nose base and eye corners, as temporal GANs align; Vougioukas et al. 2019)."""
+"""Points that speech does not move, nose base and eye corners: what temporal GANs align (Vougioukas et al. 2019)."""
 
 # Where the stable points lie on a mean face whose eye centres are at (-0.5, 0) and (0.5, 0), y pointing down:
 # the mean of dlib's 68 points over 97 frames of six GRID speakers.
