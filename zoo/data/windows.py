@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from random import Random
 from typing import NamedTuple
 
 import numpy as np
@@ -104,15 +105,19 @@ def place(length: int, spec: InputSpec, seed: tuple[int, ...] | None) -> tuple[i
     if seed is None:
         spread = [round(k * (length - 1) / spec.num_identity) for k in range(spec.num_identity)]
         return 0, length, spread
-    random = np.random.default_rng(seed)
+    random = Random(repr(seed))  # a tenth of the price of a NumPy generator, which would be a fifth of a window
     count = length if spec.frames is None else min(spec.frames, length)
-    first = int(random.integers(length - count + 1))
+    first = random.randrange(length - count + 1)
     if spec.identity == "first":
         return first, count, [0] * spec.num_identity
-    frames = np.arange(length)
-    distance = np.maximum(np.maximum(first - frames, frames - (first + count - 1)), 0)
-    allowed = frames[distance >= min(spec.identity_gap, int(distance.max()))]
-    return first, count, [int(k) for k in random.choice(allowed, spec.num_identity)]
+    last = first + count - 1
+    gap = min(spec.identity_gap, max(first, length - 1 - last))
+    if gap == 0:
+        return first, count, [random.randrange(length) for _ in range(spec.num_identity)]
+    # Frames 0 to first - gap and last + gap to the end, numbered through.
+    before, after = max(0, first - gap + 1), max(0, length - last - gap)
+    picked = [random.randrange(before + after) for _ in range(spec.num_identity)]
+    return first, count, [k if k < before else k - before + last + gap for k in picked]
 
 
 def collate(windows: Sequence[Window]) -> Batch:

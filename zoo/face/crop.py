@@ -125,19 +125,32 @@ def cut_boxes(
     Returns:
         ``(T, 3, h, w)`` uint8, 0..255.
     """
-    return torch.cat([_cut_box(frame, box.tolist(), size) for frame, box in zip(frames, boxes, strict=True)])
+    # Boxes of one size are scaled in one call, channels last: twice as fast as picture by picture.
+    groups: dict[tuple[int, int], list[int]] = {}
+    corners = boxes.tolist()
+    for number, (x0, y0, x1, y1) in enumerate(corners):
+        groups.setdefault((y1 - y0, x1 - x0), []).append(number)
+    result = frames.new_empty(len(corners), *size, 3).permute(0, 3, 1, 2)
+    for extent, members in groups.items():
+        regions = frames.new_empty(len(members), *extent, 3).permute(0, 3, 1, 2)
+        for region, number in zip(regions, members, strict=True):
+            region.copy_(_region(frames[number], corners[number]))
+        scaled = F.interpolate(regions, size, mode="bilinear", antialias=True, align_corners=False)
+        if len(groups) == 1:
+            return scaled
+        result[members] = scaled
+    return result
 
 
-def _cut_box(frame: UInt8[Tensor, "3 H W"], box: list[int], size: tuple[int, int]) -> UInt8[Tensor, "1 3 h w"]:
+def _region(frame: UInt8[Tensor, "3 H W"], box: list[int]) -> UInt8[Tensor, "3 h w"]:
+    """A box of a frame; outside the picture its edge is repeated."""
     x0, y0, x1, y1 = box
     height, width = frame.shape[1:]
     if x0 >= 0 and y0 >= 0 and x1 <= width and y1 <= height:
-        region = frame[:, y0:y1, x0:x1]
-    else:
-        rows = torch.arange(y0, y1).clamp(0, height - 1)
-        columns = torch.arange(x0, x1).clamp(0, width - 1)
-        region = frame[:, rows][:, :, columns]
-    return F.interpolate(region[None], size, mode="bilinear", antialias=True, align_corners=False)
+        return frame[:, y0:y1, x0:x1]
+    rows = torch.arange(y0, y1).clamp(0, height - 1)
+    columns = torch.arange(x0, x1).clamp(0, width - 1)
+    return frame[:, rows][:, :, columns]
 
 
 def box_matrices(boxes: Int64[Tensor, "T 4"], size: tuple[int, int]) -> Float32[Tensor, "T 2 3"]:
