@@ -1,4 +1,4 @@
-"""The detectors and landmark predictors by name; the library behind a name is imported on first use."""
+"""The detectors, landmark predictors and embedders by name; the library behind a name is imported on first use."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import cache
 from typing import cast
 
 from zoo.errors import ConfigError
-from zoo.face.base import Detector, Landmarker
+from zoo.face.base import Detector, Embedder, Landmarker
 from zoo.spec import load_object
 
 DETECTORS: dict[str, str] = {
@@ -18,6 +18,12 @@ DETECTORS: dict[str, str] = {
 
 LANDMARKERS: dict[str, str] = {"dlib": "zoo.face.dlib_backend:DlibLandmarker"}
 """Name of each landmark predictor and where its class lives."""
+
+EMBEDDERS: dict[str, str] = {
+    "dlib": "zoo.face.embed:DlibEmbedder",
+    "facenet": "zoo.face.embed:FacenetEmbedder",
+}
+"""Name of each face embedder and where its class lives."""
 
 
 def make_detector(name: str) -> Detector:
@@ -38,6 +44,16 @@ def make_landmarker(name: str) -> Landmarker:
         ZooError: its library or its model is not installed.
     """
     return cast(Landmarker, _make(_target("landmark predictor", name, LANDMARKERS)))
+
+
+def make_embedder(name: str) -> Embedder:
+    """The face embedder of that name, made once per process.
+
+    Raises:
+        ConfigError: no face embedder has that name; the message lists those that there are.
+        ZooError: its library or its weights are not installed.
+    """
+    return cast(Embedder, _make(_target("face embedder", name, EMBEDDERS)))
 
 
 def _target(kind: str, name: str, known: dict[str, str]) -> str:

@@ -1,4 +1,4 @@
-"""What a face detector and a landmark predictor are, whatever library does the work."""
+"""What a face detector, a landmark predictor and a face embedder are, whatever library does the work."""
 
 from __future__ import annotations
 
@@ -73,5 +73,32 @@ class Landmarker(Protocol):
         """Points as x and y in pixels (pixel centres at whole numbers) of the face in ``box``, in iBUG 300-W order.
 
         There is always an answer, sensible or not: whether there is a face in the box is the detector's business.
+        """
+        ...
+
+
+@runtime_checkable
+class Embedder(Protocol):
+    """Tells who a face is: pictures of one person lie close together."""
+
+    @property
+    def name(self) -> str:
+        """What stands in the signature of a metric, with a hash where the weights are the user's."""
+        ...
+
+    @property
+    def dim(self) -> int:
+        """Length of an embedding."""
+        ...
+
+    def embed(self, faces: UInt8[Tensor, "T 3 H W"], points: Float32[Tensor, "T 68 2"]) -> Float32[Tensor, "T D"]:
+        """One embedding per picture.
+
+        Args:
+            faces: pictures with one face each, RGB, 0..255, on the device that is to do the work.
+            points: the face's 68 landmarks in pixels of the picture.
+
+        Returns:
+            ``(T, dim)`` on the device of ``faces``. There is always an answer, also where there is no face.
         """
         ...
