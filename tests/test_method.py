@@ -8,14 +8,14 @@ import pytest
 import torch
 from zoo_lipgan.config import LipGANConfig
 
-from zoo import method, registry
+from zoo import registry, trainable
 from zoo.errors import DataError
 
 THIN = LipGANConfig(width=0.06)
 
 
 def saved(path: Path, **changes: Any) -> Path:
-    module = method.build(registry.method("lipgan"), THIN, seed=3)
+    module = trainable.build(registry.method("lipgan"), THIN, seed=3)
     checkpoint: dict[str, Any] = {"state_dict": module.state_dict()}
     module.on_save_checkpoint(checkpoint)
     checkpoint["zoo"] |= changes
@@ -24,16 +24,16 @@ def saved(path: Path, **changes: Any) -> Path:
 
 
 def test_the_seed_decides_the_weights():
-    one, two, other = (method.build(registry.method("lipgan"), THIN, seed=s).state_dict() for s in (3, 3, 4))
+    one, two, other = (trainable.build(registry.method("lipgan"), THIN, seed=s).state_dict() for s in (3, 3, 4))
     assert all(torch.equal(one[name], two[name]) for name in one)
     assert not all(torch.equal(one[name], other[name]) for name in one)
 
 
 def test_a_checkpoint_comes_back(tmp_path: Path):
-    module = method.load_checkpoint(saved(tmp_path / "a b.ckpt"), "lipgan")
+    module = trainable.load_checkpoint(saved(tmp_path / "a b.ckpt"), "lipgan")
     assert (module.method_name, module.seed, module.training) == ("lipgan", 3, False)
     assert module.config == THIN
-    fresh = method.build(registry.method("lipgan"), THIN, seed=3).state_dict()
+    fresh = trainable.build(registry.method("lipgan"), THIN, seed=3).state_dict()
     assert all(torch.equal(value, fresh[name]) for name, value in module.state_dict().items())
 
 
@@ -46,24 +46,24 @@ class Trap:
 
 def test_what_is_no_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     with pytest.raises(DataError, match="no such checkpoint"):
-        method.load_checkpoint(tmp_path / "none.ckpt")
+        trainable.load_checkpoint(tmp_path / "none.ckpt")
     (tmp_path / "text.ckpt").write_text("hello")
     with pytest.raises(DataError, match="not a checkpoint that can be read safely"):
-        method.load_checkpoint(tmp_path / "text.ckpt")
+        trainable.load_checkpoint(tmp_path / "text.ckpt")
     torch.save({"state_dict": {}}, tmp_path / "other.ckpt")
     with pytest.raises(DataError, match="not a checkpoint of `zoo fit`"):
-        method.load_checkpoint(tmp_path / "other.ckpt")
+        trainable.load_checkpoint(tmp_path / "other.ckpt")
     monkeypatch.setenv("TRAP", str(tmp_path / "sprung"))
     torch.save({"zoo": Trap()}, tmp_path / "trap.ckpt")
     with pytest.raises(DataError, match="safely"):
-        method.load_checkpoint(tmp_path / "trap.ckpt")
+        trainable.load_checkpoint(tmp_path / "trap.ckpt")
     assert not (tmp_path / "sprung").exists()
 
 
 def test_a_checkpoint_of_another_method_or_shape(tmp_path: Path):
     with pytest.raises(DataError, match="a checkpoint of lipgan, not of wav2lip"):
-        method.load_checkpoint(saved(tmp_path / "a.ckpt"), "wav2lip")
+        trainable.load_checkpoint(saved(tmp_path / "a.ckpt"), "wav2lip")
     wide = saved(tmp_path / "b.ckpt", config={"width": 0.12})
     with pytest.raises(DataError, match="do not fit this version of lipgan") as caught:
-        method.load_checkpoint(wide)
+        trainable.load_checkpoint(wide)
     assert "\n" not in str(caught.value)

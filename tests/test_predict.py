@@ -15,7 +15,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from zoo import method, predict
+from zoo import predict, trainable
 from zoo.audio import read_audio
 from zoo.cli.main import run
 from zoo.face.crop import place_crops
@@ -129,7 +129,7 @@ def test_only_the_crop_changes(talk: Talk, tmp_path: Path):
 
 def test_lips_follow_the_sound(checkpoint: Path, tmp_path: Path):
     """An untrained network moves by less than a grey level, so the numbers before rounding are compared."""
-    module = method.load_checkpoint(checkpoint)
+    module = trainable.load_checkpoint(checkpoint)
     face = predict.read_face(save_picture(tmp_path / "a.png", photograph()))
     spoken = [drawn(number).wave[16_000:24_000] for number in (0, 0, 1)]
     for part in module.modules():
@@ -184,7 +184,7 @@ def test_no_more_of_a_video_is_read_than_the_sound_needs(tmp_path: Path):
 
 def test_frame_hears_its_own_time_at_any_rate(checkpoint: Path, tmp_path: Path):
     """At 50 fps every generated picture is shown twice, at 12.5 fps every second one is shown: none is late."""
-    module = method.load_checkpoint(checkpoint)
+    module = trainable.load_checkpoint(checkpoint)
     marks = torch.arange(25).view(25, 1, 1, 1).expand(-1, 3, 96, 96) / 25
     face = predict.Face(drawn().frames[:1], drawn().landmarks[:1], 25.0)  # type: ignore[arg-type]
     rows, columns = crop_box(face)
@@ -277,7 +277,7 @@ def test_odd_sizes_to_file(checkpoint: Path, tmp_path: Path):
 
 def test_true_mouth_is_never_seen(checkpoint: Path):
     """A video's first picture says who talks; after it nothing of the true mouth may reach the generator."""
-    module = method.load_checkpoint(checkpoint)
+    module = trainable.load_checkpoint(checkpoint)
     clip = drawn()
     assert clip.landmarks is not None
     face = predict.Face(clip.frames[:20], clip.landmarks[:20], 25.0)

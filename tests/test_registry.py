@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import wheels
 
-from zoo import config, method, registry
+from zoo import config, registry, trainable
 from zoo.errors import BrokenPluginError, ConfigError, UnknownNameError
 from zoo.spec import MethodSpec, load_object
 
@@ -131,7 +131,7 @@ def test_printing_at_import_leaves_standard_output_alone(capsys: pytest.CaptureF
 def test_a_class_that_cannot_be_imported_names_its_distribution(capsys: pytest.CaptureFixture[str]):
     spec = registry.method("heavy")
     with pytest.raises(BrokenPluginError) as error:
-        method.build(spec, spec.settings())
+        trainable.build(spec, spec.settings())
     assert str(error.value) == (
         "'heavy' (zoo-heavy) cannot be used: zoo_heavy_net:Net cannot be imported: "
         "ModuleNotFoundError: No module named 'not_there'"
@@ -153,7 +153,7 @@ def test_what_a_spec_points_at_must_keep_the_contract(fields: dict[str, str], re
     given = {"target": "zoo_lipgan.module:LipGAN", "config": "zoo_lipgan.config:LipGANConfig", **fields}
     spec = MethodSpec(name="mine", summary="", dist="my-dist", **given)
     with pytest.raises(BrokenPluginError) as error:
-        method.build(spec, ValueError("what `reason` eats") if "target" in fields else config.resolve(spec).model)
+        trainable.build(spec, ValueError("what `reason` eats") if "target" in fields else config.resolve(spec).model)
     assert str(error.value).startswith("'mine' (my-dist) cannot be used: ")
     assert reason in str(error.value)
 

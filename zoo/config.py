@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo import registry
 from zoo.errors import ConfigError
-from zoo.spec import MethodSpec, reason, setting
+from zoo.spec import TrainableSpec, reason, setting
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -61,7 +61,7 @@ class TrainerConfig:
 class RunConfig:
     """Everything that one run needs; ``model`` is the method's own dataclass."""
 
-    method: str = setting("", "name of the method")
+    method: str = setting("", "name of the method or expert")
     seed: int = setting(0, "seed of weights and of sampling", least=0)
     out: str = setting("runs", "folder that holds the runs")
     logger: str = setting("csv", "where losses go besides the CSV", choices=("csv", "wandb", "tensorboard"))
@@ -79,7 +79,7 @@ class Layer:
 
 
 def resolve(
-    spec: MethodSpec, overrides: Sequence[str] = (), file: str | Path | None = None, base: Layer | None = None
+    spec: TrainableSpec, overrides: Sequence[str] = (), file: str | Path | None = None, base: Layer | None = None
 ) -> RunConfig:
     """Lay the settings of a run over one another: defaults, recipe, file, command line.
 
@@ -99,7 +99,7 @@ def resolve(
     return merge(spec, [base or recipe(spec, _dataset(layers, spec.default_dataset)), *layers])
 
 
-def merge(spec: MethodSpec, layers: Sequence[Layer]) -> RunConfig:
+def merge(spec: TrainableSpec, layers: Sequence[Layer]) -> RunConfig:
     """Merge layers over the defaults of a method, checking each against the types.
 
     Raises:
@@ -150,14 +150,14 @@ def read_layer(path: str | Path) -> Layer:
     return Layer(str(path), values)
 
 
-def recipe(spec: MethodSpec, dataset: str) -> Layer:
+def recipe(spec: TrainableSpec, dataset: str) -> Layer:
     """The settings that a method needs on a data set; the method's own file, or none but the data set's name."""
     text = recipes(spec).get(dataset, "")
     name = f"recipe {spec.name}/{dataset}.yaml"
     return Layer(name, _merge_name(_parse(text, name), dataset))
 
 
-def recipes(spec: MethodSpec) -> dict[str, str]:
+def recipes(spec: TrainableSpec) -> dict[str, str]:
     """The data sets that a method has a recipe for, each with the text of its YAML file.
 
     Raises:
@@ -215,7 +215,7 @@ def _source(layers: Sequence[Layer], key: str) -> str:
     return next((layer.source for layer in reversed(layers) if has(layer)), "settings")
 
 
-def _check_method(spec: MethodSpec, name: object, layer: Layer) -> None:
+def _check_method(spec: TrainableSpec, name: object, layer: Layer) -> None:
     if name is not None and str(name).rpartition(":")[2] != spec.name:
         raise ConfigError(f"{layer.source}: these are settings of '{name}', not of '{spec.name}'")
 

@@ -39,8 +39,8 @@ class Footage:
         judges: the models that look at it.
         text: the words spoken, lower case, one blank between them; empty where unknown.
         words: the words with their times in seconds; empty where unknown.
-        place: landmarks that say where the crops lie, where not its own do: the real video's, for metrics that compare
-            pixel by pixel.
+        place: landmarks that say where the crops lie, where not its own do (at least as many): the real video's, for
+            metrics that compare pixel by pixel.
     """
 
     frames: UInt8[Tensor, "T 3 H W"]
@@ -50,7 +50,7 @@ class Footage:
     judges: Judges
     text: str = ""
     words: tuple[Word, ...] = ()
-    place: Float32[Tensor, "T 68 2"] | None = None
+    place: Float32[Tensor, "places 68 2"] | None = None
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -75,8 +75,7 @@ class Footage:
     @cached_property
     def points(self) -> Float32[Tensor, "T 68 2"]:
         """Landmarks found once more in :attr:`faces`, in its pixels, from the same box for everybody."""
-        boxes = torch.tensor([FACE_BOX]).expand(len(self), 4)
-        return landmarks_in_boxes(self.faces, boxes)
+        return landmarks_in_faces(self.faces)
 
     @cached_property
     def embeddings(self) -> Float32[Tensor, "T D"]:
@@ -86,12 +85,17 @@ class Footage:
     @cached_property
     def sync(self) -> SyncFeatures:
         """Embeddings of the sync expert, of every window of five frames and of its sound."""
-        return self.judges.sync_features(self.faces, self.wave)
+        return self.judges.sync_features(self)
 
     @cached_property
     def reading(self) -> Reading:
         """What the lip reader reads."""
-        return self.judges.read(self.faces)
+        return self.judges.read(self)
+
+
+def landmarks_in_faces(faces: UInt8[Tensor, "T 3 256 256"]) -> Float32[Tensor, "T 68 2"]:
+    """Landmarks of whatever is drawn in face crops, in their pixels, from the same box for everybody."""
+    return landmarks_in_boxes(faces, torch.tensor([FACE_BOX]).expand(len(faces), 4))
 
 
 def grey_levels(pictures: UInt8[Tensor, "*batch 3 H W"]) -> Float32[Tensor, "*batch H W"]:

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float32, UInt8
 from torch import Tensor
 
-from zoo import audio, method
+from zoo import audio, trainable
 from zoo.clip import FPS, SAMPLE_RATE
 from zoo.errors import ConfigError, MediaError
 from zoo.face import crop
@@ -89,7 +89,9 @@ def predict(
         ZooError: an input that cannot be used, with the reason.
     """
     check_out(out, face, sound, checkpoint)
-    module = method.load_checkpoint(checkpoint, name).to(choose_device(device))
+    module = trainable.load_checkpoint(checkpoint, name).to(choose_device(device))
+    if not isinstance(module, TalkingFaceMethod):
+        raise ConfigError(f"{name}: an expert, which judges faces and makes none; `zoo list methods` names methods")
     wave = audio.read_audio(sound)
     heard, rate = audio.read_sound(sound)
     shown = read_face(face, face_index=face_index, detector=detector, seconds=len(wave) / SAMPLE_RATE)

@@ -13,10 +13,21 @@ from functools import cache, lru_cache
 from importlib import metadata
 
 from zoo.errors import BrokenPluginError, ConfigError, UnknownNameError
-from zoo.spec import API_VERSION, DatasetSpec, MethodSpec, MetricSpec, Spec, load_object, reason
+from zoo.spec import (
+    API_VERSION,
+    DatasetSpec,
+    ExpertSpec,
+    MethodSpec,
+    MetricSpec,
+    Spec,
+    TrainableSpec,
+    load_object,
+    reason,
+)
 
 GROUPS: dict[str, type[Spec]] = {
     "zoo.methods": MethodSpec,
+    "zoo.experts": ExpertSpec,
     "zoo.datasets": DatasetSpec,
     "zoo.metrics": MetricSpec,
 }
@@ -221,6 +232,28 @@ def method(name: str) -> MethodSpec:
     """The spec of a method (see :func:`get`)."""
     spec = get("zoo.methods", name)
     assert isinstance(spec, MethodSpec)
+    return spec
+
+
+def trainable(name: str) -> TrainableSpec:
+    """The spec of what ``zoo fit NAME`` trains: a method, or else an expert (see :func:`get`)."""
+    known = {e.name for e in entries() if e.group == "zoo.experts"} - {
+        e.name for e in entries() if e.group == "zoo.methods"
+    }
+    return expert(name) if name.rpartition(":")[2] in known else method(name)
+
+
+def expert(name: str) -> ExpertSpec:
+    """The spec of an expert (see :func:`get`)."""
+    spec = get("zoo.experts", name)
+    assert isinstance(spec, ExpertSpec)
+    return spec
+
+
+def metric(name: str) -> MetricSpec:
+    """The spec of a metric (see :func:`get`)."""
+    spec = get("zoo.metrics", name)
+    assert isinstance(spec, MetricSpec)
     return spec
 
 

@@ -101,27 +101,23 @@ class Spec:
 
 
 @dataclass(frozen=True)
-class MethodSpec(Spec):
-    """A talking-face method.
+class TrainableSpec(Spec):
+    """Anything that ``zoo fit`` trains. ``target`` is a :class:`zoo.trainable.TrainableModule`.
 
     Attributes:
         config: ``"package.module:Class"`` of the typed dataclass of its settings (light: no torch).
-        paper: where the method comes from.
-        shown: what the method is shown of the true video when it is tested, for the leaderboard.
+        paper: where it comes from.
         recipes: package whose ``<dataset>.yaml`` files hold the settings for each data set; may be empty.
         default_dataset: the recipe that ``zoo fit NAME`` means.
-        capabilities: what it can do, for example ``"any-length"``, ``"photo"``, ``"video"``.
     """
 
     config: str = ""
     paper: Paper = field(default_factory=lambda: Paper("", "", "", 0))
-    shown: str = ""
     recipes: str = ""
     default_dataset: str = "synthgrid"
-    capabilities: tuple[str, ...] = ()
 
     def settings(self) -> Any:
-        """A new instance of the method's settings with all defaults.
+        """A new instance of the settings with all defaults.
 
         Raises:
             BrokenPluginError: the class cannot be imported, or is no dataclass with a default for every field.
@@ -133,6 +129,30 @@ class MethodSpec(Spec):
             return made()
         except Exception as error:
             raise self.broken(f"{self.config} has no default for every setting ({reason(error)})") from error
+
+
+@dataclass(frozen=True)
+class MethodSpec(TrainableSpec):
+    """A talking-face method. ``target`` is a :class:`zoo.method.TalkingFaceMethod`.
+
+    Attributes:
+        shown: what the method is shown of the true video when it is tested, for the leaderboard.
+        capabilities: what it can do, for example ``"any-length"``, ``"photo"``, ``"video"``.
+    """
+
+    shown: str = ""
+    capabilities: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ExpertSpec(TrainableSpec):
+    """A network that judges, or that a method needs trained first: sync expert, lip reader, perceptual autoencoder.
+
+    Attributes:
+        weights: package whose ``<dataset>.safetensors`` files are trained weights that come with it; may be empty.
+    """
+
+    weights: str = ""
 
 
 @dataclass(frozen=True)
@@ -152,17 +172,30 @@ class DatasetSpec(Spec):
     embedded: bool = False
 
 
+Better = Literal["lower", "higher", "near 0", "near 1"]
+
+Need = Literal["face", "embedder", "sync-expert", "lip-reader", "text", "backbone"]
+
+
 @dataclass(frozen=True)
 class MetricSpec(Spec):
-    """A measure. ``target`` is a ``torchmetrics.Metric``.
+    """A measure. ``target`` is a :class:`zoo.metrics.base.ClipMetric`.
 
     Attributes:
-        unit: of its values, for example ``px``.
-        lower_is_better: direction.
+        unit: of its values, for example ``px``; empty where they have none.
+        better: which values are better.
+        needs: what must be there beside the two videos: a ``face`` in the generated one, a judge (``embedder``,
+            ``sync-expert``, ``lip-reader``), the ``text`` that is spoken, or the weights of a ``backbone`` that does
+            not come with the zoo.
+        real_row: whether its value for the real video itself tells something (what a perfect generator would get).
+        options: constructor arguments that make this measure out of its class, as pairs of name and value.
     """
 
     unit: str = ""
-    lower_is_better: bool = True
+    better: Better = "lower"
+    needs: tuple[Need, ...] = ()
+    real_row: bool = False
+    options: tuple[tuple[str, str], ...] = ()
 
 
 def load_object(path: str) -> Any:

@@ -1,4 +1,4 @@
-"""Fitting and testing a method: settings in, a run's folder and its scores out."""
+"""Fitting and testing a method or an expert: settings in, a run's folder and its scores out."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from pytorch_lightning.callbacks import LearningRateMonitor, ModelCheckpoint
 from pytorch_lightning.strategies import DDPStrategy, Strategy
 from torch import Tensor
 
-from zoo import __version__, method, registry, runs
+from zoo import __version__, registry, runs, trainable
 from zoo.callbacks import training_progress
 from zoo.config import RunConfig
 from zoo.data.module import TalkingFaceData
@@ -39,7 +39,7 @@ class FitResult:
         run: its folder.
         checkpoint: the last one.
         summary: see :class:`zoo.evaluate.ScoreClips`.
-        sample: a sample video with sound, ``None`` where there was no test clip.
+        sample: a sample video with sound, ``None`` where there was no test clip, or nothing to show.
         seconds: wall clock, data included.
     """
 
@@ -51,7 +51,7 @@ class FitResult:
 
 
 def fit(config: RunConfig, *, resume: Path | None = None) -> FitResult | None:
-    """Train a method, test it on speakers or clips held out, and make a sample video.
+    """Train a method or an expert, test it on speakers or clips held out; of a method, make a sample video.
 
     Args:
         config: all settings.
@@ -68,11 +68,11 @@ def _fit(config: RunConfig, run: Path, resume: Path | None) -> FitResult | None:
     started = time.monotonic()
     quiet()
     torch.set_float32_matmul_precision("high")
-    spec = registry.method(config.method)
-    module = method.build(spec, config.model, seed=config.seed)
+    spec = registry.trainable(config.method)
+    module = trainable.build(spec, config.model, seed=config.seed)
     data = TalkingFaceData(config.data, module.input_spec, config.seed)
     checkpoints = ModelCheckpoint(
-        run / "checkpoints", filename="best", monitor="val/l1", save_last=True, enable_version_counter=False
+        run / "checkpoints", filename="best", monitor=module.monitor, save_last=True, enable_version_counter=False
     )
     scores = ScoreClips(run)
     callbacks = [checkpoints, scores, LearningRateMonitor(), training_progress()]
@@ -87,7 +87,8 @@ def _fit(config: RunConfig, run: Path, resume: Path | None) -> FitResult | None:
     trainer.test(module, data, verbose=False)
     if not trainer.is_global_zero:
         return None
-    sample = make_sample(module, data, run, trainer)
+    sample = make_sample(module, data, run, trainer) if isinstance(module, TalkingFaceMethod) else None
+    trainable.save_weights(module, run / "weights.safetensors")
     seconds = time.monotonic() - started
     result = FitResult(run, run / "checkpoints" / "last.ckpt", scores.summary, sample, seconds)
     runs.update(run, summary=result.summary, seconds=round(seconds, 1), steps=trainer.global_step)
@@ -101,7 +102,7 @@ def test(config: RunConfig, checkpoint: Path, run: Path) -> dict[str, Any] | Non
         See :class:`zoo.evaluate.ScoreClips`; ``None`` on processes other than the first.
     """
     quiet()
-    module = method.load_checkpoint(checkpoint, config.method)
+    module = trainable.load_checkpoint(checkpoint, config.method)
     data = TalkingFaceData(config.data, module.input_spec, config.seed)
     scores = ScoreClips(run)
     trainer = make_trainer(config, [scores, training_progress()], [], run)

@@ -21,7 +21,7 @@ from pytorch_lightning.profilers import SimpleProfiler
 from rich.console import Console
 from rich.table import Table
 
-from zoo import config, method, registry
+from zoo import config, registry, trainable
 from zoo.data.module import TalkingFaceData
 from zoo.train import quiet
 
@@ -38,7 +38,7 @@ def measure(settings: Sequence[str], steps: int, clips: int, scratch: Path) -> d
         prepare(SynthGrid(clips=clips), scratch / "store", dataset="synthgrid", splits=("by-speaker",))
         resolved.data.root = str(scratch / "store")
     resolved.data.windows_per_clip = max(resolved.data.windows_per_clip, steps * resolved.data.batch_size // clips + 1)
-    module = method.build(registry.method("lipgan"), resolved.model, seed=resolved.seed)
+    module = trainable.build(registry.method("lipgan"), resolved.model, seed=resolved.seed)
     data = TalkingFaceData(resolved.data, module.input_spec, resolved.seed)
     profiler = SimpleProfiler()
     trainer = pl.Trainer(

@@ -7,16 +7,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from zoo.nn.blocks import ConvBlock, Pair, Residual, UpBlock
+from zoo.nn.blocks import ConvBlock, Pair, Residual, UpBlock, scaled
 from zoo.nn.frontend import Mel, Mfcc
 
 FRONTENDS: dict[str, tuple[type[Mel] | type[Mfcc], int]] = {"mel": (Mel, 27), "mfcc": (Mfcc, 35)}
 """The two published front ends and their columns: 80x27 log-mel and 12x35 MFCC, about 350 ms each."""
-
-
-def scaled(channels: int, width: float) -> int:
-    """A channel count of the published network, thinned by ``width`` (at least 16)."""
-    return max(16, round(channels * width))
 
 
 def _stage(cin: int, cout: int, residuals: int, kernel: Pair = 3, stride: Pair = 1) -> nn.Sequential:

@@ -22,7 +22,7 @@ def overrides(parsed_args: argparse.Namespace, prefix: str = "", **_: Any) -> li
 
     found = [f"data={name}" for name in _names("datasets")]
     try:
-        run = config.RunConfig(model=registry.method(parsed_args.method).settings())
+        run = config.RunConfig(model=registry.trainable(parsed_args.method).settings())
     except ZooError:
         return found
     for key, item in config.settings(run):

@@ -19,8 +19,8 @@ DESCRIPTION = (
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     from zoo.cli import complete
-
-    parser.add_argument("method", help="as in `zoo list methods`").completer = complete.names("methods")  # type: ignore[attr-defined]
+    method = parser.add_argument("method", help="a method or an expert, as in `zoo list`")
+    method.completer = complete.names("methods", "experts")  # type: ignore[attr-defined]
     overrides = parser.add_argument(
         "overrides", nargs="*", default=[], metavar="key=value", help="settings; `zoo info METHOD` lists them"
     )
@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     """Resolve the settings, train and print the scores."""
     from zoo import config, registry, runs
 
-    spec = registry.method(args.method)
+    spec = registry.trainable(args.method)
     resolved = config.resolve(spec, args.overrides, args.config)
     checkpoint = None
     if args.resume:

@@ -1,4 +1,4 @@
-"""``zoo info NAME``: one method, data set or metric, with its settings and where their values come from."""
+"""``zoo info NAME``: one method, expert, data set or metric, with its settings and where their values come from."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import dataclasses
 from typing import Any
 
-HELP = "show one method, data set or metric with its settings"
+HELP = "show one method, expert, data set or metric with its settings"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -19,14 +19,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the spec and, for a method, its settings."""
+    """Print the spec and, for a method or an expert, its settings."""
     from zoo import config
     from zoo.cli.output import print_json, print_table
-    from zoo.spec import MethodSpec
+    from zoo.spec import TrainableSpec
 
     spec = _find(args.name)
     facts = {**dataclasses.asdict(spec), "settings": [], "recipes": []}
-    if isinstance(spec, MethodSpec):
+    if isinstance(spec, TrainableSpec):
         facts["settings"] = settings(spec.settings())
         facts["recipes"] = sorted(config.recipes(spec))
     if args.json:

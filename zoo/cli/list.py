@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from zoo.registry import Record
 
-HELP = "list methods, data sets and metrics"
-GROUPS = ("methods", "datasets", "metrics")
+HELP = "list methods, experts, data sets and metrics"
+GROUPS = ("methods", "experts", "datasets", "metrics")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -32,10 +32,13 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: st
 
 
 def print_scores(scores: dict[str, Any]) -> None:
-    """Print the scores of a test (:class:`zoo.evaluate.ScoreClips`) beside those of the still image."""
+    """Print the scores of a test (:class:`zoo.evaluate.ScoreClips`): an expert's, or a method's beside the still's."""
     seen = "speaker-dependent" if scores["speaker_dependent"] else "speakers never trained on"
     clips = f"{scores['clips']} clips of {scores['speakers']} speakers"
     title = f"{scores['dataset']}, split {scores['split']} ({seen}): {clips}"
+    if "table" in scores:
+        print_table(("score", "value", "meaning"), scores["table"], title)
+        return
     gain = scores["better_than_still"]
     rows = [
         ("generated", f"{scores['lmd']:.2f}", "" if gain is None else f"{gain:+.0%}"),

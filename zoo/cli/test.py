@@ -12,8 +12,8 @@ HELP = "score a checkpoint on the test clips"
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     from zoo.cli import complete
-
-    parser.add_argument("method", help="as in `zoo list methods`").completer = complete.names("methods")  # type: ignore[attr-defined]
+    method = parser.add_argument("method", help="a method or an expert, as in `zoo list`")
+    method.completer = complete.names("methods", "experts")  # type: ignore[attr-defined]
     overrides = parser.add_argument(
         "overrides", nargs="*", default=[], metavar="key=value", help="settings, as for `zoo fit`"
     )
@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
     from zoo import config, registry
     from zoo.cli.output import print_json, print_scores
 
-    resolved = config.resolve(registry.method(args.method), args.overrides, args.config)
+    resolved = config.resolve(registry.trainable(args.method), args.overrides, args.config)
     registry.dataset(resolved.data.name)
     from zoo import train
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from jaxtyping import Float32, Int64, Shaped
 from torch import Tensor
 
+from zoo.clip import Word
+
 
 @dataclass
 class Batch:
@@ -24,6 +26,7 @@ class Batch:
             :meth:`zoo.method.TalkingFaceMethod.generate`.
         landmarks: ``(B, T, 68, 2)`` float32 in pixels of ``frames``.
         length: ``(B,)`` frames that count; later ones are padding.
+        words: the words of each whole clip, with their times in seconds from the clip's first frame; empty if unknown.
     """
 
     clip: list[str]
@@ -33,6 +36,7 @@ class Batch:
     wave: Float32[Tensor, "B S"]
     landmarks: Float32[Tensor, "B T 68 2"]
     length: Int64[Tensor, " B"]
+    words: list[tuple[Word, ...]]
 
     def unit(self) -> Batch:
         """The same batch with pictures as float32 in [0, 1]."""

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from torch.utils.data import Dataset, Sampler
 
 from zoo import audio
+from zoo.clip import Word
 from zoo.data.batch import Batch
 from zoo.data.store import Store
 from zoo.face import crop
@@ -47,6 +48,7 @@ class Window(NamedTuple):
     identity: UInt8[Tensor, "N 3 H W"]
     wave: Float32[Tensor, " S"]
     landmarks: Float32[Tensor, "T 68 2"]
+    words: tuple[Word, ...] = ()
 
 
 class Windows(Dataset[Window]):
@@ -87,7 +89,7 @@ class Windows(Dataset[Window]):
             start, stop = audio.frame_window(first, count, self.spec.context)
         wave = self.store.wave(draw.clip, start, stop)
         landmarks = self._track(draw.clip).landmarks[first : first + count]
-        return Window(info.id, first, pictures[:count], pictures[count:], wave, landmarks)
+        return Window(info.id, first, pictures[:count], pictures[count:], wave, landmarks, info.words)
 
 
 def place(length: int, spec: InputSpec, seed: tuple[int, ...] | None) -> tuple[int, int, list[int]]:
@@ -132,6 +134,7 @@ def collate(windows: Sequence[Window]) -> Batch:
         wave=torch.stack([F.pad(window.wave, (0, samples - window.wave.shape[-1])) for window in windows]),
         landmarks=torch.stack([_repeat_last(window.landmarks, frames) for window in windows]),
         length=torch.tensor([len(window.frames) for window in windows]),
+        words=[window.words for window in windows],
     )
 
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 import torch
-from jaxtyping import Float32, UInt8
+from jaxtyping import Bool, Float32, UInt8
 from torch import Tensor
 
 from zoo.errors import MediaError, NoFaceError
@@ -24,6 +24,7 @@ _SAME_FACE = 0.25  # overlap that two sightings of one face must have: half a si
 _SAME_PLACE = 0.055  # in sides: half of one step of dlib's search grid, below which a box is not moved
 _STRAY = 0.05  # in sides: how far eyes and nose may drift against the box between two detections
 _WANTED = "it must show one from the front, upright, at least 40 pixels wide"
+_SEARCH_STEP = 5  # frames from one search of the whole picture to the next while there is no face
 _STEADY = slice(27, 48)  # nose and eyes: what speech does not move
 
 
@@ -38,6 +39,20 @@ class FaceTrack:
 
     boxes: Float32[Tensor, "T 4"]
     landmarks: Float32[Tensor, "T 68 2"]
+
+
+@dataclass
+class VisibleTrack(FaceTrack):
+    """One face in the frames that show it.
+
+    In other frames ``boxes`` and ``landmarks`` are interpolated between those that do and held at the ends, so that a
+    crop there is near the face; they are all zero where no frame shows a face.
+
+    Attributes:
+        seen: ``(T,)`` whether the face was found.
+    """
+
+    seen: Bool[Tensor, " T"]
 
 
 def track_face(
@@ -68,7 +83,55 @@ def track_face(
     if len(frames) == 0:
         raise MediaError("the video has no frames")
     detector = make_detector(detector) if isinstance(detector, str) else detector
-    keys = _key_boxes(frames, detector, max(1, min(every, MAX_GAP)), face_index)
+    return _track(frames, _key_boxes(frames, detector, _step(every), face_index), detector, landmarker)
+
+
+def track_visible(
+    frames: UInt8[Tensor, "T 3 H W"],
+    *,
+    detector: str | Detector = "dlib",
+    landmarker: str | Landmarker = "dlib",
+    every: int = EVERY,
+    face_index: int = 0,
+) -> VisibleTrack:
+    """Follow one face where it can be seen: as :func:`track_face`, but a face that is not there is no error.
+
+    Nothing is bridged: every frame in which the face was looked for and not found is left out. After a gap it is the
+    face that overlaps the lost one most. A face that is gone for fewer than ``every`` frames may go unnoticed.
+
+    Args:
+        frames: RGB, 0..255.
+        detector: name or object, as for :func:`track_face`.
+        landmarker: name or object, as for :func:`track_face`.
+        every: frames from one detection to the next; at most :data:`MAX_GAP`.
+        face_index: which face, counted from the largest one (0) in the first frame that shows so many.
+
+    Raises:
+        MediaError: there are no frames.
+    """
+    if len(frames) == 0:
+        raise MediaError("the video has no frames")
+    detector = make_detector(detector) if isinstance(detector, str) else detector
+    seen = torch.zeros(len(frames), dtype=torch.bool)
+    boxes, landmarks = torch.zeros(len(frames), 4), torch.zeros(len(frames), 68, 2)
+    begin, lost = 0, None
+    while keys := _sighting(frames, detector, begin, lost, face_index):
+        first, last = min(keys), max(keys)
+        keys |= _stretch(frames, detector, _step(every), last, keys[last])
+        last = max(keys)
+        here = slice(first, last + 1)
+        found = _track(frames[here], {t - first: box for t, box in keys.items()}, detector, landmarker)
+        boxes[here], landmarks[here], seen[here] = found.boxes, found.landmarks, True
+        begin, lost = last + 2, keys[last]  # in frame last + 1 it was not found
+    return VisibleTrack(_filled(boxes, seen), _filled(landmarks, seen), seen)
+
+
+def _step(every: int) -> int:
+    return max(1, min(every, MAX_GAP))
+
+
+def _track(frames: Tensor, keys: dict[int, Box], detector: Detector, landmarker: str | Landmarker) -> FaceTrack:
+    """Boxes and landmarks in all frames from boxes in some, with more detections where the head moves otherwise."""
     boxes = _interpolate(keys, len(frames))
     landmarks = landmarks_in_boxes(frames, boxes, landmarker=landmarker)
     tried: set[tuple[int, int]] = set()
@@ -138,19 +201,57 @@ def _key_boxes(frames: Tensor, detector: Detector, every: int, face_index: int) 
     """Boxes of the face in some frames, no further apart than :data:`MAX_GAP` missing frames."""
     last, box = _first_box(frames, detector, every, face_index)
     keys = {last: box}
-    end = len(frames) - 1
-    step = every
+    while True:
+        keys |= _stretch(frames, detector, every, last, keys[last])
+        last = max(keys)
+        if last == len(frames) - 1:
+            return keys
+        last, box = _after_gap(frames, detector, keys[last], last)
+        keys[last] = box
+
+
+def _stretch(frames: Tensor, detector: Detector, every: int, last: int, box: Box) -> dict[int, Box]:
+    """Boxes from a sighting on, up to the frame before the first one without the face or the end."""
+    keys = {last: box}
+    end, step = len(frames) - 1, every
     while last < end:
         target = min(last + step, end)
         found = _follow(frames[target], detector, keys[last])
-        if found is None and target > last + 1:
+        if found is not None:
+            keys[target] = found
+            last, step = target, every
+        elif target == last + 1:
+            break
+        else:
             step = (target - last) // 2  # it moved fast or is hidden: look closer
-            continue
-        if found is None:
-            target, found = _after_gap(frames, detector, keys[last], last)
-        keys[target] = found
-        last, step = target, every
     return keys
+
+
+def _sighting(frames: Tensor, detector: Detector, begin: int, lost: Box | None, face_index: int) -> dict[int, Box]:
+    """The next frames from ``begin`` on that show the face, found every so often and then backwards; may be none."""
+    end = len(frames) - 1
+    for t in [*range(begin, end, _SEARCH_STEP), end] if begin <= end else []:
+        found = detector.detect(frames[t])
+        if len(found) <= (face_index if lost is None else 0):
+            continue
+        keys = {t: found[face_index] if lost is None else max(found, key=lost.overlap)}
+        for before in range(t - 1, begin - 1, -1):
+            earlier = _follow(frames[before], detector, keys[before + 1])
+            if earlier is None:
+                break
+            keys[before] = earlier
+        return keys
+    return {}
+
+
+def _filled(values: Tensor, seen: Tensor) -> Tensor:
+    """Values of unseen frames from those of the seen ones, linear in time, held at the ends."""
+    if not seen.any() or seen.all():
+        return values
+    times = np.arange(len(seen))
+    flat, known = values.flatten(1).double().numpy(), seen.numpy()
+    columns = [np.interp(times, times[known], column[known]) for column in flat.T]
+    return torch.from_numpy(np.stack(columns, 1)).to(values.dtype).view_as(values)
 
 
 def _first_box(frames: Tensor, detector: Detector, every: int, face_index: int) -> tuple[int, Box]:

@@ -25,6 +25,24 @@ class ConvBlock(nn.Sequential):
         super().__init__(nn.Conv2d(cin, cout, kernel, stride, padding), nn.BatchNorm2d(cout), nn.ReLU(inplace=True))
 
 
+def scaled(channels: int, width: float, *, least: int = 16) -> int:
+    """A channel count of a published network, thinned by ``width``."""
+    return max(least, round(channels * width))
+
+
+class ConvResidual(nn.Module):
+    """One 3x3 convolution with batch normalisation, the input added, ReLU (Wav2Lip)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(nn.Conv2d(channels, channels, 3, padding=1), nn.BatchNorm2d(channels))
+        self.relu = nn.ReLU()
+
+    def forward(self, x: Float[Tensor, "batch C H W"]) -> Float[Tensor, "batch C H W"]:
+        """Same shape out as in."""
+        return self.relu(self.body(x) + x)
+
+
 class UpBlock(nn.Sequential):
     """Transposed convolution that multiplies height and width by ``stride``, batch normalisation, ReLU."""
 

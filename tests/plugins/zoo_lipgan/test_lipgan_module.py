@@ -12,7 +12,7 @@ from torch import Tensor
 from zoo_lipgan.config import LipGANConfig
 from zoo_lipgan.module import SIZE, LipGAN, mask_lower_half
 
-from zoo import audio, method, registry
+from zoo import audio, registry, trainable
 from zoo.data.batch import Batch
 from zoo.data.store import Store
 from zoo.data.windows import Draw, Windows, collate, place
@@ -31,7 +31,7 @@ def one_thread() -> Iterator[None]:
 
 
 def make(config: LipGANConfig) -> LipGAN:
-    module = method.build(registry.method("lipgan"), config, seed=1)
+    module = trainable.build(registry.method("lipgan"), config, seed=1)
     assert isinstance(module, LipGAN)
     return module
 
@@ -47,6 +47,7 @@ def random_batch(module: LipGAN, size: int = 4) -> Batch:
         wave=torch.rand(size, module.frontend.samples, generator=random) - 0.5,
         landmarks=landmarks,
         length=torch.ones(size, dtype=torch.long),
+        words=[()] * size,
     )
 
 

@@ -1,0 +1,117 @@
+"""``zoo score --pred DIR --real DIR``: score folders of anybody's videos, without any method."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+HELP = "score a folder of generated videos against the real ones"
+DESCRIPTION = (
+    "Score generated videos against the real ones of the same name (path without suffix), whoever made them. "
+    "Text for wer and cer: NAME.txt beside the real video, or a GRID file name."
+)
+
+ARROWS = {"lower": "↓", "higher": "↑", "near 0": "→0", "near 1": "→1"}
+"""Which values are better."""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    from zoo.cli import complete
+
+    parser.add_argument("--pred", type=Path, required=True, metavar="DIR", help="the generated videos")
+    parser.add_argument("--real", type=Path, required=True, metavar="DIR", help="the real videos of the same names")
+    parser.add_argument(
+        "--metrics", metavar="A,B", help="which (default: all that can be had here; see `zoo list metrics`)"
+    ).completer = complete.names("metrics")  # type: ignore[attr-defined]
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="where the rows go (default: score-NAME_OF_PRED)")
+    parser.add_argument("--device", default="auto", help="for the judges: auto, cpu, cuda, mps")
+    parser.add_argument(
+        "overrides",
+        nargs="*",
+        default=[],
+        metavar="key=value",
+        help="METRIC.OPTION=value such as cpbd.variant=python, sync.expert=PATH, reader=PATH, embedder=NAME",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Score, print and write; 1 where a pair could not be scored at all."""
+    from contextlib import nullcontext, redirect_stdout
+
+    from zoo.cli.output import print_json
+    from zoo.metrics.choose import choose, split_options
+
+    options, judging = split_options(args.overrides)
+    names = None if args.metrics is None else [name.strip() for name in args.metrics.split(",") if name.strip()]
+    from zoo.score import find_pairs, score
+
+    out = args.out or Path(f"score-{args.pred.resolve().name}")
+    with redirect_stdout(sys.stderr) if args.json else nullcontext():
+        metrics, left_out, judges = choose(names, options, judging, device=args.device)
+        scores = score(find_pairs(args.pred, args.real), metrics, judges)
+    summary = {"pred": str(args.pred), "real": str(args.real), **scores.summary(), "left_out": left_out}
+    write(out, summary, scores.rows())
+    if args.json:
+        print_json(summary)
+    else:
+        show(summary)
+        print(f"rows: {out}/rows.jsonl, rows.csv, summary.json")
+    for clip, reason in list(scores.failed.items())[:10]:
+        print(f"zoo score: {clip}: {reason}", file=sys.stderr)
+    if len(scores.failed) > 10:
+        print(f"zoo score: {len(scores.failed) - 10} more pairs were not scored; see {out}/rows.csv", file=sys.stderr)
+    return 1 if scores.failed else 0
+
+
+def show(summary: dict[str, Any]) -> None:
+    """Print the table, the protocols beneath it and what was left out."""
+    from zoo.cli.output import print_table
+
+    facts = summary["metrics"]
+    rows = [
+        (
+            f"{name} {ARROWS[item['better']]}",
+            f"{_digits(item['value'])} {item['unit']}".strip(),
+            "" if item["low"] is None else f"{_digits(item['low'])} to {_digits(item['high'])}",
+            _digits(item["real"]),
+            f"{item['clips']}/{item['total']}",
+            f"{item['coverage']:.1%}",
+            item["reason"],
+        )
+        for name, item in facts.items()
+    ]
+    title = f"{summary['pred']} against {summary['real']}: {summary['pairs']} pairs"
+    columns = ("metric", "value", "95 % interval", "real video", "clips", "coverage", "not scored")
+    print_table(columns, rows, title)
+    print("\n".join(item["signature"] for item in facts.values()))
+    why: dict[str, list[str]] = {}
+    for name, reason in summary["left_out"].items():
+        why.setdefault(reason.removeprefix(f"{name}: "), []).append(name)
+    for reason, names in why.items():
+        print(f"left out: {', '.join(names)}: {reason}")
+
+
+def write(out: Path, summary: dict[str, Any], rows: list[dict[str, Any]]) -> None:
+    """Write ``rows.jsonl``, ``rows.csv`` (without statistics) and ``summary.json``, each at once or not at all."""
+    import csv
+    import io
+    import json
+
+    from zoo.files import write_text_aside
+
+    table = io.StringIO()
+    fields = ("metric", "clip", "value", "real", "scored", "total", "reason")
+    writer = csv.DictWriter(table, fields, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text_aside(out / "rows.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    write_text_aside(out / "rows.csv", table.getvalue())
+    write_text_aside(out / "summary.json", json.dumps(summary, indent=2) + "\n")
+
+
+def _digits(value: float | None) -> str:
+    return "" if value is None else f"{value:.4g}"

@@ -1,0 +1,1 @@
+"""LipNet: what does this mouth say?"""

@@ -1,0 +1,27 @@
+"""Settings of the lip reader, each with its source."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from zoo.spec import setting
+
+
+@dataclass
+class LipReaderConfig:
+    """Settings of LipNet; the defaults are the paper's layout at 128x64 pixels."""
+
+    size: int = setting(128, "side of the face crop; its lower half is read", "code: 128x64", choices=(64, 128))
+    width: float = setting(1.0, "factor on channels and hidden units; 1 is the published network", "ours")
+    dropout: float = setting(0.5, "share of channels that is dropped", "LipNet, table 5")
+    learning_rate: float = setting(1e-4, "Adam step size (the highest, where it changes)", "LipNet, section 4.3")
+    warmup: float = setting(0.0, "share of the steps in which the step size rises", "ours")
+    decay: bool = setting(False, "let the step size fall to zero along a cosine", "ours")
+    weight_decay: float = setting(0.0, "AdamW's weight decay", "LipNet: none")
+    words: float = setting(
+        0.925, "in epoch n, the share words ** n of the clips is cut to single words", "LipNet, section 4.1: 0.925"
+    )
+    flip: float = setting(0.5, "share of clips that are mirrored", "LipNet, section 4.1: both")
+    jitter: float = setting(0.0, "random change of brightness and contrast, 0..1", "ours")
+    shift: int = setting(0, "random shift of the crop in pixels", "ours", least=0)
+    repeat: float = setting(0.05, "share of frames that are doubled or left out", "LipNet, section 4.1: 0.05")

@@ -1,0 +1,33 @@
+"""The optimiser of the experts and its step size over time."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Protocol
+
+import torch
+from pytorch_lightning import LightningModule
+
+
+class Steps(Protocol):
+    """The settings that say how large the steps are."""
+
+    learning_rate: float
+    warmup: float
+    decay: bool
+    weight_decay: float
+
+
+def adam(module: LightningModule, config: Steps) -> Any:
+    """AdamW whose step size rises over a share of all steps and, if asked, falls to zero along a cosine."""
+    optimiser = torch.optim.AdamW(module.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
+    if not (config.warmup or config.decay):
+        return optimiser
+    total = max(1, int(module.trainer.estimated_stepping_batches))
+
+    def factor(step: int) -> float:
+        rise = min(1.0, (step + 1) / max(1.0, config.warmup * total))
+        return rise * (0.5 * (1 + math.cos(math.pi * min(step / total, 1.0))) if config.decay else 1.0)
+
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, factor)
+    return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

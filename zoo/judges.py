@@ -1,0 +1,180 @@
+"""The judges: trained networks that look at footage, loaded when they are first needed and kept."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache, cached_property
+from importlib import resources
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from jaxtyping import Bool, Float32, UInt8
+from torch import Tensor
+
+from zoo import registry
+from zoo.errors import DataError, ZooError
+from zoo.face import crop
+from zoo.face.backends import make_embedder
+from zoo.face.base import Embedder
+from zoo.trainable import TrainableModule, load_checkpoint
+
+if TYPE_CHECKING:
+    from zoo.experts.lip_reader.module import LipReader
+    from zoo.experts.sync_expert.module import SyncExpert
+    from zoo.footage import Footage
+
+SHIPPED = "synthgrid"
+"""The trained weights that come with the zoo: small judges of SynthGRID."""
+
+NEEDS = ("face", "embedder", "sync-expert", "lip-reader", "text", "backbone")
+"""What a metric may need besides pictures and sound."""
+
+
+class SyncFeatures(NamedTuple):
+    """What the sync expert makes of a clip; window ``i`` is frames ``i`` to ``i + 4`` and their 0.2 s of sound.
+
+    Attributes:
+        video: ``(N, D)`` embeddings of the windows' faces, ``N = T - 4``.
+        sound: ``(N, D)`` embeddings of their sound.
+        scores: ``(N,)`` 0..1: how well each window and its own sound belong together (cosine).
+        threshold: score above which they count as in sync.
+        expert: name and hash, for protocol signatures.
+        seen: ``(N,)`` whether all five frames show a face.
+        speech: ``(N,)`` whether a word is spoken; all true where the words are unknown.
+    """
+
+    video: Float32[Tensor, "N D"]
+    sound: Float32[Tensor, "N D"]
+    scores: Float32[Tensor, " N"]
+    threshold: float
+    expert: str
+    seen: Bool[Tensor, " N"]
+    speech: Bool[Tensor, " N"]
+
+
+class Reading(NamedTuple):
+    """What the lip reader makes of a clip.
+
+    Attributes:
+        log_probs: ``(T, 28)`` natural logs: blank, space, a to z.
+        reader: name and hash, for protocol signatures.
+    """
+
+    log_probs: Float32[Tensor, "T 28"]
+    reader: str
+
+
+class Judges:
+    """The networks that judge, each loaded when it is first asked.
+
+    Args:
+        sync: weights of the sync expert: a checkpoint of ``zoo fit sync-expert``, a safetensors file, or ``synthgrid``
+            for the small one that comes with the zoo.
+        reader: the same of the lip reader.
+        embedder: who compares identities (:func:`zoo.face.backends.make_embedder`).
+        device: where the networks run.
+    """
+
+    def __init__(
+        self, sync: str | Path = SHIPPED, reader: str | Path = SHIPPED, embedder: str = "dlib", device: str = "cpu"
+    ) -> None:
+        self._sync, self._reader, self._embedder, self.device = sync, reader, embedder, torch.device(device)
+
+    def missing(self, need: str) -> str:
+        """Why something that a metric needs (:data:`NEEDS`) cannot be had, with the way out; empty where it can."""
+        try:
+            match need:
+                case "embedder":
+                    _ = self.embedder
+                case "sync-expert":
+                    _ = self.sync
+                case "lip-reader":
+                    _ = self.reader
+        except ZooError as error:
+            return str(error)
+        return ""
+
+    @cached_property
+    def embedder(self) -> Embedder:
+        """Tells faces apart."""
+        return make_embedder(self._embedder)
+
+    @cached_property
+    def sync(self) -> tuple[SyncExpert, str]:
+        """The sync expert and its name with hash."""
+        from zoo.experts.sync_expert.module import SyncExpert
+
+        module, name = self._load("sync-expert", self._sync)
+        assert isinstance(module, SyncExpert)
+        return module, name
+
+    @cached_property
+    def reader(self) -> tuple[LipReader, str]:
+        """The lip reader and its name with hash."""
+        from zoo.experts.lip_reader.module import LipReader
+
+        module, name = self._load("lip-reader", self._reader)
+        assert isinstance(module, LipReader)
+        return module, name
+
+    def _load(self, name: str, which: str | Path) -> tuple[TrainableModule, str]:
+        module, label = load_expert(name, which)
+        return module.to(self.device), label
+
+    @torch.inference_mode()
+    def sync_features(self, footage: Footage) -> SyncFeatures:
+        """Embeddings of every window of a clip and of its sound."""
+        from zoo.experts.sync_expert.module import SIZE, THRESHOLD, speech_windows
+        from zoo.experts.sync_expert.networks import FRAMES
+
+        expert, name = self.sync
+        faces = _faces(footage, SIZE).to(self.device).float() / 255
+        video, sound = (part.float().cpu() for part in expert.embed_clip(faces, footage.wave.to(self.device)))
+        count = len(video)
+        seen = footage.seen.unfold(0, FRAMES, 1).all(1) if count else footage.seen[:0]
+        speech = speech_windows(footage.words, count) if footage.words else torch.ones(count, dtype=torch.bool)
+        scores = (video * sound).sum(1).clamp(0, 1)
+        return SyncFeatures(video, sound, scores, THRESHOLD, name, seen, speech)
+
+    @torch.inference_mode()
+    def read(self, footage: Footage) -> Reading:
+        """What is read off the face."""
+        reader, name = self.reader
+        faces = _faces(footage, reader.config.size).to(self.device).float() / 255
+        return Reading(reader(faces[None])[0].float().cpu(), name)
+
+
+def _faces(footage: Footage, size: int) -> UInt8[Tensor, "T 3 H W"]:
+    """The face crop that experts are trained on, cut anew from the pictures: scaled once, as in training."""
+    where = footage.landmarks if footage.place is None else footage.place
+    return crop.place_crops(where, "face", (size, size)).cut(footage.frames, range(len(footage)))
+
+
+def load_expert(name: str, which: str | Path = SHIPPED) -> tuple[TrainableModule, str]:
+    """A trained expert and its name with the first 8 digits of its file's SHA-256.
+
+    Args:
+        name: the registered expert.
+        which: a checkpoint or safetensors file, or the name of weights that come with the expert.
+
+    Raises:
+        DataError: there is no such file, or it holds another network.
+    """
+    spec = registry.expert(name)
+    path = Path(which)
+    if not path.is_file() and spec.weights and find_spec(spec.weights) is not None:
+        path = Path(str(resources.files(spec.weights))) / f"{which}.safetensors"
+    if not path.is_file():
+        raise DataError(f"{which}: no weights of {name}; make some with `zoo fit {name}`, then give its checkpoint")
+    return _load_expert(name, path, path.stat().st_mtime_ns)
+
+
+@cache
+def _load_expert(name: str, path: Path, modified: int) -> tuple[TrainableModule, str]:
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()[:8]
+    module = load_checkpoint(path, name)
+    # The learnt loss has done its work; nothing here is trained any more.
+    return module.requires_grad_(False), f"{name}-{path.stem}-{digest}"

@@ -1,0 +1,164 @@
+"""What ``zoo fit`` trains: the LightningModule under methods and experts, its checkpoints and its weights."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+
+from zoo import __version__
+from zoo.data.batch import Batch
+from zoo.data.store import Store
+from zoo.errors import DataError
+from zoo.files import write_aside
+from zoo.spec import InputSpec, MethodSpec, TrainableSpec
+
+
+class TrainableModule(pl.LightningModule, ABC):
+    """A network that is trained on windows of clips and then scored on whole test clips.
+
+    Args:
+        config: its settings dataclass.
+    """
+
+    seed = 0
+    """Seed of the run; with the epoch it decides all that is random, so that a resumed run is the same run."""
+
+    method_name = ""
+    """The registered name, kept in checkpoints."""
+
+    monitor = "val/l1"
+    """The logged value whose lowest marks the best checkpoint."""
+
+    def __init__(self, config: Any) -> None:
+        super().__init__()
+        self.config = config
+
+    @property
+    @abstractmethod
+    def input_spec(self) -> InputSpec:
+        """What it eats."""
+
+    @abstractmethod
+    def score(self, outputs: Any, batch: Batch, store: Store) -> list[dict[str, Any]]:
+        """Rows of plain values, one per test clip of the batch, each with ``clip`` and ``speaker``.
+
+        Args:
+            outputs: what ``test_step`` returned.
+            batch: whole clips.
+            store: where they come from.
+        """
+
+    @abstractmethod
+    def summarise(self, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        """The scores over all test clips, each clip once. ``table``, if there, is what the command line prints."""
+
+    def on_train_epoch_start(self) -> None:
+        """Seed torch from the run, the epoch and the process: a run resumed at an epoch goes on as it would have."""
+        torch.manual_seed(((self.seed * 1_000_003 + self.current_epoch) * 1009 + self.global_rank) % 2**63)
+
+    def identity(self) -> dict[str, Any]:
+        """What is needed to build the module again, as plain numbers and strings only."""
+        return {
+            "method": self.method_name,
+            "config": dataclasses.asdict(self.config),
+            "seed": self.seed,
+            "version": __version__,
+        }
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep :meth:`identity`."""
+        checkpoint["zoo"] = self.identity()
+
+
+def build(spec: TrainableSpec, config: Any, *, seed: int = 0) -> TrainableModule:
+    """Make a module from its spec and settings; the same seed gives the same first weights."""
+    torch.manual_seed(seed)
+    module = spec.load()(config)
+    wanted: type = TrainableModule
+    if isinstance(spec, MethodSpec):
+        from zoo.method import TalkingFaceMethod as wanted
+    if not isinstance(module, wanted):
+        raise spec.broken(f"{spec.target} is not a {wanted.__module__}.{wanted.__name__}")
+    assert isinstance(module, TrainableModule)
+    module.method_name, module.seed = spec.name, seed
+    return module
+
+
+def load_checkpoint(path: str | Path, name: str | None = None) -> TrainableModule:
+    """Load a method or an expert from a checkpoint of ``zoo fit``, in evaluation mode on the CPU.
+
+    Nothing in the file is executed: it is read with ``weights_only=True``, or as safetensors.
+
+    Args:
+        path: a ``.ckpt`` file, or weights written by :func:`save_weights`.
+        name: the method or expert it must be of.
+
+    Raises:
+        DataError: the file is missing, no checkpoint of the zoo, or one of another method or expert.
+    """
+    from zoo import config, registry
+
+    checkpoint = read_checkpoint(path)
+    kept = checkpoint["zoo"]
+    if name is not None and name.rpartition(":")[2] != kept["method"]:
+        raise DataError(f"{path}: a checkpoint of {kept['method']}, not of {name}")
+    spec = registry.trainable(name or kept["method"])
+    layer = config.Layer(str(path), {"model": kept["config"], "seed": kept["seed"]})
+    module = build(spec, config.merge(spec, [layer]).model, seed=kept["seed"])
+    try:
+        module.load_state_dict(checkpoint["state_dict"])
+    except RuntimeError as error:
+        what = str(error).splitlines()[1:2] or [str(error)]  # the first line only says that something is wrong
+        raise DataError(f"{path}: its weights do not fit this version of {spec.name}: {what[0].strip()}") from error
+    return module.eval()
+
+
+def read_checkpoint(path: str | Path) -> dict[str, Any]:
+    """Read a checkpoint without executing anything in it.
+
+    Raises:
+        DataError: the file is missing, damaged, or not made by ``zoo fit``.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise DataError(f"{path}: no such checkpoint; `zoo fit METHOD` makes one")
+    if path.suffix == ".safetensors":
+        return _read_weights(path)
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise DataError(f"{path}: not a checkpoint that can be read safely ({type(error).__name__})") from error
+    kept = checkpoint.get("zoo") if isinstance(checkpoint, dict) else None
+    if not (isinstance(kept, dict) and {"method", "config", "seed"} <= kept.keys() and "state_dict" in checkpoint):
+        raise DataError(f"{path}: not a checkpoint of `zoo fit`")
+    return checkpoint
+
+
+def save_weights(module: TrainableModule, path: Path) -> None:
+    """Write a module's weights, and what is needed to build it again, as one safetensors file.
+
+    Numbers that count training steps and optimisers are left out; :func:`load_checkpoint` reads the file.
+    """
+    from safetensors.torch import save
+
+    tensors = {name: value.detach().cpu().contiguous() for name, value in module.state_dict().items()}
+    with write_aside(path) as aside:
+        aside.write_bytes(save(tensors, {"zoo": json.dumps(module.identity())}))
+
+
+def _read_weights(path: Path) -> dict[str, Any]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            kept = json.loads((file.metadata() or {})["zoo"])
+            return {"zoo": kept, "state_dict": {name: file.get_tensor(name) for name in file.keys()}}  # noqa: SIM118
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        raise DataError(f"{path}: not weights of the zoo ({type(error).__name__})") from error
