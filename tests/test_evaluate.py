@@ -1,6 +1,7 @@
 """Rows are kept once per clip and reduced once; the judge sees real, still and generated pictures alike."""
 
 import math
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -11,11 +12,13 @@ from zoo.data.windows import Draw, Windows
 from zoo.evaluate import Row, gather, judged_landmarks, paste_back, score_clip, summary, unique
 from zoo.spec import InputSpec
 
-ROWS = [Row("b", "s1", 75, 2.0, 4.0), Row("a", "s1", 10, 1.0, 2.0), Row("c", "s2", 75, 3.0, 3.0)]
+ROWS = [
+    asdict(row) for row in (Row("b", "s1", 75, 2.0, 4.0), Row("a", "s1", 10, 1.0, 2.0), Row("c", "s2", 75, 3.0, 3.0))
+]
 
 
 def test_each_clip_counts_once():
-    assert [row.clip for row in unique([*ROWS, ROWS[0], ROWS[2]])] == ["a", "b", "c"]
+    assert [row["clip"] for row in unique([*ROWS, ROWS[0], ROWS[2]])] == ["a", "b", "c"]
     assert unique([]) == []
     assert gather(ROWS) == ROWS  # one process
 
@@ -32,7 +35,7 @@ def test_nothing_scored_is_not_a_perfect_score():
     assert found["clips"] == 0
     assert math.isnan(found["lmd"])
     assert found["better_than_still"] is None
-    assert summary([Row("a", "s", 1, 0.5, 0.0)])["better_than_still"] is None
+    assert summary([asdict(Row("a", "s", 1, 0.5, 0.0))])["better_than_still"] is None
 
 
 def crops_of(store: Store, spec: InputSpec) -> torch.Tensor:
@@ -42,9 +45,9 @@ def crops_of(store: Store, spec: InputSpec) -> torch.Tensor:
 def test_the_real_mouth_beats_a_late_one_and_both_beat_the_still(tiny_store: Path):
     store, spec = Store(tiny_store), InputSpec(size=(192, 192), paste="lower")
     clip, crops = store.clip(0), crops_of(Store(tiny_store), spec)
-    real = score_clip("a", "s", crops, clip.frames, clip.landmarks, spec)
-    late = score_clip("a", "s", crops.roll(3, 0), clip.frames, clip.landmarks, spec)
-    assert real.frames == len(clip.frames)
+    real = score_clip(crops, clip, spec)
+    late = score_clip(crops.roll(3, 0), clip, spec)
+    assert (real.clip, real.speaker, real.frames) == (clip.id, clip.speaker, len(clip.frames))
     assert real.lmd < 0.35 * real.lmd_still
     assert real.lmd + 0.3 < late.lmd < late.lmd_still == real.lmd_still
     found = judged_landmarks(clip.frames, clip.landmarks)
@@ -57,7 +60,7 @@ def test_a_frozen_mouth_scores_as_the_still_does(tiny_store: Path):
     store, spec = Store(tiny_store), InputSpec(paste="lower")
     clip = store.clip(0)
     frozen = crops_of(store, spec)[:1].expand(len(clip.frames), -1, -1, -1).contiguous()
-    row = score_clip("a", "s", frozen, clip.frames, clip.landmarks, spec)
+    row = score_clip(frozen, clip, spec)
     assert row.lmd == pytest.approx(row.lmd_still, rel=0.06)
 
 

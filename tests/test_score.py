@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -52,11 +53,11 @@ def folders(clips: list[RawClip], tmp_path_factory: pytest.TempPathFactory) -> P
 
 @pytest.fixture(scope="module")
 def judges(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """Settings that name untrained experts, so that what is scored does not hang on weights that change."""
+    """Settings that name small untrained experts, so that what is scored does not hang on weights that change."""
     folder = tmp_path_factory.mktemp("experts")
-    for name in ("sync-expert", "lip-reader"):
+    for name, small in (("sync-expert", {"width": 0.1}), ("lip-reader", {"width": 0.1, "size": 64})):
         spec = registry.expert(name)
-        save_weights(build(spec, spec.settings(), seed=1), folder / f"{name}.safetensors")
+        save_weights(build(spec, replace(spec.settings(), **small), seed=1), folder / f"{name}.safetensors")
     return [f"sync.expert={folder}/sync-expert.safetensors", f"reader={folder}/lip-reader.safetensors"]
 
 

@@ -22,7 +22,7 @@ done
 
 EXPECTED = {
     "zoo f": "fit",
-    "zoo ": "list info fit test predict data doctor version",
+    "zoo ": "list info fit test score predict data doctor version",
     "zoo fit lip": "lipgan",
     "zoo info synth": "synthgrid",
     "zoo data prepare g": "grid",
@@ -36,6 +36,8 @@ EXPECTED = {
     "zoo fit lipgan logger=w": "wandb",
     "zoo test lipgan trainer.prec": "trainer.precision=",
     "zoo fit lipgan --pr": "--print-config",
+    "zoo score --metrics lse_": "lse_c lse_d",
+    "zoo score --metrics lmd,cp": "lmd,cpbd",
     "zoo fit nothing model.": "",
 }
 

@@ -73,7 +73,7 @@ def test_info_for_people_shows_help_and_source(capsys: pytest.CaptureFixture[str
     assert "dist talking-face-zoo" in out
 
 
-@pytest.mark.parametrize("name", ["synthgrid", "grid", "folder", "lmd"])
+@pytest.mark.parametrize("name", ["synthgrid", "grid", "folder", "lmd", "motion_outside"])
 def test_info_of_the_others(capsys: pytest.CaptureFixture[str], name: str):
     facts = printed(capsys, "info", name, "--json")
     assert (facts["name"], facts["settings"], facts["recipes"]) == (name, [], [])

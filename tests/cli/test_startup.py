@@ -41,7 +41,18 @@ def modules(*arguments: str, environment: dict[str, str]) -> set[str]:
 
 @pytest.mark.parametrize(
     "line",
-    ["--help", "list", "list --json", "info lipgan", "info grid", "data list", "version", "fit --help", "data --help"],
+    [
+        "--help",
+        "list",
+        "list --json",
+        "info lipgan",
+        "info grid",
+        "data list",
+        "version",
+        "fit --help",
+        "score --help",
+        "data --help",
+    ],
 )
 def test_light_verbs_import_nothing_heavy(line: str, environment: dict[str, str]):
     assert not modules(*line.split(), environment=environment) & {*HEAVY, "omegaconf", "yaml"}

@@ -19,13 +19,11 @@ ARROWS = {"lower": "↓", "higher": "↑", "near 0": "→0", "near 1": "→1"}
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    from zoo.cli import complete
-
     parser.add_argument("--pred", type=Path, required=True, metavar="DIR", help="the generated videos")
     parser.add_argument("--real", type=Path, required=True, metavar="DIR", help="the real videos of the same names")
     parser.add_argument(
         "--metrics", metavar="A,B", help="which (default: all that can be had here; see `zoo list metrics`)"
-    ).completer = complete.names("metrics")  # type: ignore[attr-defined]
+    ).completer = _complete  # type: ignore[attr-defined]
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--out", type=Path, metavar="DIR", help="where the rows go (default: score-NAME_OF_PRED)")
     parser.add_argument("--device", default="auto", help="for the judges: auto, cpu, cuda, mps")
@@ -36,6 +34,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="key=value",
         help="METRIC.OPTION=value such as cpbd.variant=python, sync.expert=PATH, reader=PATH, embedder=NAME",
     )
+
+
+def _complete(prefix: str = "", **_: Any) -> list[str]:
+    """Names of metrics, one more behind each comma."""
+    from zoo.cli import complete
+
+    before = prefix[: prefix.rfind(",") + 1]
+    return [before + name for name in complete.names("metrics")()]
 
 
 def run(args: argparse.Namespace) -> int:

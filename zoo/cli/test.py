@@ -12,6 +12,7 @@ HELP = "score a checkpoint on the test clips"
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     from zoo.cli import complete
+
     method = parser.add_argument("method", help="a method or an expert, as in `zoo list`")
     method.completer = complete.names("methods", "experts")  # type: ignore[attr-defined]
     overrides = parser.add_argument(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from pytorch_lightning import LightningModule
 
 
+@runtime_checkable
 class Steps(Protocol):
     """The settings that say how large the steps are."""
 

@@ -21,6 +21,11 @@ class LipReaderConfig:
     words: float = setting(
         0.925, "in epoch n, the share words ** n of the clips is cut to single words", "LipNet, section 4.1: 0.925"
     )
+    letters: float = setting(
+        0.0,
+        "weight of a second loss where word times are known: which letter is on, each as long as the others",
+        "ours",
+    )
     flip: float = setting(0.5, "share of clips that are mirrored", "LipNet, section 4.1: both")
     jitter: float = setting(0.0, "random change of brightness and contrast, 0..1", "ours")
     shift: int = setting(0, "random shift of the crop in pixels", "ours", least=0)

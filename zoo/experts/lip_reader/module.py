@@ -7,17 +7,18 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from pytorch_lightning.utilities import rank_zero_warn
 from torch import Tensor
 from torch.nn import functional as F
+from torch.nn.utils.rnn import pad_sequence
 
 from zoo.clip import FPS, Word
 from zoo.data.batch import Batch
 from zoo.data.store import Store
 from zoo.experts.augment import augment
 from zoo.experts.lip_reader.config import LipReaderConfig
-from zoo.experts.lip_reader.networks import LipNet
+from zoo.experts.lip_reader.networks import CLASSES, LipNet
 from zoo.experts.schedule import adam
 from zoo.metrics.cer import character_edits
 from zoo.metrics.ctc import ALPHABET, ctc_decode
@@ -27,6 +28,9 @@ from zoo.trainable import TrainableModule
 
 CONTEXT = 640
 """Samples of sound per frame: the reader hears nothing, but a window needs some."""
+
+UNKNOWN = -100
+"""Marks frames of which no letter is known."""
 
 _MARGIN = 2
 """Most frames before and after a single word that are kept."""
@@ -45,6 +49,8 @@ class LipReader(TrainableModule):
     def __init__(self, config: LipReaderConfig) -> None:
         super().__init__(config)
         self.network = LipNet(config.size, config.width, config.dropout)
+        # CTC alone rests for long at answers that do not look at the mouth; this head shows the way and is never asked.
+        self.letters = torch.nn.Linear(self.network.linear.in_features, CLASSES) if config.letters else None
 
     @property
     def input_spec(self) -> InputSpec:
@@ -59,35 +65,51 @@ class LipReader(TrainableModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Float[Tensor, ""]:
         """CTC on whole clips or, early on, on single words cut from them."""
         config = self.config
-        frames, length, texts = batch.frames, batch.length, [sentence(words) for words in batch.words]
+        spans, texts = whole_clips(batch)
         if float(torch.rand(())) < config.words**self.current_epoch:
-            frames, length, texts = cut_words(batch)
+            spans, texts = single_words(batch)
+        picked = [stutter(first, last, config.repeat) for first, last in spans]
+        length = torch.tensor([len(index) for index in picked], device=self.device)
+        frames = torch.stack([clip[i] for clip, i in zip(batch.frames, pad_sequence(picked, True), strict=True)])
         frames = augment(frames, flip=config.flip, jitter=config.jitter, shift=config.shift)
-        if config.repeat:
-            frames, length = stutter(frames, length, config.repeat)
-        loss = self._loss(self(frames), length, texts)
+        features = self.network.features(frames[..., config.size // 2 :, :])
+        loss = self._loss(self.network.classify(features), length, texts)
         self.log("train/ctc", loss.detach(), prog_bar=True, batch_size=len(texts))
+        if self.letters is not None:
+            said = [
+                spread_letters(words, batch.frames.shape[1])[i] for words, i in zip(batch.words, picked, strict=True)
+            ]
+            target = pad_sequence(said, True, UNKNOWN).to(self.device)
+            shown = F.cross_entropy(self.letters(features).float().mT, target, ignore_index=UNKNOWN, reduction="sum")
+            shown = shown / (target != UNKNOWN).sum().clamp(min=1)  # the mean, which without any would be NaN
+            self.log("train/letters", shown.detach(), prog_bar=True, batch_size=len(texts))
+            loss = loss + config.letters * shown
         return loss
 
     def _loss(self, log_probs: Tensor, length: Tensor, texts: Sequence[str]) -> Tensor:
         labels = [[ALPHABET.index(letter) + 1 for letter in text if letter in ALPHABET] for text in texts]
+        # Clips without text are left out: CTC would take them for silence and teach to read nothing.
+        known = [number for number, text in enumerate(labels) if text]
+        if not known:
+            return log_probs.sum() * 0
         targets = torch.tensor([label for text in labels for label in text], device=log_probs.device)
-        sizes = torch.tensor([len(text) for text in labels], device=log_probs.device)
-        return F.ctc_loss(log_probs.transpose(0, 1), targets, length, sizes, zero_infinity=True)
+        sizes = torch.tensor([len(labels[number]) for number in known], device=log_probs.device)
+        return F.ctc_loss(log_probs[known].transpose(0, 1), targets, length[known], sizes, zero_infinity=True)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """``val/ctc`` and ``val/wer`` (greedy, words wrong over words spoken) on clips held out."""
         texts = [sentence(words) for words in batch.words]
         log_probs = self(batch.frames)
         loss = self._loss(log_probs, batch.length, texts)
-        self.log("val/ctc", loss, prog_bar=True, sync_dist=True, batch_size=len(texts))
+        # A batch without text has no weight; where none has any, both are NaN and not a perfect 0.
+        self.log("val/ctc", loss, prog_bar=True, sync_dist=True, batch_size=sum(map(bool, texts)))
         pairs = [
             word_edits(text, ctc_decode(found[:count].cpu()))
             for text, found, count in zip(texts, log_probs, batch.length.tolist(), strict=True)
             if text
         ]
         wrong, words = sum(edits for edits, _ in pairs), sum(count for _, count in pairs)
-        self.log("val/wer", wrong / max(words, 1), prog_bar=True, sync_dist=True, batch_size=max(words, 1))
+        self.log("val/wer", wrong / max(words, 1), prog_bar=True, sync_dist=True, batch_size=words)
 
     def on_validation_epoch_end(self) -> None:
         """Say so where there was nothing to read."""
@@ -144,48 +166,53 @@ def sentence(words: Sequence[Word]) -> str:
     return " ".join(word.text.lower() for word in words)
 
 
-def cut_words(batch: Batch) -> tuple[Float[Tensor, "B t 3 H W"], Tensor, list[str]]:
-    """One word of each clip, chosen at random, with up to two frames before and after it.
+def whole_clips(batch: Batch) -> tuple[list[tuple[int, int]], list[str]]:
+    """First and last frame (excluded) of every clip of a batch, and what is said."""
+    return [(0, count) for count in batch.length.tolist()], [sentence(words) for words in batch.words]
 
-    Returns:
-        Frames (the last ones repeated where a word is shorter than the longest), lengths and texts.
+
+def single_words(batch: Batch) -> tuple[list[tuple[int, int]], list[str]]:
+    """One word of each clip, chosen at random, with up to two frames before and after it; as :func:`whole_clips`.
+
+    A clip without words gives all of itself and the empty text.
     """
-    spans, texts = [], []
-    for words, total in zip(batch.words, batch.length.tolist(), strict=True):
+    spans, texts = whole_clips(batch)
+    for number, words in enumerate(batch.words):
         if not words:
-            spans.append((0, total))
-            texts.append("")
             continue
         word = words[int(torch.randint(len(words), ()))]
         before, after = torch.randint(0, _MARGIN + 1, (2,)).tolist()
-        first = max(0, math.floor(word.start_s * FPS) - before)
+        total = spans[number][1]
         # CTC needs a frame for every letter and one between equal ones.
-        last = min(total, max(math.ceil(word.end_s * FPS) + after, first + 2 * len(word.text)))
-        spans.append((first, last))
-        texts.append(word.text.lower())
-    longest = max(last - first for first, last in spans)
-    index = torch.stack([torch.arange(first, first + longest).clamp(max=last - 1) for first, last in spans])
-    frames = torch.stack(
-        [clip[chosen] for clip, chosen in zip(batch.frames, index.to(batch.frames.device), strict=True)]
-    )
-    return frames, torch.tensor([last - first for first, last in spans], device=batch.length.device), texts
+        least = 2 * len(word.text)
+        first = max(0, min(math.floor(word.start_s * FPS) - before, total - least))
+        spans[number] = first, min(total, max(math.ceil(word.end_s * FPS) + after, first + least))
+        texts[number] = word.text.lower()
+    return spans, texts
 
 
-def stutter(
-    frames: Float[Tensor, "B T 3 H W"], length: Tensor, share: float
-) -> tuple[Float[Tensor, "B T 3 H W"], Tensor]:
-    """Double or leave out a share of the frames of each clip, so that speed varies (LipNet, section 4.1)."""
-    moved, lengths = [], []
-    total = frames.shape[1]
-    for clip, count in zip(frames, length.tolist(), strict=True):
-        times = torch.ones(count, dtype=torch.long)
-        chance = torch.rand(count)
-        times[chance < share / 2] = 0
-        times[chance > 1 - share / 2] = 2
-        index = torch.arange(count).repeat_interleave(times)[:total]
-        if len(index) < 0.8 * count:
-            index = torch.arange(count)
-        lengths.append(len(index))
-        padded = torch.cat([index, index[-1:].expand(total - len(index))]).to(clip.device)
-        moved.append(clip[padded])
-    return torch.stack(moved), torch.tensor(lengths, device=length.device)
+def stutter(first: int, last: int, share: float) -> Int64[Tensor, " t"]:
+    """Frames ``first`` to ``last`` (excluded) with a share of them doubled or left out, so that speed varies.
+
+    LipNet, section 4.1. Never fewer than nine in ten frames are kept.
+    """
+    index = torch.arange(first, last)
+    chance = torch.rand(len(index))
+    times = 1 - (chance < share / 2).long() + (chance > 1 - share / 2).long()
+    return index.repeat_interleave(times) if int(times.sum()) >= 0.9 * len(index) else index
+
+
+def spread_letters(words: Sequence[Word], count: int) -> Int64[Tensor, " T"]:
+    """The letter that is on in each frame if all letters of a word last equally long.
+
+    Returns:
+        As CTC's classes, 0 where nobody speaks; :data:`UNKNOWN` throughout where the words are not known.
+    """
+    found = torch.full((count,), 0 if words else UNKNOWN)
+    for word in words:
+        text = [ALPHABET.index(letter) + 1 for letter in word.text.lower() if letter in ALPHABET]
+        first, last = round(word.start_s * FPS), min(round(word.end_s * FPS), count)
+        if text and last > first:
+            place = torch.arange(last - first) * len(text) // (last - first)
+            found[first:last] = torch.tensor(text)[place]
+    return found

@@ -46,8 +46,8 @@ class LipNet(nn.Module):
             for name, value in gru.named_parameters():
                 nn.init.orthogonal_(value) if "weight" in name else nn.init.zeros_(value)
 
-    def forward(self, lips: Float[Tensor, "batch T 3 H W"]) -> Float[Tensor, "batch T 28"]:
-        """Natural-log probabilities of blank, space and a to z in every frame.
+    def features(self, lips: Float[Tensor, "batch T 3 H W"]) -> Float[Tensor, "batch T F"]:
+        """What the last layer reads of every frame.
 
         Args:
             lips: lower halves of faces, RGB in [0, 1], ``W = size`` and ``H = size / 2``.
@@ -57,5 +57,12 @@ class LipNet(nn.Module):
             x = self.dropout(self.pool(F.relu(conv(x))))
         x = x.permute(2, 0, 1, 3, 4).flatten(2)  # (T, batch, features)
         x = self.drop(self.gru1(x)[0])
-        x = self.drop(self.gru2(x)[0])
-        return self.linear(x).float().log_softmax(-1).transpose(0, 1)
+        return self.drop(self.gru2(x)[0]).transpose(0, 1)
+
+    def classify(self, features: Float[Tensor, "batch T F"]) -> Float[Tensor, "batch T 28"]:
+        """Natural-log probabilities of blank, space and a to z from :meth:`features`."""
+        return self.linear(features).float().log_softmax(-1)
+
+    def forward(self, lips: Float[Tensor, "batch T 3 H W"]) -> Float[Tensor, "batch T 28"]:
+        """Natural-log probabilities of blank, space and a to z in every frame (see :meth:`features`)."""
+        return self.classify(self.features(lips))
