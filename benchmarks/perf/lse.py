@@ -124,9 +124,7 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=5, help="runs, of which the fastest counts")
     parser.add_argument("--json", type=Path, help="file for the numbers")
     args = parser.parse_args()
-    rows = [
-        measure(width, threads, args.frames, args.repeat) for width in args.width for threads in args.threads
-    ]
+    rows = [measure(width, threads, args.frames, args.repeat) for width in args.width for threads in args.threads]
     table = Table(title=f"LSE-D, LSE-C and offset of a clip of {args.frames} frames")
     for heading in ("width", "threads", "window by window, s", "zoo, s", "ratio", "largest difference"):
         table.add_column(heading)

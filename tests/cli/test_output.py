@@ -30,7 +30,7 @@ def printed(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) 
 
 def test_list(capsys: pytest.CaptureFixture[str]):
     listed = printed(capsys, "list", "--json")
-    assert list(listed) == ["methods", "datasets", "metrics"]
+    assert list(listed) == ["methods", "experts", "datasets", "metrics"]
     (lipgan,) = [item for item in listed["methods"] if item["name"] == "lipgan"]
     assert lipgan == {
         "group": "zoo.methods",

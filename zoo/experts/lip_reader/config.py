@@ -13,6 +13,12 @@ class LipReaderConfig:
 
     size: int = setting(128, "side of the face crop; its lower half is read", "code: 128x64", choices=(64, 128))
     width: float = setting(1.0, "factor on channels and hidden units; 1 is the published network", "ours")
+    standardise: bool = setting(
+        False, "take each clip's mean picture away, so that speakers look alike, and scale what is left", "ours"
+    )
+    batch_norm: bool = setting(
+        False, "batch normalisation after each convolution", "a later implementation; paper: none"
+    )
     dropout: float = setting(0.5, "share of channels that is dropped", "LipNet, table 5")
     learning_rate: float = setting(1e-4, "Adam step size (the highest, where it changes)", "LipNet, section 4.3")
     warmup: float = setting(0.0, "share of the steps in which the step size rises", "ours")

@@ -48,7 +48,7 @@ class LipReader(TrainableModule):
 
     def __init__(self, config: LipReaderConfig) -> None:
         super().__init__(config)
-        self.network = LipNet(config.size, config.width, config.dropout)
+        self.network = LipNet(config.size, config.width, config.dropout, batch_norm=config.batch_norm)
         # CTC alone rests for long at answers that do not look at the mouth; this head shows the way and is never asked.
         self.letters = torch.nn.Linear(self.network.linear.in_features, CLASSES) if config.letters else None
 
@@ -60,7 +60,12 @@ class LipReader(TrainableModule):
 
     def forward(self, faces: Float[Tensor, "B T 3 H W"]) -> Float[Tensor, "B T 28"]:
         """Natural-log probabilities of blank, space and a to z from faces, RGB in [0, 1]."""
-        return self.network(faces[..., self.config.size // 2 :, :])
+        return self.network(self.lips(faces))
+
+    def lips(self, faces: Float[Tensor, "B T 3 H W"]) -> Float[Tensor, "B T 3 h W"]:
+        """The lower half of whole clips of faces as the network sees it, standardised if the settings say so."""
+        lips = faces[..., self.config.size // 2 :, :]
+        return standardise(lips) if self.config.standardise else lips
 
     def training_step(self, batch: Batch, batch_idx: int) -> Float[Tensor, ""]:
         """CTC on whole clips or, early on, on single words cut from them."""
@@ -70,9 +75,9 @@ class LipReader(TrainableModule):
             spans, texts = single_words(batch)
         picked = [stutter(first, last, config.repeat) for first, last in spans]
         length = torch.tensor([len(index) for index in picked], device=self.device)
-        frames = torch.stack([clip[i] for clip, i in zip(batch.frames, pad_sequence(picked, True), strict=True)])
-        frames = augment(frames, flip=config.flip, jitter=config.jitter, shift=config.shift)
-        features = self.network.features(frames[..., config.size // 2 :, :])
+        faces = augment(batch.frames, flip=config.flip, jitter=config.jitter, shift=config.shift)
+        lips = torch.stack([clip[i] for clip, i in zip(self.lips(faces), pad_sequence(picked, True), strict=True)])
+        features = self.network.features(lips)
         loss = self._loss(self.network.classify(features), length, texts)
         self.log("train/ctc", loss.detach(), prog_bar=True, batch_size=len(texts))
         if self.letters is not None:
@@ -164,6 +169,15 @@ class LipReader(TrainableModule):
 def sentence(words: Sequence[Word]) -> str:
     """The words spoken, lower case, one blank between them."""
     return " ".join(word.text.lower() for word in words)
+
+
+def standardise(lips: Float[Tensor, "B T 3 h W"]) -> Float[Tensor, "B T 3 h W"]:
+    """Each clip without its mean picture, divided by the standard deviation of what is left (at least 0.02).
+
+    A still picture becomes zero throughout: there is nothing to read.
+    """
+    moving = lips - lips.mean(1, keepdim=True)
+    return moving / moving.square().mean((1, 2, 3, 4), keepdim=True).sqrt().clamp(min=0.02)
 
 
 def whole_clips(batch: Batch) -> tuple[list[tuple[int, int]], list[str]]:

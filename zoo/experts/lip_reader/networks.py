@@ -21,15 +21,17 @@ class LipNet(nn.Module):
         size: width of the input in pixels; it is half as high.
         width: factor on channels and hidden units.
         dropout: share of channels that is dropped.
+        batch_norm: normalise after each convolution.
     """
 
-    def __init__(self, size: int = 128, width: float = 1.0, dropout: float = 0.5) -> None:
+    def __init__(self, size: int = 128, width: float = 1.0, dropout: float = 0.5, *, batch_norm: bool = False) -> None:
         super().__init__()
         c = [scaled(n, width) for n in (32, 64, 96)]
         hidden = scaled(256, width)
         self.conv1 = nn.Conv3d(3, c[0], (3, 5, 5), (1, 2, 2), (1, 2, 2))
         self.conv2 = nn.Conv3d(c[0], c[1], (3, 5, 5), 1, (1, 2, 2))
         self.conv3 = nn.Conv3d(c[1], c[2], (3, 3, 3), 1, (1, 1, 1))
+        self.norms = nn.ModuleList(nn.BatchNorm3d(n) if batch_norm else nn.Identity() for n in c)
         self.pool = nn.MaxPool3d((1, 2, 2))
         self.dropout = nn.Dropout3d(dropout)
         self.gru1 = nn.GRU(c[2] * (size // 16) * (size // 32), hidden, bidirectional=True)
@@ -53,8 +55,8 @@ class LipNet(nn.Module):
             lips: lower halves of faces, RGB in [0, 1], ``W = size`` and ``H = size / 2``.
         """
         x = lips.transpose(1, 2)
-        for conv in (self.conv1, self.conv2, self.conv3):
-            x = self.dropout(self.pool(F.relu(conv(x))))
+        for conv, norm in zip((self.conv1, self.conv2, self.conv3), self.norms, strict=True):
+            x = self.dropout(self.pool(F.relu(norm(conv(x)))))
         x = x.permute(2, 0, 1, 3, 4).flatten(2)  # (T, batch, features)
         x = self.drop(self.gru1(x)[0])
         return self.drop(self.gru2(x)[0]).transpose(0, 1)
