@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -125,7 +126,7 @@ class ScoreClips(pl.Callback):
         if self.folder is not None and trainer.is_global_zero:
             self.folder.mkdir(parents=True, exist_ok=True)
             write_text_aside(self.folder / "rows.jsonl", "".join(json.dumps(row) + "\n" for row in self.rows))
-            write_text_aside(self.folder / "summary.json", json.dumps(self.summary, indent=2) + "\n")
+            write_text_aside(self.folder / "summary.json", json.dumps(without_nan(self.summary), indent=2) + "\n")
 
 
 def paste_back(
@@ -150,6 +151,15 @@ def gather(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 def unique(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Each clip once, sorted by id."""
     return [row for _, row in sorted({row["clip"]: row for row in rows}.items())]
+
+
+def without_nan(value: Any) -> Any:
+    """The same with ``None`` for what is not a number, which JSON does not have."""
+    if isinstance(value, dict):
+        return {key: without_nan(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [without_nan(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def summary(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -66,7 +66,8 @@ class Footage:
         """:attr:`faces` as grey levels 0..255: ITU-R BT.601 luma, not rounded (MATLAB's and OpenCV's weights)."""
         if not len(self):
             return grey_levels(self.faces)
-        return torch.stack([grey_levels(face) for face in self.faces])  # frame by frame stays in the cache: 6 times faster
+        # Frame by frame, what is computed stays in the processor's cache: six times faster.
+        return torch.stack([grey_levels(face) for face in self.faces])
 
     @cached_property
     def lips(self) -> UInt8[Tensor, "T 3 64 64"]:

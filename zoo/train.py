@@ -25,7 +25,7 @@ from zoo.callbacks import training_progress
 from zoo.config import RunConfig
 from zoo.data.module import TalkingFaceData
 from zoo.errors import ConfigError
-from zoo.evaluate import ScoreClips, paste_back
+from zoo.evaluate import ScoreClips, paste_back, without_nan
 from zoo.loggers import log_video, make_loggers
 from zoo.method import TalkingFaceMethod
 from zoo.video import write_video
@@ -71,11 +71,11 @@ def _fit(config: RunConfig, run: Path, resume: Path | None) -> FitResult | None:
     spec = registry.trainable(config.method)
     module = trainable.build(spec, config.model, seed=config.seed)
     data = TalkingFaceData(config.data, module.input_spec, config.seed)
-    checkpoints = ModelCheckpoint(
-        run / "checkpoints", filename="best", monitor=module.monitor, save_last=True, enable_version_counter=False
-    )
+    # Two: `save_last` of a callback that monitors something writes only where that got better.
+    best = ModelCheckpoint(run / "checkpoints", filename="best", monitor=module.monitor, enable_version_counter=False)
+    last = ModelCheckpoint(run / "checkpoints", filename="last", enable_version_counter=False)
     scores = ScoreClips(run)
-    callbacks = [checkpoints, scores, LearningRateMonitor(), training_progress()]
+    callbacks = [best, last, scores, LearningRateMonitor(), training_progress()]
     trainer = make_trainer(config, callbacks, [], run)
     # Only now: settings that the method or Lightning refuses leave no folder behind.
     if runs.is_first_process():
@@ -91,7 +91,7 @@ def _fit(config: RunConfig, run: Path, resume: Path | None) -> FitResult | None:
     trainable.save_weights(module, run / "weights.safetensors")
     seconds = time.monotonic() - started
     result = FitResult(run, run / "checkpoints" / "last.ckpt", scores.summary, sample, seconds)
-    runs.update(run, summary=result.summary, seconds=round(seconds, 1), steps=trainer.global_step)
+    runs.update(run, summary=without_nan(result.summary), seconds=round(seconds, 1), steps=trainer.global_step)
     return result
 
 

@@ -159,6 +159,8 @@ def _read_weights(path: Path) -> dict[str, Any]:
     try:
         with safe_open(path, framework="pt") as file:
             kept = json.loads((file.metadata() or {})["zoo"])
+            if not {"method", "config", "seed"} <= kept.keys():
+                raise KeyError("zoo")
             return {"zoo": kept, "state_dict": {name: file.get_tensor(name) for name in file.keys()}}  # noqa: SIM118
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise DataError(f"{path}: not weights of the zoo ({type(error).__name__})") from error

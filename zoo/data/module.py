@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
 from torch.utils.data import DataLoader, Sampler
 
 from zoo import __version__, registry
@@ -127,6 +128,7 @@ class TalkingFaceData(pl.LightningDataModule):
         workers = min(self.config.num_workers, usable_cores())
         return DataLoader(
             self.windows,
+            generator=torch.Generator(),  # of its own: drawing from torch's would shift what a resumed run draws
             batch_size=batch_size,
             sampler=sampler,
             num_workers=workers,

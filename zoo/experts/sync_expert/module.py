@@ -15,6 +15,7 @@ from zoo import audio
 from zoo.clip import FPS, Word
 from zoo.data.batch import Batch
 from zoo.data.store import Store
+from zoo.errors import DataError
 from zoo.experts.augment import augment
 from zoo.experts.schedule import adam
 from zoo.experts.sync_expert.config import SyncExpertConfig
@@ -117,6 +118,10 @@ class SyncExpert(TrainableModule):
     def _embed(self, batch: Batch, faces: Tensor) -> tuple[Tensor, Tensor]:
         """Embeddings ``(B, K, D)`` of the windows that every clip of the batch has."""
         count = int(batch.length.min()) // FRAMES
+        if count < 2:
+            raise DataError(
+                f"the sync expert needs clips of at least {2 * FRAMES} frames; one has {int(batch.length.min())}"
+            )
         frames = faces[:, : count * FRAMES]
         sounds = audio.per_frame(batch.wave, frames.shape[1], self.mel.samples)[:, FRAMES // 2 :: FRAMES]
         video = self.embed_faces(frames.reshape(-1, FRAMES, *frames.shape[2:]))
