@@ -62,6 +62,15 @@ def test_info_of_a_method(capsys: pytest.CaptureFixture[str]):
     assert frontend["choices"] == ["mel", "mfcc"]
 
 
+def test_info_of_a_metric_lists_its_variants(capsys: pytest.CaptureFixture[str]):
+    variants = printed(capsys, "info", "cpbd", "--json")["variants"]
+    assert ["cpbd.variant", "matlab", "matlab, python, at-a-glance"] in variants
+    assert main.run(["info", "lmd"]) == 0
+    shown = capsys.readouterr().out
+    assert "lmd.norm" in shown
+    assert "mouth_width" in shown
+
+
 def test_info_for_people_shows_help_and_source(capsys: pytest.CaptureFixture[str]):
     assert main.run(["info", "lipgan"]) == 0
     out = " ".join(capsys.readouterr().out.split())

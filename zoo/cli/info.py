@@ -19,13 +19,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the spec and, for a method or an expert, its settings."""
+    """Print the spec and the settings of a method or an expert, or the variants of a metric."""
     from zoo import config
     from zoo.cli.output import print_json, print_table
-    from zoo.spec import TrainableSpec
+    from zoo.spec import MetricSpec, TrainableSpec
 
     spec = _find(args.name)
     facts = {**dataclasses.asdict(spec), "settings": [], "recipes": []}
+    if isinstance(spec, MetricSpec):
+        from zoo.metrics.choose import describe
+
+        facts["variants"] = describe(spec.name)
     if isinstance(spec, TrainableSpec):
         facts["settings"] = settings(spec.settings())
         facts["recipes"] = sorted(config.recipes(spec))
@@ -33,8 +37,12 @@ def run(args: argparse.Namespace) -> int:
         print_json(facts)
         return 0
     for key, value in facts.items():
-        if value and key not in ("settings", "target", "config"):
+        if value and key not in ("settings", "variants", "target", "config"):
             print(f"{key.replace('_', ' '):16}{_text(value)}")
+    if facts.get("variants"):
+        print()
+        print_table(("option", "default", "values"), facts["variants"])
+        print(f"use it: zoo score --pred MADE --real REAL --metrics {spec.name} OPTION=VALUE")
     if facts["settings"]:
         rows = [(f"model.{s['name']}", str(s["default"]), s["help"], s["source"]) for s in facts["settings"]]
         print()

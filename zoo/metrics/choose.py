@@ -45,7 +45,7 @@ def split_options(settings: Sequence[str]) -> tuple[Options, dict[str, str]]:
             raise ConfigError(f"'{item}' is no setting: write key=value")
         if key in JUDGES:
             judging[key] = value
-        elif option and option in _parameters(name):
+        elif option and option in parameters(name):
             options.setdefault(name, {})[option] = value
         else:
             raise ConfigError(_unknown(key, name))
@@ -61,7 +61,7 @@ def _names() -> list[str]:
     return [*(name for name in own if name in known), *sorted(known - set(own))]
 
 
-def _parameters(name: str) -> dict[str, Any]:
+def parameters(name: str) -> dict[str, Any]:
     """Constructor options of a metric that a command line can give, with their types; none for an unknown name."""
     if name not in _names():
         return {}
@@ -77,6 +77,19 @@ def _parameters(name: str) -> dict[str, Any]:
     return {
         option: hints.get(option, str) for option in named if option not in fixed and _reader(hints.get(option, str))
     }
+
+
+def describe(name: str) -> list[tuple[str, str, str]]:
+    """The options of a metric as ``zoo score`` takes them: key, default, and the values that there are."""
+    defaults = inspect.signature(registry.metric(name).load()).parameters
+    return [
+        (
+            f"{name}.{option}",
+            str(defaults[option].default),
+            ", ".join(map(str, get_args(hint))) if get_origin(hint) is Literal else "",
+        )
+        for option, hint in parameters(name).items()
+    ]
 
 
 def _reader(hint: Any) -> Callable[[str], Any] | None:
@@ -102,7 +115,7 @@ def _read(key: str, text: str, hint: Any) -> Any:
 
 
 def _unknown(key: str, name: str) -> str:
-    known = [*JUDGES, *(f"{metric}.{option}" for metric in _names() for option in _parameters(metric))]
+    known = [*JUDGES, *(f"{metric}.{option}" for metric in _names() for option in parameters(metric))]
     if name in _names():
         own = [item for item in known if item.startswith(f"{name}.")]
         near = difflib.get_close_matches(key, own, n=1) or own
@@ -119,7 +132,7 @@ def make_metric(name: str, given: dict[str, str]) -> tuple[MetricSpec, ClipMetri
     """
     spec = registry.metric(name)
     options: dict[str, Any] = dict(spec.options)
-    hints = _parameters(name) if given else {}
+    hints = parameters(name) if given else {}
     options |= {option: _read(f"{name}.{option}", text, hints[option]) for option, text in given.items()}
     try:
         metric = spec.load()(**options)
