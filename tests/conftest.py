@@ -5,26 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from tiny import TINY, Zoo
 
 from zoo import __version__
-
-Zoo = Callable[..., "subprocess.CompletedProcess[str]"]
-
-TINY = [
-    "data.clips=6",
-    "data.batch_size=4",
-    "data.windows_per_clip=2",
-    "trainer.max_epochs=1",
-    "trainer.accelerator=cpu",
-    "trainer.limit_test_batches=1",
-    "model.width=0.06",
-    "model.warmup_steps=0",
-]
-"""Settings of the smallest run of ``zoo fit lipgan``: two steps, one test clip."""
 
 
 @pytest.fixture(scope="session")

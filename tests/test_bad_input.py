@@ -329,7 +329,7 @@ def test_full_disk_for_synth(tmp_path: Path):
 
 
 def test_full_disk_for_fit(tiny_store: Path, tmp_path: Path):
-    from conftest import TINY
+    from tiny import TINY
 
     arguments = ["fit", "lipgan", *TINY, f"data.root={tiny_store}", f"out={tmp_path}"]
     done = on_full_disk(300_000, *arguments)

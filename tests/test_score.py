@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import Zoo
+from tiny import Zoo
 from torch import Tensor
 from torch.nn.functional import interpolate
 
