@@ -58,7 +58,7 @@ def judges(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     for name, small in (("sync-expert", {"width": 0.1}), ("lip-reader", {"width": 0.1, "size": 64})):
         spec = registry.expert(name)
         save_weights(build(spec, replace(spec.settings(), **small), seed=1), folder / f"{name}.safetensors")
-    return [f"sync.expert={folder}/sync-expert.safetensors", f"reader={folder}/lip-reader.safetensors"]
+    return [f"sync={folder}/sync-expert.safetensors", f"reader={folder}/lip-reader.safetensors"]
 
 
 class Run:

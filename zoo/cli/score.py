@@ -32,7 +32,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         nargs="*",
         default=[],
         metavar="key=value",
-        help="METRIC.OPTION=value such as cpbd.variant=python, sync.expert=PATH, reader=PATH, embedder=NAME",
+        help="METRIC.OPTION=value such as cpbd.variant=python, sync=PATH, reader=PATH, embedder=NAME",
     )
 
 

@@ -18,10 +18,10 @@ from zoo.spec import MetricSpec
 if TYPE_CHECKING:
     from zoo.judges import Judges
 
-JUDGES = {"sync.expert": "sync", "reader": "reader", "embedder": "embedder"}
+JUDGES = {"sync": "sync", "reader": "reader", "embedder": "embedder"}
 """Keys that choose a judge, with the argument of :class:`zoo.judges.Judges`."""
 
-NEEDED_FOR = {"sync.expert": "sync-expert", "reader": "lip-reader", "embedder": "embedder"}
+NEEDED_FOR = {"sync": "sync-expert", "reader": "lip-reader", "embedder": "embedder"}
 """The need that each of them serves."""
 
 _NAMED_BY_JUDGES = {"expert", "reader", "embedder"}  # who judged comes with the first clip
