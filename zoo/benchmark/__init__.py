@@ -1,0 +1,1 @@
+"""The benchmark: suites, cells, rows and leaderboards."""
