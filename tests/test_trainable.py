@@ -70,3 +70,22 @@ def test_a_method_must_be_a_method():
     )  # fmt: skip
     with pytest.raises(BrokenPluginError, match="TalkingFaceMethod"):
         trainable.build(spec, THIN)
+
+
+def test_start_from_weights(tmp_path: Path):
+    path = saved(tmp_path / "a.safetensors")
+    spec = registry.trainable("sync-expert")
+    module = trainable.build(spec, THIN, seed=9)
+    trainable.start_from(module, trainable.find_weights(spec, path))
+    want = trainable.load_checkpoint(path).state_dict()
+    assert all(torch.equal(value, want[name]) for name, value in module.state_dict().items())
+    assert (module.seed, module.training) == (9, True)
+    wider = trainable.build(spec, SyncExpertConfig(width=0.06), seed=9)
+    with pytest.raises(DataError, match="the settings give another network than these weights are of: size mismatch"):
+        trainable.start_from(wider, path)
+    method = trainable.build(registry.trainable("lipgan"), LipGANConfig(width=0.06), seed=1)
+    with pytest.raises(DataError, match="a checkpoint of sync-expert, not of lipgan"):
+        trainable.start_from(method, path)
+    assert trainable.find_weights(spec, "synthgrid").name == "synthgrid.safetensors"
+    with pytest.raises(DataError, match="no weights of lipgan"):
+        trainable.find_weights(registry.trainable("lipgan"), "synthgrid")

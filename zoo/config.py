@@ -64,6 +64,9 @@ class RunConfig:
     method: str = setting("", "name of the method or expert")
     seed: int = setting(0, "seed of weights and of sampling", least=0)
     out: str = setting("runs", "folder that holds the runs")
+    init: str | None = setting(
+        None, "weights to start from: a checkpoint, weights.safetensors, or the name of weights that come with it"
+    )
     logger: str = setting("csv", "where losses go besides the CSV", choices=("csv", "wandb", "tensorboard"))
     data: DataConfig = field(default_factory=DataConfig)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)

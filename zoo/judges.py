@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from functools import cache, cached_property
-from importlib import resources
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,11 +12,11 @@ from jaxtyping import Bool, Float32, UInt8
 from torch import Tensor
 
 from zoo import registry
-from zoo.errors import DataError, ZooError
+from zoo.errors import ZooError
 from zoo.face import crop
 from zoo.face.backends import make_embedder
 from zoo.face.base import Embedder
-from zoo.trainable import TrainableModule, load_checkpoint
+from zoo.trainable import TrainableModule, find_weights, load_checkpoint
 
 if TYPE_CHECKING:
     from zoo.experts.lip_reader.module import LipReader
@@ -27,9 +25,6 @@ if TYPE_CHECKING:
 
 SHIPPED = "synthgrid"
 """The trained weights that come with the zoo: small judges of SynthGRID."""
-
-NEEDS = ("face", "embedder", "sync-expert", "lip-reader", "text", "backbone")
-"""What a metric may need besides pictures and sound."""
 
 
 class SyncFeatures(NamedTuple):
@@ -83,7 +78,11 @@ class Judges:
         self._sync, self._reader, self._embedder, self.device = sync, reader, embedder, torch.device(device)
 
     def missing(self, need: str) -> str:
-        """Why something that a metric needs (:data:`NEEDS`) cannot be had, with the way out; empty where it can."""
+        """Why something that a metric needs cannot be had, with the way out; empty where it can.
+
+        Args:
+            need: one of :data:`zoo.spec.Need`.
+        """
         try:
             match need:
                 case "embedder":
@@ -106,7 +105,7 @@ class Judges:
         """The sync expert and its name with hash."""
         from zoo.experts.sync_expert.module import SyncExpert
 
-        module, name = self._load("sync-expert", self._sync)
+        module, name = load_expert("sync-expert", self._sync, self.device)
         assert isinstance(module, SyncExpert)
         return module, name
 
@@ -115,13 +114,9 @@ class Judges:
         """The lip reader and its name with hash."""
         from zoo.experts.lip_reader.module import LipReader
 
-        module, name = self._load("lip-reader", self._reader)
+        module, name = load_expert("lip-reader", self._reader, self.device)
         assert isinstance(module, LipReader)
         return module, name
-
-    def _load(self, name: str, which: str | Path) -> tuple[TrainableModule, str]:
-        module, label = load_expert(name, which)
-        return module.to(self.device), label
 
     @torch.inference_mode()
     def sync_features(self, footage: Footage) -> SyncFeatures:
@@ -152,29 +147,25 @@ def _faces(footage: Footage, size: int) -> UInt8[Tensor, "T 3 H W"]:
     return crop.place_crops(where, "face", (size, size)).cut(footage.frames, range(len(footage)))
 
 
-def load_expert(name: str, which: str | Path = SHIPPED) -> tuple[TrainableModule, str]:
+def load_expert(
+    name: str, which: str | Path = SHIPPED, device: torch.device | str = "cpu"
+) -> tuple[TrainableModule, str]:
     """A trained expert and its name with the first 8 digits of its file's SHA-256.
 
     Args:
         name: the registered expert.
         which: a checkpoint or safetensors file, or the name of weights that come with the expert.
+        device: where it runs; whoever asks for the same weights on the same device shares one network.
 
     Raises:
         DataError: there is no such file, or it holds another network.
     """
-    spec = registry.expert(name)
-    path = Path(which)
-    if not path.is_file() and spec.weights and find_spec(spec.weights) is not None:
-        path = Path(str(resources.files(spec.weights))) / f"{which}.safetensors"
-    if not path.is_file():
-        raise DataError(f"{which}: no weights of {name}; make some with `zoo fit {name}`, then give its checkpoint")
-    return _load_expert(name, path, path.stat().st_mtime_ns)
+    path = find_weights(registry.expert(name), which)
+    return _load_expert(name, path, path.stat().st_mtime_ns, device)
 
 
 @cache
-def _load_expert(name: str, path: Path, modified: int) -> tuple[TrainableModule, str]:
+def _load_expert(name: str, path: Path, modified: int, device: torch.device | str) -> tuple[TrainableModule, str]:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()[:8]
-    module = load_checkpoint(path, name)
-    # The learnt loss has done its work; nothing here is trained any more.
-    return module.requires_grad_(False), f"{name}-{path.stem}-{digest}"
+    return load_checkpoint(path, name).for_inference().to(device), f"{name}-{path.stem}-{digest}"

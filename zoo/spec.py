@@ -109,12 +109,14 @@ class TrainableSpec(Spec):
         paper: where it comes from.
         recipes: package whose ``<dataset>.yaml`` files hold the settings for each data set; may be empty.
         default_dataset: the recipe that ``zoo fit NAME`` means.
+        weights: package whose ``<name>.safetensors`` files are trained weights that come with it; may be empty.
     """
 
     config: str = ""
     paper: Paper = field(default_factory=lambda: Paper("", "", "", 0))
     recipes: str = ""
     default_dataset: str = "synthgrid"
+    weights: str = ""
 
     def settings(self) -> Any:
         """A new instance of the settings with all defaults.
@@ -146,13 +148,7 @@ class MethodSpec(TrainableSpec):
 
 @dataclass(frozen=True)
 class ExpertSpec(TrainableSpec):
-    """A network that judges, or that a method needs trained first: sync expert, lip reader, perceptual autoencoder.
-
-    Attributes:
-        weights: package whose ``<dataset>.safetensors`` files are trained weights that come with it; may be empty.
-    """
-
-    weights: str = ""
+    """A network that judges, or that a method needs trained first: sync expert, lip reader, perceptual autoencoder."""
 
 
 @dataclass(frozen=True)

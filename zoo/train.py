@@ -70,6 +70,8 @@ def _fit(config: RunConfig, run: Path, resume: Path | None) -> FitResult | None:
     torch.set_float32_matmul_precision("high")
     spec = registry.trainable(config.method)
     module = trainable.build(spec, config.model, seed=config.seed)
+    if config.init:
+        trainable.start_from(module, trainable.find_weights(spec, config.init))
     data = TalkingFaceData(config.data, module.input_spec, config.seed)
     # Two: `save_last` of a callback that monitors something writes only where that got better.
     best = ModelCheckpoint(run / "checkpoints", filename="best", monitor=module.monitor, enable_version_counter=False)

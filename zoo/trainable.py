@@ -6,6 +6,8 @@ import dataclasses
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from importlib import resources
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +65,10 @@ class TrainableModule(pl.LightningModule, ABC):
         """Seed torch from the run, the epoch and the process: a run resumed at an epoch goes on as it would have."""
         torch.manual_seed(((self.seed * 1_000_003 + self.current_epoch) * 1009 + self.global_rank) % 2**63)
 
+    def for_inference(self) -> TrainableModule:
+        """Get ready to be asked only; modules that can be made faster for it override this."""
+        return self.eval().requires_grad_(False)
+
     def identity(self) -> dict[str, Any]:
         """What is needed to build the module again, as plain numbers and strings only."""
         return {
@@ -112,12 +118,45 @@ def load_checkpoint(path: str | Path, name: str | None = None) -> TrainableModul
     spec = registry.trainable(name or kept["method"])
     layer = config.Layer(str(path), {"model": kept["config"], "seed": kept["seed"]})
     module = build(spec, config.merge(spec, [layer]).model, seed=kept["seed"])
+    _fill(module, checkpoint, f"{path}: its weights do not fit this version of {spec.name}")
+    return module.eval()
+
+
+def start_from(module: TrainableModule, path: Path) -> None:
+    """Take over the weights of a checkpoint whose settings give the same network.
+
+    Raises:
+        DataError: see :func:`load_checkpoint`; or the weights have other names or sizes than the module's.
+    """
+    checkpoint = read_checkpoint(path)
+    kept = checkpoint["zoo"]["method"]
+    if kept != module.method_name:
+        raise DataError(f"{path}: a checkpoint of {kept}, not of {module.method_name}")
+    _fill(module, checkpoint, f"{path}: the settings give another network than these weights are of")
+
+
+def _fill(module: TrainableModule, checkpoint: dict[str, Any], problem: str) -> None:
     try:
         module.load_state_dict(checkpoint["state_dict"])
     except RuntimeError as error:
         what = str(error).splitlines()[1:2] or [str(error)]  # the first line only says that something is wrong
-        raise DataError(f"{path}: its weights do not fit this version of {spec.name}: {what[0].strip()}") from error
-    return module.eval()
+        raise DataError(f"{problem}: {what[0].strip()}") from error
+
+
+def find_weights(spec: TrainableSpec, which: str | Path) -> Path:
+    """The file that is meant: a checkpoint or safetensors file, or the name of weights that come with ``spec``.
+
+    Raises:
+        DataError: there is no such file.
+    """
+    path = Path(which)
+    if not path.is_file() and spec.weights and find_spec(spec.weights) is not None:
+        path = Path(str(resources.files(spec.weights))) / f"{which}.safetensors"
+    if not path.is_file():
+        raise DataError(
+            f"{which}: no weights of {spec.name}; make some with `zoo fit {spec.name}`, then give its checkpoint"
+        )
+    return path
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Any]:
@@ -161,6 +200,7 @@ def _read_weights(path: Path) -> dict[str, Any]:
             kept = json.loads((file.metadata() or {})["zoo"])
             if not {"method", "config", "seed"} <= kept.keys():
                 raise KeyError("zoo")
-            return {"zoo": kept, "state_dict": {name: file.get_tensor(name) for name in file.keys()}}  # noqa: SIM118
+            names = file.keys()
+            return {"zoo": kept, "state_dict": {name: file.get_tensor(name) for name in names}}
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise DataError(f"{path}: not weights of the zoo ({type(error).__name__})") from error

@@ -18,11 +18,8 @@ from zoo.spec import MetricSpec
 if TYPE_CHECKING:
     from zoo.judges import Judges
 
-JUDGES = {"sync": "sync", "reader": "reader", "embedder": "embedder"}
-"""Keys that choose a judge, with the argument of :class:`zoo.judges.Judges`."""
-
-NEEDED_FOR = {"sync": "sync-expert", "reader": "lip-reader", "embedder": "embedder"}
-"""The need that each of them serves."""
+JUDGES = {"sync": "sync-expert", "reader": "lip-reader", "embedder": "embedder"}
+"""Keys that choose a judge (arguments of :class:`zoo.judges.Judges`), with the need that each serves."""
 
 _NAMED_BY_JUDGES = {"expert", "reader", "embedder"}  # who judged comes with the first clip
 
@@ -169,9 +166,9 @@ def choose(
     idle = [name for name in options if name not in made]
     if idle:
         raise ConfigError(f"{idle[0]}.{next(iter(options[idle[0]]))} is set, but {idle[0]} is not among --metrics")
-    judges = Judges(**{JUDGES[key]: value for key, value in judging.items()}, device=str(choose_device(device)))
+    judges = Judges(**judging, device=str(choose_device(device)))
     for key in judging:
-        reason = judges.missing(NEEDED_FOR[key])
+        reason = judges.missing(JUDGES[key])
         if reason:
             raise ConfigError(f"{key}={judging[key]}: {reason}")
     left_out: dict[str, str] = {}
@@ -187,7 +184,7 @@ def choose(
 def _missing(spec: MetricSpec, metric: ClipMetric, judges: Judges) -> str:
     """Why a metric cannot be scored here, or nothing."""
     for need in spec.needs:
-        if need in NEEDED_FOR.values():
+        if need in JUDGES.values():
             reason = judges.missing(need)
             if reason:
                 return reason

@@ -19,20 +19,22 @@ class LipReaderConfig:
     batch_norm: bool = setting(
         False, "batch normalisation after each convolution", "a later implementation; paper: none"
     )
-    dropout: float = setting(0.5, "share of channels that is dropped", "LipNet, table 5")
-    learning_rate: float = setting(1e-4, "Adam step size (the highest, where it changes)", "LipNet, section 4.3")
+    dropout: float = setting(0.5, "share of channels that is dropped", "code, lipnet.lua")
+    learning_rate: float = setting(1e-4, "Adam step size (the highest, where it changes)", "code, exp/0001.lua: Adam")
     warmup: float = setting(0.0, "share of the steps in which the step size rises", "ours")
     decay: bool = setting(False, "let the step size fall to zero along a cosine", "ours")
-    weight_decay: float = setting(0.0, "AdamW's weight decay", "LipNet: none")
+    weight_decay: float = setting(0.0, "AdamW's weight decay", "code: none")
     words: float = setting(
-        0.925, "in epoch n, the share words ** n of the clips is cut to single words", "LipNet, section 4.1: 0.925"
+        0.925,
+        "in epoch n, the share words ** n of the clips is cut to single words",
+        "code, lipnet.lua: single words are further samples with weight 0.925 ** n",
     )
     letters: float = setting(
         0.0,
         "weight of a second loss where word times are known: which letter is on, each as long as the others",
         "ours",
     )
-    flip: float = setting(0.5, "share of clips that are mirrored", "LipNet, section 4.1: both")
+    flip: float = setting(0.5, "share of clips that are mirrored", "code, dataloader.lua: every clip both ways")
     jitter: float = setting(0.0, "random change of brightness and contrast, 0..1", "ours")
     shift: int = setting(0, "random shift of the crop in pixels", "ours", least=0)
-    repeat: float = setting(0.05, "share of frames that are doubled or left out", "LipNet, section 4.1: 0.05")
+    repeat: float = setting(0.05, "share of frames that are doubled or left out", "code, TemporalJitter.lua: 0.05")

@@ -208,7 +208,7 @@ def single_words(batch: Batch) -> tuple[list[tuple[int, int]], list[str]]:
 def stutter(first: int, last: int, share: float) -> Int64[Tensor, " t"]:
     """Frames ``first`` to ``last`` (excluded) with a share of them doubled or left out, so that speed varies.
 
-    LipNet, section 4.1. Never fewer than nine in ten frames are kept.
+    As the authors' code does (bshillingford/LipNet, TemporalJitter). Never fewer than nine in ten frames are kept.
     """
     index = torch.arange(first, last)
     chance = torch.rand(len(index))

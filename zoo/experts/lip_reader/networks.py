@@ -13,7 +13,7 @@ CLASSES = 28
 
 
 class LipNet(nn.Module):
-    """Three spatio-temporal convolutions, two bidirectional GRUs, one linear layer (Assael et al. 2016, table 5).
+    """Three spatio-temporal convolutions, two bidirectional GRUs, one linear layer (Assael et al. 2016; authors' code).
 
     With ``size=128`` and ``width=1`` it has 6,638,844 parameters.
 

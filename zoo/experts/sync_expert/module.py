@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,6 +23,7 @@ from zoo.experts.sync_expert.config import SyncExpertConfig
 from zoo.experts.sync_expert.networks import COLUMNS, FRAMES, SyncNetwork
 from zoo.metrics.sync_acc import expert_quality, negative_starts
 from zoo.nn.frontend import Mel
+from zoo.nn.inference import for_inference
 from zoo.spec import InputSpec
 from zoo.trainable import TrainableModule
 
@@ -29,7 +31,7 @@ SIZE = 96
 """Height and width of the face crop in pixels; the expert sees its lower half."""
 
 THRESHOLD = 0.5
-"""Cosine above which sound and lips count as in sync (Wav2Lip, section 3)."""
+"""Cosine above which sound and lips count as in sync: where binary cross-entropy changes sides."""
 
 LEAST_SHIFT = 5
 """A negative is another start in the same clip, at least so many frames away."""
@@ -65,6 +67,11 @@ class SyncExpert(TrainableModule):
         frames = FRAMES * self.config.windows
         return InputSpec(crop="face", size=(SIZE, SIZE), frames=frames, context=self.mel.samples, paste="lower")
 
+    def for_inference(self) -> TrainableModule:
+        """Fold batch normalisation and pair narrow convolutions."""
+        for_inference(self.network.eval())
+        return super().for_inference()
+
     def embed_faces(self, faces: Float[Tensor, "batch 5 3 96 96"]) -> Float[Tensor, "batch D"]:
         """Embeddings of windows of five faces, RGB in [0, 1]."""
         stacked = faces[..., SIZE // 2 :, :].flatten(1, 2)
@@ -79,14 +86,14 @@ class SyncExpert(TrainableModule):
         return self.network.embed_sounds(mel)
 
     def embed_clip(
-        self, faces: Float[Tensor, "T 3 96 96"], wave: Float[Tensor, " S"], *, chunk: int = 64
+        self, faces: Float[Tensor, "T 3 96 96"], wave: Float[Tensor, " S"], *, chunk: int = 24
     ) -> tuple[Float[Tensor, "N D"], Float[Tensor, "N D"]]:
         """Embeddings of every window of a clip, ``N = T - 4``: window ``i`` is frames ``i`` to ``i + 4`` and its sound.
 
         Args:
             faces: RGB in [0, 1].
             wave: the clip's sound in [-1, 1] at 16 kHz.
-            chunk: windows per pass, so that memory does not grow with the clip.
+            chunk: most windows per pass: memory does not grow with the clip, and stays in the processor's cache.
 
         Returns:
             Of the faces and of the sound; none where there are fewer than five frames.
@@ -99,11 +106,10 @@ class SyncExpert(TrainableModule):
         heard = audio.per_frame(audio.widen(wave[None], len(faces), samples), len(faces), samples)[0]
         sounds = heard[FRAMES // 2 : FRAMES // 2 + count]
         windows = faces.unfold(0, FRAMES, 1).permute(0, 4, 1, 2, 3)
-        made = [
-            (self.embed_faces(windows[i : i + chunk]), self.embed_sounds(sounds[i : i + chunk]))
-            for i in range(0, count, chunk)
-        ]
-        return torch.cat([video for video, _ in made]), torch.cat([sound for _, sound in made])
+        passes = math.ceil(count / chunk)
+        video = [self.embed_faces(part) for part in windows.tensor_split(passes)]
+        sound = [self.embed_sounds(part) for part in sounds.tensor_split(passes)]
+        return torch.cat(video), torch.cat(sound)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Float[Tensor, ""]:
         """One step on the windows of each clip of the batch."""
