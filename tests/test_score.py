@@ -204,11 +204,14 @@ def test_no_sound_anywhere_is_no_sync(clips: list[RawClip], judges: list[str], t
     assert run["wer_grammar"]["coverage"] == 1  # the name of a GRID file is its text
 
 
-def test_table_for_people(folders: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_table_for_people(folders: Path, judges: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     sides = ("--pred", folders / "still", "--real", folders / "real", "--out", tmp_path)
-    code = main.run(["score", *map(str, sides), "--metrics", "cpbd,psnr", "cpbd.variant=at-a-glance"])
+    chosen = ["cpbd,psnr,sync_acc,cer", "cpbd.variant=at-a-glance", judges[0]]
+    code = main.run(["score", *map(str, sides), "--metrics", *chosen])
     out = capsys.readouterr().out
     assert code == 0
+    assert "note: cer: judged by the small lip-reader of SynthGRID" in out
+    assert "judged by the small sync-expert" not in out  # another one was given
     assert "cpbd ↑" in out
     assert "2/2" in out
     assert "100.0%" in out

@@ -201,21 +201,37 @@ def test_letters_spread_over_their_word():
 
 
 def test_padding_does_not_matter(make_batch: Any):
-    """A clip is read alone as it is beside a longer one, and clips without text have no row."""
-    reader = thin().eval()
+    """A clip is read alone as it is beside a longer one, and clips without text count for nothing."""
+    reader = thin(standardise=True).eval()
     batch = three_clips(make_batch, reader.input_spec)
     with torch.no_grad():
         together = reader.test_step(batch, 0)["rows"]
-        assert [row["clip"] for row in together] == batch.clip[:2]
+        assert [row["clip"] for row in together] == batch.clip
         alone = {name: getattr(batch, name)[1:2] for name in vars(batch)}
         alone |= {name: alone[name][:, :28] for name in ("frames", "landmarks")}
         short = Batch(**alone)
-        assert reader.test_step(short, 0)["rows"] == together[1:]
+        assert reader.test_step(short, 0)["rows"] == together[1:2]
         log_probs = reader(short.frames)
     assert len(log_probs[0]) == 28
     assert together[1]["text"] == "now"
     assert together[0]["words"] == 2
     assert together[0]["characters"] == len("three green")
+    assert (together[2]["text"], together[2]["words"], together[2]["word_edits"]) == ("", 0, 0)
+    told = reader.summarise([row | {"speaker": "s"} for row in together])
+    assert (told["clips"], told["clips_without_text"], told["words"]) == (2, 1, 3)
+
+
+def test_validation_reads_each_clip_alone(make_batch: Any, monkeypatch: pytest.MonkeyPatch):
+    reader = thin(standardise=True).eval()
+    batch = three_clips(make_batch, reader.input_spec)
+    logged: dict[str, float] = {}
+    monkeypatch.setattr(reader, "log", lambda name, value, **_: logged.update({name: float(value)}))
+    with torch.no_grad():
+        reader.validation_step(batch, 0)
+        batch.frames[1, 28:] = 1.0  # what lies behind the end of the second clip
+        before = dict(logged)
+        reader.validation_step(batch, 0)
+    assert logged == before
 
 
 def test_summary_by_hand():
@@ -247,10 +263,10 @@ def test_fit_and_resume(call: Any, short_store: Path, tmp_path: Path):
     assert "sentences without error" in said.out
     for run in runs:
         rows = [json.loads(line) for line in (run / "rows.jsonl").read_text().splitlines()]
-        assert [row["clip"] for row in rows] == ["test0/c", "test1/c"]  # the third has no words to compare with
-        assert all(row["text"] == "set green" and row["words"] == 2 for row in rows)
+        assert [row["clip"] for row in rows] == ["test0/c", "test1/c", "test2/c"]
+        assert [row["words"] for row in rows] == [2, 2, 0]  # the third has no words to compare with
         summary = json.loads((run / "summary.json").read_text())
-        assert (summary["clips"], summary["words"]) == (2, 4)
+        assert (summary["clips"], summary["clips_without_text"], summary["words"]) == (2, 1, 4)
         assert (run / "weights.safetensors").is_file()
     one, two = (torch.load(run / "checkpoints" / "last.ckpt", weights_only=True) for run in runs)
     assert one["global_step"] == two["global_step"]

@@ -5,7 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from zoo.metrics.choose import Chosen
 
 HELP = "score a folder of generated videos against the real ones"
 DESCRIPTION = (
@@ -59,7 +62,13 @@ def run(args: argparse.Namespace) -> int:
     with redirect_stdout(sys.stderr) if args.json else nullcontext():
         metrics, left_out, judges = choose(names, options, judging, device=args.device)
         scores = score(find_pairs(args.pred, args.real), metrics, judges)
-    summary = {"pred": str(args.pred), "real": str(args.real), **scores.summary(), "left_out": left_out}
+    summary = {
+        "pred": str(args.pred),
+        "real": str(args.real),
+        **scores.summary(),
+        "left_out": left_out,
+        "notes": drawn_only(metrics, judging),
+    }
     write(out, summary, scores.rows())
     if args.json:
         print_json(summary)
@@ -73,8 +82,24 @@ def run(args: argparse.Namespace) -> int:
     return 1 if scores.failed else 0
 
 
+def drawn_only(metrics: Chosen, judging: dict[str, str]) -> list[str]:
+    """Which metrics are judged by networks that have seen drawn faces only, and how to have them judged better."""
+    from zoo.judges import SHIPPED
+    from zoo.metrics.choose import JUDGES
+
+    found = []
+    for key, need in JUDGES.items():
+        names = [name for name, (spec, _) in metrics.items() if need in spec.needs]
+        if names and need in ("sync-expert", "lip-reader") and judging.get(key, SHIPPED) == SHIPPED:
+            found.append(
+                f"{', '.join(names)}: judged by the small {need} of SynthGRID, which knows drawn faces only; "
+                f"for real video train one (zoo fit {need} data=grid data.root=STORE) and give {key}=CHECKPOINT"
+            )
+    return found
+
+
 def show(summary: dict[str, Any]) -> None:
-    """Print the table, the protocols beneath it and what was left out."""
+    """Print the table, the protocols beneath it, whom not to believe and what was left out."""
     from zoo.cli.output import print_table
 
     facts = summary["metrics"]
@@ -94,6 +119,7 @@ def show(summary: dict[str, Any]) -> None:
     columns = ("metric", "value", "95 % interval", "real video", "clips", "coverage", "not scored")
     print_table(columns, rows, title)
     print("\n".join(item["signature"] for item in facts.values()))
+    print("".join(f"note: {note}\n" for note in summary["notes"]), end="")
     why: dict[str, list[str]] = {}
     for name, reason in summary["left_out"].items():
         why.setdefault(reason.removeprefix(f"{name}: "), []).append(name)
