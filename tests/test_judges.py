@@ -71,7 +71,7 @@ def test_windows_without_a_face_and_clips_without_words(tiny_store: Path, judges
 
 
 def test_the_reader_sees_what_it_is_tested_on(tiny_store: Path, judges: Judges):
-    reader, name = judges.reader
+    reader, name, _ = judges.reader
     batch = collate([Windows(Store(tiny_store), reader.input_spec)[Draw(0, None)]]).unit()
     with torch.no_grad():
         want = reader(batch.frames)[0]
@@ -93,7 +93,8 @@ def test_crops_lie_where_the_footage_says(tiny_store: Path, judges: Judges):
 
 
 def test_experts_are_loaded_once_and_named_by_their_weights(weights: dict[str, Path], tmp_path: Path):
-    module, name = load_expert("sync-expert", weights["sync-expert"])
+    module, name, scores = load_expert("sync-expert", weights["sync-expert"])
+    assert scores == {}
     assert load_expert("sync-expert", weights["sync-expert"])[0] is module
     assert not module.training
     assert not any(p.requires_grad for p in module.parameters())

@@ -210,8 +210,11 @@ def test_table_for_people(folders: Path, judges: list[str], tmp_path: Path, caps
     code = main.run(["score", *map(str, sides), "--metrics", *chosen])
     out = capsys.readouterr().out
     assert code == 0
-    assert "note: cer: judged by the small lip-reader of SynthGRID" in out
-    assert "judged by the small sync-expert" not in out  # another one was given
+    assert "cer by lip-reader-synthgrid-" in out
+    assert "word error rate" in out
+    assert "it knows drawn faces only" in out
+    assert "sync_acc by sync-expert-sync-expert-" in out  # another one, of which nothing is known
+    assert "how good it is, its file does not tell" in out
     assert "cpbd ↑" in out
     assert "2/2" in out
     assert "100.0%" in out

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from functools import cache, cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float32, UInt8
@@ -16,11 +16,9 @@ from zoo.errors import ZooError
 from zoo.face import crop
 from zoo.face.backends import make_embedder
 from zoo.face.base import Embedder
-from zoo.trainable import TrainableModule, find_weights, load_checkpoint
+from zoo.trainable import find_weights, load_checkpoint, read_checkpoint
 
 if TYPE_CHECKING:
-    from zoo.experts.lip_reader.module import LipReader
-    from zoo.experts.sync_expert.module import SyncExpert
     from zoo.footage import Footage
 
 SHIPPED = "synthgrid"
@@ -59,6 +57,28 @@ class Reading(NamedTuple):
 
     log_probs: Float32[Tensor, "T 28"]
     reader: str
+
+
+class Expert(NamedTuple):
+    """A trained network that judges.
+
+    Attributes:
+        module: the network, a :class:`zoo.trainable.TrainableModule`.
+        name: its name with the first 8 digits of its file's SHA-256, for protocol signatures.
+        scores: its own on clips held out, as its run found them; empty where the file does not tell.
+    """
+
+    module: Any
+    name: str
+    scores: dict[str, Any]
+
+    def quality(self) -> str:
+        """How far to trust it, in a line."""
+        if not self.scores:
+            return f"{self.name}: how good it is, its file does not tell (weights.safetensors of a run does)"
+        told = self.module.quality(self.scores)
+        split = f"{self.scores['dataset']}, split {self.scores['split']}, {self.scores['clips']} clips held out"
+        return f"{self.name}: {told} ({split})"
 
 
 class Judges:
@@ -101,22 +121,14 @@ class Judges:
         return make_embedder(self._embedder)
 
     @cached_property
-    def sync(self) -> tuple[SyncExpert, str]:
-        """The sync expert and its name with hash."""
-        from zoo.experts.sync_expert.module import SyncExpert
-
-        module, name = load_expert("sync-expert", self._sync, self.device)
-        assert isinstance(module, SyncExpert)
-        return module, name
+    def sync(self) -> Expert:
+        """The sync expert."""
+        return load_expert("sync-expert", self._sync, self.device)
 
     @cached_property
-    def reader(self) -> tuple[LipReader, str]:
-        """The lip reader and its name with hash."""
-        from zoo.experts.lip_reader.module import LipReader
-
-        module, name = load_expert("lip-reader", self._reader, self.device)
-        assert isinstance(module, LipReader)
-        return module, name
+    def reader(self) -> Expert:
+        """The lip reader."""
+        return load_expert("lip-reader", self._reader, self.device)
 
     @torch.inference_mode()
     def sync_features(self, footage: Footage) -> SyncFeatures:
@@ -124,7 +136,7 @@ class Judges:
         from zoo.experts.sync_expert.module import SIZE, THRESHOLD, speech_windows
         from zoo.experts.sync_expert.networks import FRAMES
 
-        expert, name = self.sync
+        expert, name, _ = self.sync
         faces = _faces(footage, SIZE).to(self.device).float() / 255
         video, sound = (part.float().cpu() for part in expert.embed_clip(faces, footage.wave.to(self.device)))
         count = len(video)
@@ -136,7 +148,7 @@ class Judges:
     @torch.inference_mode()
     def read(self, footage: Footage) -> Reading:
         """What is read off the face."""
-        reader, name = self.reader
+        reader, name, _ = self.reader
         faces = _faces(footage, reader.config.size).to(self.device).float() / 255
         return Reading(reader(faces[None])[0].float().cpu(), name)
 
@@ -147,10 +159,8 @@ def _faces(footage: Footage, size: int) -> UInt8[Tensor, "T 3 H W"]:
     return crop.place_crops(where, "face", (size, size)).cut(footage.frames, range(len(footage)))
 
 
-def load_expert(
-    name: str, which: str | Path = SHIPPED, device: torch.device | str = "cpu"
-) -> tuple[TrainableModule, str]:
-    """A trained expert and its name with the first 8 digits of its file's SHA-256.
+def load_expert(name: str, which: str | Path = SHIPPED, device: torch.device | str = "cpu") -> Expert:
+    """A trained expert, ready to be asked.
 
     Args:
         name: the registered expert.
@@ -165,7 +175,8 @@ def load_expert(
 
 
 @cache
-def _load_expert(name: str, path: Path, modified: int, device: torch.device | str) -> tuple[TrainableModule, str]:
+def _load_expert(name: str, path: Path, modified: int, device: torch.device | str) -> Expert:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()[:8]
-    return load_checkpoint(path, name).for_inference().to(device), f"{name}-{path.stem}-{digest}"
+    scores = read_checkpoint(path)["zoo"].get("scores", {})
+    return Expert(load_checkpoint(path, name).for_inference().to(device), f"{name}-{path.stem}-{digest}", scores)

@@ -90,7 +90,8 @@ def _fit(config: RunConfig, run: Path, resume: Path | None) -> FitResult | None:
     if not trainer.is_global_zero:
         return None
     sample = make_sample(module, data, run, trainer) if isinstance(module, TalkingFaceMethod) else None
-    trainable.save_weights(module, run / "weights.safetensors")
+    kept = {key: value for key, value in without_nan(scores.summary).items() if key != "table"}
+    trainable.save_weights(module, run / "weights.safetensors", kept)
     seconds = time.monotonic() - started
     result = FitResult(run, run / "checkpoints" / "last.ckpt", scores.summary, sample, seconds)
     runs.update(run, summary=without_nan(result.summary), seconds=round(seconds, 1), steps=trainer.global_step)

@@ -61,6 +61,10 @@ class TrainableModule(pl.LightningModule, ABC):
     def summarise(self, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
         """The scores over all test clips, each clip once. ``table``, if there, is what the command line prints."""
 
+    def quality(self, scores: dict[str, Any]) -> str:
+        """What :meth:`summarise` found, in a few words."""
+        return ", ".join(f"{key} {value}" for key, value in scores.items() if isinstance(value, float))
+
     def on_train_epoch_start(self) -> None:
         """Seed torch from the run, the epoch and the process: a run resumed at an epoch goes on as it would have."""
         torch.manual_seed(((self.seed * 1_000_003 + self.current_epoch) * 1009 + self.global_rank) % 2**63)
@@ -180,16 +184,21 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     return checkpoint
 
 
-def save_weights(module: TrainableModule, path: Path) -> None:
+def save_weights(module: TrainableModule, path: Path, scores: dict[str, Any] | None = None) -> None:
     """Write a module's weights, and what is needed to build it again, as one safetensors file.
 
     Numbers that count training steps and optimisers are left out; :func:`load_checkpoint` reads the file.
+
+    Args:
+        module: what is kept.
+        path: the file.
+        scores: on clips held out (:meth:`TrainableModule.summarise`), so that whoever uses the weights can tell them.
     """
     from safetensors.torch import save
 
     tensors = {name: value.detach().cpu().contiguous() for name, value in module.state_dict().items()}
     with write_aside(path) as aside:
-        aside.write_bytes(save(tensors, {"zoo": json.dumps(module.identity())}))
+        aside.write_bytes(save(tensors, {"zoo": json.dumps(module.identity() | {"scores": scores or {}})}))
 
 
 def _read_weights(path: Path) -> dict[str, Any]:

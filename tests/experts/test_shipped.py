@@ -41,9 +41,10 @@ def test_small_and_documented(name: str):
     assert facts["scores"]["split"] == "by-speaker"
     assert facts["scores"]["speakers"] >= 10
     assert len((folder(name) / "synthgrid.csv").read_text().splitlines()) > 10
-    module, label = load_expert(name)
+    module, label, scores = load_expert(name)
     assert label.startswith(f"{name}-synthgrid-")
     assert not module.training
+    assert scores == facts["scores"]
 
 
 def test_the_recorded_scores_meet_what_was_asked():

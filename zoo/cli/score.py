@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from zoo.judges import Judges
     from zoo.metrics.choose import Chosen
 
 HELP = "score a folder of generated videos against the real ones"
@@ -67,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
         "real": str(args.real),
         **scores.summary(),
         "left_out": left_out,
-        "notes": drawn_only(metrics, judging),
+        "judges": who_judged(metrics, judges),
     }
     write(out, summary, scores.rows())
     if args.json:
@@ -82,24 +83,24 @@ def run(args: argparse.Namespace) -> int:
     return 1 if scores.failed else 0
 
 
-def drawn_only(metrics: Chosen, judging: dict[str, str]) -> list[str]:
-    """Which metrics are judged by networks that have seen drawn faces only, and how to have them judged better."""
-    from zoo.judges import SHIPPED
-    from zoo.metrics.choose import JUDGES
-
+def who_judged(metrics: Chosen, judges: Judges) -> list[str]:
+    """How far each network that judged may be trusted, and which of them know drawn faces only."""
     found = []
-    for key, need in JUDGES.items():
-        names = [name for name, (spec, _) in metrics.items() if need in spec.needs]
-        if names and need in ("sync-expert", "lip-reader") and judging.get(key, SHIPPED) == SHIPPED:
-            found.append(
-                f"{', '.join(names)}: judged by the small {need} of SynthGRID, which knows drawn faces only; "
-                f"for real video train one (zoo fit {need} data=grid data.root=STORE) and give {key}=CHECKPOINT"
-            )
+    for key, expert in (("sync", "sync-expert"), ("reader", "lip-reader")):
+        names = [name for name, (spec, _) in metrics.items() if expert in spec.needs]
+        if names:
+            judge = getattr(judges, key)
+            found.append(f"{', '.join(names)} by {judge.quality()}")
+            if judge.scores.get("dataset") == "synthgrid":
+                found.append(
+                    f"  it knows drawn faces only; for real video train one "
+                    f"(zoo fit {expert} data=grid data.root=STORE) and give {key}=WEIGHTS"
+                )
     return found
 
 
 def show(summary: dict[str, Any]) -> None:
-    """Print the table, the protocols beneath it, whom not to believe and what was left out."""
+    """Print the table, the protocols beneath it, who judged and what was left out."""
     from zoo.cli.output import print_table
 
     facts = summary["metrics"]
@@ -119,7 +120,7 @@ def show(summary: dict[str, Any]) -> None:
     columns = ("metric", "value", "95 % interval", "real video", "clips", "coverage", "not scored")
     print_table(columns, rows, title)
     print("\n".join(item["signature"] for item in facts.values()))
-    print("".join(f"note: {note}\n" for note in summary["notes"]), end="")
+    print("".join(f"{line}\n" for line in summary["judges"]), end="")
     why: dict[str, list[str]] = {}
     for name, reason in summary["left_out"].items():
         why.setdefault(reason.removeprefix(f"{name}: "), []).append(name)

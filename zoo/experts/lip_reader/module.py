@@ -166,6 +166,10 @@ class LipReader(TrainableModule):
             ],
         }
 
+    def quality(self, scores: dict[str, Any]) -> str:
+        """Its error rates on real clips."""
+        return f"word error rate {scores['wer']:.1%}, character error rate {scores['cer']:.1%} on real clips"
+
     def configure_optimizers(self) -> Any:
         """AdamW, with the schedule of the settings."""
         return adam(self, self.config)

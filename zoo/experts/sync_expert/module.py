@@ -231,6 +231,12 @@ class SyncExpert(TrainableModule):
             ]
         return scores | {"table": table}
 
+    def quality(self, scores: dict[str, Any]) -> str:
+        """Balanced accuracy with what it is made of, on windows with speech."""
+        found = scores["windows_with_speech"]
+        rates = f"true positives {found['true_positive_rate']:.1%}, true negatives {found['true_negative_rate']:.1%}"
+        return f"balanced accuracy {found['balanced_accuracy']:.1%} on windows with speech ({rates})"
+
     def configure_optimizers(self) -> Any:
         """AdamW, with the schedule of the settings."""
         return adam(self, self.config)
