@@ -17,6 +17,7 @@ SYNC_EXPERT = ExpertSpec(
     licence="Apache-2.0; written from the paper and published facts",
     recipes="zoo.experts.sync_expert.recipes",
     weights="zoo.experts.sync_expert.weights",
+    importer="zoo.experts.sync_expert.released:read",
 )
 
 LIP_READER = ExpertSpec(
