@@ -67,6 +67,11 @@ class RunConfig:
     init: str | None = setting(
         None, "weights to start from: a checkpoint, weights.safetensors, or the name of weights that come with it"
     )
+    fast: bool = setting(
+        False,
+        "bf16 autocast, channels-last and torch.compile together; the same results within rounding. Compiling takes "
+        "minutes at first, so it is for long runs, on processors with bfloat16",
+    )
     logger: str = setting("csv", "where losses go besides the CSV", choices=("csv", "wandb", "tensorboard"))
     data: DataConfig = field(default_factory=DataConfig)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
@@ -88,7 +93,8 @@ def resolve(
 
     Args:
         spec: the method.
-        overrides: ``key=value`` items; ``data=NAME`` is short for ``data.name=NAME``.
+        overrides: ``key=value`` items; ``data=NAME`` is short for ``data.name=NAME``, and a setting of the method's own
+            may be named without its ``model.``.
         file: a YAML file of settings.
         base: settings of an earlier run, used in place of the recipe.
 
@@ -98,8 +104,18 @@ def resolve(
     Raises:
         ConfigError: an unknown key (the nearest valid one is named), a wrong type or an unreadable file.
     """
-    layers = [_dotlist(overrides)] if file is None else [read_layer(file), _dotlist(overrides)]
+    given = dotlist(own_settings(spec, overrides))
+    layers = [given] if file is None else [read_layer(file), given]
     return merge(spec, [base or recipe(spec, _dataset(layers, spec.default_dataset)), *layers])
+
+
+def own_settings(spec: TrainableSpec, overrides: Sequence[str]) -> list[str]:
+    """``key=value`` items with ``model.`` before what only the method knows: ``ablation=e`` is ``model.ablation=e``."""
+    general = {item.name for item in dataclasses.fields(RunConfig)}
+    if all("." in item.partition("=")[0] or item.partition("=")[0] in general for item in overrides):
+        return list(overrides)  # without importing the method's settings
+    own = {item.name for item in dataclasses.fields(spec.settings())} - general
+    return [f"model.{item}" if item.partition("=")[0] in own else item for item in overrides]
 
 
 def merge(spec: TrainableSpec, layers: Sequence[Layer]) -> RunConfig:
@@ -120,11 +136,11 @@ def merge(spec: TrainableSpec, layers: Sequence[Layer]) -> RunConfig:
             _check_method(spec, OmegaConf.select(values, "method"), layer)
             config = OmegaConf.merge(config, values)
         except (OmegaConfBaseException, ValueError, TypeError) as error:
-            raise ConfigError(_explain(error, config, layer)) from error
+            raise ConfigError(explain(error, config, layer)) from error
     try:
         run = OmegaConf.to_object(config)
     except (OmegaConfBaseException, ValueError, TypeError) as error:  # the last two: the method's own checks
-        raise ConfigError(_explain(error, config, Layer("settings", {}))) from error
+        raise ConfigError(explain(error, config, Layer("settings", {}))) from error
     assert isinstance(run, RunConfig)
     if not isinstance(run.model, type(defaults.model)):
         raise ConfigError(f"model: '{run.model}' is no set of settings; give them one by one, as model.KEY=VALUE")
@@ -223,7 +239,12 @@ def _check_method(spec: TrainableSpec, name: object, layer: Layer) -> None:
         raise ConfigError(f"{layer.source}: these are settings of '{name}', not of '{spec.name}'")
 
 
-def _dotlist(overrides: Sequence[str]) -> Layer:
+def dotlist(overrides: Sequence[str]) -> Layer:
+    """``key=value`` items of a command line as a layer; ``data=NAME`` is short for ``data.name=NAME``.
+
+    Raises:
+        ConfigError: an item is no such item.
+    """
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
     from yaml import YAMLError
@@ -282,8 +303,15 @@ def _dataset(layers: Sequence[Layer], default: str) -> str:
     return str(name)
 
 
-def _explain(error: Exception, config: Any, layer: Layer) -> str:
-    """One line for an OmegaConf error: where, which key, what is wrong, what may have been meant."""
+def explain(error: Exception, config: Any, layer: Layer, listed: str = "`zoo info METHOD` lists the settings") -> str:
+    """One line for an OmegaConf error: where, which key, what is wrong, what may have been meant.
+
+    Args:
+        error: what was raised.
+        config: the settings that there are.
+        layer: those that were laid over them.
+        listed: where a reader finds the keys, for one that is like none of them.
+    """
     from omegaconf import OmegaConf
     from omegaconf.errors import ConfigKeyError
 
@@ -295,7 +323,7 @@ def _explain(error: Exception, config: Any, layer: Layer) -> str:
     if not near:
         leaves = {path.rpartition(".")[2]: path for path in valid}
         near = [leaves[match] for match in difflib.get_close_matches(key.rpartition(".")[2], leaves, n=1)]
-    hint = f"; did you mean '{near[0]}'?" if near else "; `zoo info METHOD` lists the settings"
+    hint = f"; did you mean '{near[0]}'?" if near else f"; {listed}"
     return f"{layer.source}: unknown setting '{key}'{hint}"
 
 

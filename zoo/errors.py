@@ -1,5 +1,8 @@
 """Errors that a user can act on; the command line prints them as one line, never as a traceback."""
 
+FAILED = "failed: "
+"""How the reason of a score that there is not begins where the program is to blame and not the clip."""
+
 
 class ZooError(Exception):
     """Something the user can mend: bad input, a missing file, a broken plugin. Exit code 1."""

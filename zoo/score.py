@@ -23,7 +23,7 @@ from zoo.audio import match_length, num_samples, read_audio
 from zoo.clip import FPS, Word
 from zoo.data.folder import Folder
 from zoo.data.grid import FILE_CODE, decode_name, read_alignment
-from zoo.errors import DataError, MediaError, ZooError
+from zoo.errors import FAILED, DataError, MediaError, ZooError
 from zoo.face.track import track_visible
 from zoo.footage import Footage
 from zoo.media import open_media
@@ -33,6 +33,7 @@ from zoo.metrics.sync import WINDOW
 from zoo.metrics.wer import ReadingMetric
 from zoo.progress import Progress
 from zoo.spec import MetricSpec
+from zoo.spec import reason as one_line
 from zoo.video import read_video
 
 if TYPE_CHECKING:
@@ -107,11 +108,13 @@ class Look:
         pred: the generated video, cropped around its own face, with its own sound (or the real one's if it has none).
         real: the real video.
         silence: why lips and sound cannot be compared, in the generated and in the real video; empty where they can.
+        place: landmarks that say where the generated crops lie for pixel metrics, where not at the real face's.
     """
 
     pred: Footage
     real: Footage
     silence: tuple[str, str] = ("", "")
+    place: Float32[Tensor, "T 68 2"] | None = None
 
     @property
     def mismatch(self) -> str:
@@ -123,12 +126,14 @@ class Look:
 
     @cached_property
     def pixels(self) -> tuple[Footage, Footage]:
-        """Generated and real video with crops in the same place: that of the real face.
+        """Generated and real video with crops in the same place: that of the real face, or at :attr:`place`.
 
         A generated video of another size is scaled to the real one's; the row or column that video encoders add to
         odd sizes is cut off.
         """
         pred, real = self.pred, self.real
+        if self.place is not None:
+            return replace(pred, place=self.place), real
         place = real.landmarks
         missing = len(pred) - len(real)
         if missing > 0:  # longer: both are cropped by one path, held at its end
@@ -241,7 +246,7 @@ class Column:
         except (ZooError, ImportError, MemoryError):
             raise
         except Exception as error:
-            metric.skip(clip, due, f"{type(error).__name__}: {' '.join(str(error).split())}")
+            metric.skip(clip, due, f"{FAILED}{one_line(error)}")
 
     def _blocked(self, seen: Look, judged: Footage, silence: str) -> str:
         """Why a video cannot be judged; empty where it can."""

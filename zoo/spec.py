@@ -110,6 +110,8 @@ class TrainableSpec(Spec):
         recipes: package whose ``<dataset>.yaml`` files hold the settings for each data set; may be empty.
         default_dataset: the recipe that ``zoo fit NAME`` means.
         weights: package whose ``<name>.safetensors`` files are trained weights that come with it; may be empty.
+        importer: ``"package.module:function"`` that reads weights published by others (:data:`zoo.weights.Importer`),
+            for ``zoo weights import NAME``; may be empty.
     """
 
     config: str = ""
@@ -117,6 +119,7 @@ class TrainableSpec(Spec):
     recipes: str = ""
     default_dataset: str = "synthgrid"
     weights: str = ""
+    importer: str = ""
 
     def settings(self) -> Any:
         """A new instance of the settings with all defaults.

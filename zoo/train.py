@@ -28,6 +28,7 @@ from zoo.errors import ConfigError
 from zoo.evaluate import ScoreClips, paste_back, without_nan
 from zoo.loggers import log_video, make_loggers
 from zoo.method import TalkingFaceMethod
+from zoo.nn.speed import BF16, speed_up
 from zoo.video import write_video
 
 
@@ -72,6 +73,9 @@ def _fit(config: RunConfig, run: Path, resume: Path | None) -> FitResult | None:
     module = trainable.build(spec, config.model, seed=config.seed)
     if config.init:
         trainable.start_from(module, trainable.find_weights(spec, config.init))
+    module.before_fit()
+    if config.fast:
+        speed_up(module)
     data = TalkingFaceData(config.data, module.input_spec, config.seed)
     # Two: `save_last` of a callback that monitors something writes only where that got better.
     best = ModelCheckpoint(run / "checkpoints", filename="best", monitor=module.monitor, enable_version_counter=False)
@@ -120,6 +124,8 @@ def make_trainer(config: RunConfig, callbacks: list[Any], loggers: list[Any], ru
         ConfigError: Lightning refuses a setting.
     """
     given = dataclasses.asdict(config.trainer)
+    if config.fast:
+        given["precision"] = BF16
     try:
         return pl.Trainer(
             **given | {"strategy": _strategy(given["strategy"])},

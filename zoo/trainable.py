@@ -65,6 +65,9 @@ class TrainableModule(pl.LightningModule, ABC):
         """What :meth:`summarise` found, in a few words."""
         return ", ".join(f"{key} {value}" for key, value in scores.items() if isinstance(value, float))
 
+    def before_fit(self) -> None:
+        """Load and check what only training needs; called before a run has a folder, so that a refusal leaves none."""
+
     def on_train_epoch_start(self) -> None:
         """Seed torch from the run, the epoch and the process: a run resumed at an epoch goes on as it would have."""
         torch.manual_seed(((self.seed * 1_000_003 + self.current_epoch) * 1009 + self.global_rank) % 2**63)
@@ -184,7 +187,9 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     return checkpoint
 
 
-def save_weights(module: TrainableModule, path: Path, scores: dict[str, Any] | None = None) -> None:
+def save_weights(
+    module: TrainableModule, path: Path, scores: dict[str, Any] | None = None, origin: Sequence[str] = ()
+) -> None:
     """Write a module's weights, and what is needed to build it again, as one safetensors file.
 
     Numbers that count training steps and optimisers are left out; :func:`load_checkpoint` reads the file.
@@ -193,12 +198,14 @@ def save_weights(module: TrainableModule, path: Path, scores: dict[str, Any] | N
         module: what is kept.
         path: the file.
         scores: on clips held out (:meth:`TrainableModule.summarise`), so that whoever uses the weights can tell them.
+        origin: the files that they were taken over from, where others trained them.
     """
     from safetensors.torch import save
 
     tensors = {name: value.detach().cpu().contiguous() for name, value in module.state_dict().items()}
+    facts = module.identity() | {"scores": scores or {}} | ({"origin": list(origin)} if origin else {})
     with write_aside(path) as aside:
-        aside.write_bytes(save(tensors, {"zoo": json.dumps(module.identity() | {"scores": scores or {}})}))
+        aside.write_bytes(save(tensors, {"zoo": json.dumps(facts)}))
 
 
 def _read_weights(path: Path) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -104,7 +104,8 @@ class Cell:
 
     Attributes:
         name: of its folder, for example ``lipgan-seed0-reconstruction``.
-        key: digest of all that decides its rows: code, checkpoint, data, metrics with their settings and judges.
+        key: digest of all that decides its rows but the metrics, whose protocol each row carries: code, checkpoint,
+            data, seed and track.
         suite: name of the suite.
         method: name of the method or reference.
         kind: method, or reference.
@@ -128,6 +129,7 @@ class Cell:
         failures: what could not be scored for a reason that is not the clip's.
         made: zoo version, git commit, Python, packages.
         protocols: signature of every metric.
+        data: fingerprint of the store (:attr:`Suite.data`).
     """
 
     name: str
@@ -153,6 +155,7 @@ class Cell:
     failures: list[Failure] = field(default_factory=list)
     made: dict[str, Any] = field(default_factory=dict)
     protocols: dict[str, str] = field(default_factory=dict)
+    data: str = ""
 
 
 @dataclass
@@ -218,29 +221,27 @@ def read_results(folder: Path) -> Results:
     cells = {cell.name: cell for cell in map(read_cell, sorted((folder / "cells").glob("*/cell.json")))}
     rows, stale = {}, {}
     for name, cell in cells.items():
-        rows[name], stale[name] = read_rows(folder / "cells" / name, cell.key)
+        rows[name], stale[name] = read_rows(folder / "cells" / name, cell.key, cell.protocols)
     return Results(folder, suite, cells, rows, stale)
 
 
 def read_suite(folder: Path) -> Suite:
     """Read ``suite.json``; see :func:`read_results`."""
-    found = _read(folder / "suite.json", Suite)
-    found.metrics = [Metric(**_known(Metric, item)) for item in found.metrics]
-    return found
+    return _read(folder / "suite.json", Suite, "metrics", Metric)
 
 
 def read_cell(path: Path) -> Cell:
     """Read ``cell.json``; see :func:`read_results`."""
-    found = _read(path, Cell)
-    found.failures = [Failure(**_known(Failure, item)) for item in found.failures]
-    return found
+    return _read(path, Cell, "failures", Failure)
 
 
-def _read(path: Path, cls: Any) -> Any:
+def _read(path: Path, cls: Any, items: str, item_cls: Any) -> Any:
+    """A record, one field of which is a list of other records."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         if values["schema"] > SCHEMA:
             raise DataError(f"{path}: written by a newer zoo (schema {values['schema']}); update: pip install -U zoo")
+        values[items] = [item_cls(**_known(item_cls, item)) for item in values[items]]
         return cls(**_known(cls, values))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path}: not results of `zoo benchmark` ({type(error).__name__}: {error})") from error
@@ -272,30 +273,58 @@ def line_of(row: Row) -> str:
     return json.dumps({"schema": SCHEMA} | values, separators=(",", ":")) + "\n"
 
 
-def read_rows(folder: Path, key: str) -> tuple[list[Row], int]:
+def read_rows(folder: Path, key: str, protocols: Mapping[str, str] | None = None) -> tuple[list[Row], int]:
     """Rows of a cell's folder, those of unfinished processes included, and how many others are stale.
 
-    A last line that a killed process left half written is not a row.
+    Stale are rows of another key, or of another protocol than that of their metric in ``protocols``, here or set aside
+    in the folder ``stale``. A last line that a killed process left half written is not a row.
     """
-    found: dict[tuple[str, str], Row] = {}
-    stale = 0
-    for row in _rows(sorted(folder.glob("rows*.jsonl"))):
-        if row.key == key:
-            found.setdefault((row.clip, row.metric), row)
+    found, stale = read_values(folder, key, protocols)
+    names = Row.__slots__
+    return [
+        Row(**{name: value for name, value in values.items() if name in names} | {"stats": tuple(values["stats"])})
+        for values in found
+    ], stale
+
+
+def read_values(folder: Path, key: str, protocols: Mapping[str, str] | None = None) -> tuple[list[dict[str, Any]], int]:
+    """As :func:`read_rows`, but the fields of :class:`Row` in plain dictionaries: a fraction of the time."""
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    expected = protocols or {}
+    stale = sum(path.read_bytes().count(b"\n") for path in folder.glob("stale/rows*.jsonl"))
+    for values in _values(sorted(folder.glob("rows*.jsonl"))):
+        if values["key"] == key and expected.get(values["metric"], values["protocol"]) == values["protocol"]:
+            found.setdefault((values["clip"], values["metric"]), values)
         else:
             stale += 1
     return [found[place] for place in sorted(found)], stale
 
 
-def _rows(paths: Iterable[Path]) -> Iterator[Row]:
-    names = Row.__slots__
+NEEDED = frozenset(("schema", "key", "clip", "metric", "protocol"))
+"""What the fields of any row are, whatever its schema."""
+
+
+def _values(paths: Iterable[Path]) -> Iterator[dict[str, Any]]:
     for path in paths:
-        for line in path.read_bytes().splitlines():
-            try:
-                values = json.loads(line)
-            except ValueError:
-                continue
-            if values.pop("schema") > SCHEMA:
+        lines = path.read_bytes().decode("utf-8", "replace").split("\n")
+        try:
+            rows = json.loads(f"[{','.join(filter(None, lines))}]")
+        except ValueError:
+            rows = list(_whole(lines))
+        for values in rows:
+            if NEEDED - values.keys():
+                raise DataError(f"{path}: not rows of `zoo benchmark`")
+            if values["schema"] > SCHEMA:
                 raise DataError(f"{path}: rows written by a newer zoo; update: pip install -U zoo")
-            values["stats"] = tuple(values["stats"])
-            yield Row(**{name: value for name, value in values.items() if name in names})
+            yield values
+
+
+def _whole(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
+    """The lines that are whole, one by one."""
+    for line in lines:
+        try:
+            values = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(values, dict):  # the rest of a torn line may be a number
+            yield values

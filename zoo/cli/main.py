@@ -14,7 +14,20 @@ from typing import NoReturn
 from zoo import __version__
 from zoo.errors import ZooError
 
-VERBS = ("list", "info", "fit", "test", "score", "predict", "data", "doctor", "version")
+VERBS = (
+    "list",
+    "info",
+    "fit",
+    "test",
+    "score",
+    "benchmark",
+    "leaderboard",
+    "compare",
+    "predict",
+    "data",
+    "doctor",
+    "version",
+)
 """Each is a module of this package with ``HELP``, ``configure(parser)`` and ``run(args)``."""
 
 

@@ -32,7 +32,10 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: st
 
 
 def print_scores(scores: dict[str, Any]) -> None:
-    """Print the scores of a test (:class:`zoo.evaluate.ScoreClips`): an expert's, or a method's beside the still's."""
+    """Print the scores of a test (:class:`zoo.evaluate.ScoreClips`): an expert's, or a method's beside the still's.
+
+    What a method adds as ``remarks`` follows, a line each.
+    """
     seen = "speaker-dependent" if scores["speaker_dependent"] else "speakers never trained on"
     clips = f"{scores['clips']} clips of {scores['speakers']} speakers"
     title = f"{scores['dataset']}, split {scores['split']} ({seen}): {clips}"
@@ -46,3 +49,5 @@ def print_scores(scores: dict[str, Any]) -> None:
     ]
     print_table(("", "LMD, px (lower is better)", "better than the still image"), rows, title)
     print(f"protocol    {scores['protocol']}")
+    for remark in scores.get("remarks", ()):
+        print(remark)

@@ -12,6 +12,7 @@ A shard exists once its ``.jsonl`` does. There is no index of the whole store th
 
 from __future__ import annotations
 
+import hashlib
 import json
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
@@ -100,6 +101,11 @@ class Store:
     def clips(self) -> Sequence[ClipInfo]:
         """What is known of each clip, parsed when it is asked for."""
         return _Clips(self)
+
+    def fingerprint(self) -> str:
+        """First 16 digits of the SHA-256 of the shards' checksums: another content has another fingerprint."""
+        sums = self._files.read_all([f"{shard}.sha256" for shard in self._shards])
+        return hashlib.sha256(b"".join(sums)).hexdigest()[:16]
 
     def index(self, clip_id: str) -> int:
         """The number of a clip.

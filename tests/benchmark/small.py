@@ -1,0 +1,44 @@
+"""What the tests of the benchmark share: clips, weights of the toy, and how rows are compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from zoo import registry
+from zoo.benchmark.plan import Plan
+from zoo.benchmark.run import Outcome, Workers
+from zoo.data.source import SourceItem
+from zoo.data.synthgrid.source import SynthGrid
+from zoo.trainable import build, save_weights
+
+HERE = Workers("here", 1, ("cpu",))
+FEW = ["metrics=[lmd,psnr,cpbd]", "references=[still,real]", "test_clips=3", "runs=null"]
+
+Run = Callable[..., tuple[Plan, Outcome]]
+
+
+class Few(SynthGrid):
+    """Two clips to train on and four of two speakers to test."""
+
+    def items(self) -> Sequence[SourceItem]:
+        wanted = {"train00": 2, "test00": 2, "test01": 2}
+        kept = []
+        for item in super().items():
+            if wanted.get(item.speaker, 0):
+                wanted[item.speaker] -= 1
+                kept.append(item)
+        return kept
+
+
+def toy_weights(path: Path, fails: str = "", gain: float = 1.1) -> Path:
+    spec = registry.method("toy")
+    config = spec.settings()
+    config.fails, config.gain = fails, gain
+    save_weights(build(spec, config), path)
+    return path
+
+
+def rows_of(out: Path) -> dict[str, bytes]:
+    """The rows of every cell, byte for byte."""
+    return {path.parent.name: path.read_bytes() for path in sorted((out / "cells").glob("*/rows.jsonl"))}

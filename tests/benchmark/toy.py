@@ -1,0 +1,64 @@
+"""A method without weights to learn, for tests of the benchmark: it shows the still, a little brighter."""
+
+from __future__ import annotations
+
+import os
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from zoo.errors import ZooError
+from zoo.method import TalkingFaceMethod
+from zoo.spec import InputSpec, MethodSpec, setting
+
+
+@dataclass
+class ToyConfig:
+    """What goes wrong."""
+
+    fails: str = setting(
+        "", "nothing, in generation (raise), the process (die, once per file $TOY_MARK), in fits (fit)"
+    )
+    gain: float = setting(1.1, "brightness")
+
+
+class Toy(TalkingFaceMethod):
+    """Shows the still."""
+
+    def __init__(self, config: ToyConfig) -> None:
+        super().__init__(config)
+        self.gain = nn.Parameter(torch.tensor(config.gain))
+        self.layer = nn.Conv2d(3, 3, 1)
+        self.unused = nn.Linear(100, 100)
+
+    @property
+    def input_spec(self) -> InputSpec:
+        return InputSpec(size=(64, 64), frames=2, context=640)
+
+    def generate(self, identity: Tensor, wave: Tensor, num_frames: int, pose: Tensor | None = None) -> Tensor:
+        if self.config.fails == "raise":
+            raise RuntimeError("no idea\nwhat a mouth is")
+        if self.config.fails == "die" and not Path(os.environ["TOY_MARK"]).exists():
+            Path(os.environ["TOY_MARK"]).touch()
+            os.kill(os.getpid(), signal.SIGSEGV)
+        bright = 0.05 * self.layer(identity[:, 0]).tanh() + identity[:, 0] * self.gain
+        loud = wave.abs().mean(1)[:, None, None, None]
+        return (bright + loud).clamp(0, 1)[:, None].expand(-1, num_frames, -1, -1, -1)
+
+    def reconstruct(self, batch: Any) -> Tensor:
+        return self.generate(batch.identity, batch.wave, batch.frames.shape[1])
+
+    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+        if self.config.fails == "fit":
+            raise ZooError("this toy learns nothing")
+        return (self.reconstruct(batch) - batch.frames).abs().mean()
+
+    def configure_optimizers(self) -> Any:
+        return torch.optim.SGD(self.parameters(), lr=0.01)
+
+
+SPEC = MethodSpec(name="toy", summary="shows the still", target="toy:Toy", config="toy:ToyConfig", shown="a still")

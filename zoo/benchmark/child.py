@@ -1,0 +1,38 @@
+"""Processes that must not outlive their parent: ``python -m zoo.benchmark.child work JOB``, or a ``zoo`` command.
+
+Nothing heavy is imported before the watch stands, so that a parent that is killed at once leaves nobody behind.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+
+
+def follow_parent() -> None:
+    """End this process as soon as the one that holds the other end of its standard input has ended."""
+
+    def wait() -> None:
+        while os.read(0, 1):
+            pass
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+def main() -> None:
+    """Work through a job, or run a ``zoo`` command."""
+    follow_parent()
+    if sys.argv[1] == "work":
+        from zoo.benchmark.worker import work
+
+        work(sys.argv[2])
+    else:
+        from zoo.cli.main import main as run
+
+        run(sys.argv[1:])
+
+
+if __name__ == "__main__":
+    main()

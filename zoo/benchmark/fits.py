@@ -1,0 +1,114 @@
+"""Fitting methods under the suite's budget: several at a time, each in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+
+import yaml
+
+from zoo.benchmark.checkpoints import Fit, Weights
+from zoo.benchmark.pool import child_environment, death, kill, last_words
+from zoo.errors import ZooError
+from zoo.files import write_text_aside
+
+
+class FitError(ZooError):
+    """A fit that failed."""
+
+
+def run_fits(
+    fits: Mapping[str, Weights],
+    at_once: int,
+    devices: Sequence[str],
+    *,
+    ended: Callable[[str, str], None],
+) -> None:
+    """Fit what has no weights yet.
+
+    A fit takes one thread, or what the suite's ``budget.settings.trainer`` says: then the weights do not depend on how
+    many are fitted at a time.
+
+    Args:
+        fits: by subject.
+        at_once: how many at a time.
+        devices: by turns.
+        ended: called with the subject and why it failed, or nothing.
+    """
+    running = _Running()
+    with ThreadPoolExecutor(max(1, at_once)) as threads:
+        tasks = {
+            threads.submit(_fit, weights.fit, devices[number % len(devices)], running): name
+            for number, (name, weights) in enumerate(fits.items())
+            if weights.fit is not None
+        }
+        try:
+            for task in as_completed(tasks):
+                error = task.exception()
+                if error is not None and not isinstance(error, FitError):
+                    raise error
+                ended(tasks[task], str(error or ""))
+        except BaseException:
+            running.stop()
+            threads.shutdown(cancel_futures=True)
+            raise
+
+
+class _Running:
+    """The processes that are at work, so that they can be ended."""
+
+    def __init__(self) -> None:
+        self.lock, self.processes, self.stopped = threading.Lock(), set[subprocess.Popen[str]](), False
+
+    def start(self, command: list[str], log: Path, environment: dict[str, str]) -> subprocess.Popen[str]:
+        with self.lock, log.open("a") as file:
+            if self.stopped:
+                raise FitError("stopped")
+            popen = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,  # its end tells the process that we are gone
+                stdout=file,
+                stderr=file,
+                text=True,
+                env=environment,
+                start_new_session=True,
+            )
+            self.processes.add(popen)
+            return popen
+
+    def stop(self) -> None:
+        with self.lock:
+            self.stopped = True
+            for popen in self.processes:
+                kill(popen)
+
+
+def _fit(fit: Fit, device: str, running: _Running) -> None:
+    """Fit one; where an earlier attempt left a checkpoint it goes on from there."""
+    fit.folder.mkdir(parents=True, exist_ok=True)
+    write_text_aside(fit.folder.parent / ".gitignore", "*\n")
+    write_text_aside(fit.folder / "fit.yaml", yaml.safe_dump(fit.settings, sort_keys=False))
+    log = fit.folder / "fit.log"
+    environment = child_environment()
+    if device.startswith("cuda:"):
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
+        number = int(device.removeprefix("cuda:"))
+        environment["CUDA_VISIBLE_DEVICES"] = visible[number] if visible != [""] else str(number)
+    for name in ("RANK", "WORLD_SIZE"):
+        environment.pop(name)
+    command = [sys.executable, "-m", "zoo.benchmark.child", "fit", fit.method, "--config", str(fit.folder / "fit.yaml")]
+    interrupted = any(fit.folder.glob("*/*/*/checkpoints/last.ckpt"))
+    for extra in [["--resume", "last"], []] if interrupted else [[]]:
+        if not extra:  # what an attempt left that cannot be gone on from
+            for run in fit.folder.glob("*/*/*"):
+                shutil.rmtree(run)
+        code = running.start([*command, *extra], log, environment).wait()
+        if code == 0 and fit.weights() is not None:
+            return
+    raise FitError(f"its fit failed ({death(code)}{last_words(log)}; see {log})")

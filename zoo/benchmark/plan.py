@@ -1,0 +1,270 @@
+"""What a benchmark will do: its cells, what is there already, what will run, and what that may cost."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+from zoo import __version__, registry, runs
+from zoo.benchmark.bench import Bench
+from zoo.benchmark.checkpoints import Weights, file_name, find_weights
+from zoo.benchmark.ledger import Ledger, Task
+from zoo.benchmark.results import Cell, Suite, Track, read_cell
+from zoo.benchmark.suite import REFERENCES, WITHOUT_CROSS
+from zoo.errors import DataError
+from zoo.spec import MethodSpec
+
+RUNNER = 1
+"""Version of what this package does to a clip. It grows when the same weights would give other rows."""
+
+CLIP_S = 2.2
+"""Seconds that one clip of three seconds takes on one thread of an idle core, generation included (ten metrics)."""
+
+VIDEO_BYTES = 90_000
+"""A video of three seconds of SynthGRID; those of GRID are twice as large."""
+
+ROW_BYTES = 450
+"""A row in ``rows.jsonl``."""
+
+FIT_BYTES = 20_000_000
+"""What a fit of a small recipe leaves."""
+
+
+@dataclass
+class Planned:
+    """One cell as it is planned.
+
+    Attributes:
+        cell: its facts; its key is empty as long as its weights must be fitted first.
+        weights: of the method; ``None`` for a reference.
+        tasks: clips that must be generated.
+        there: rows that are there and count.
+        due: rows that it is to have.
+        stale: rows that do not count.
+        error: why it cannot run at all.
+    """
+
+    cell: Cell
+    weights: Weights | None
+    tasks: list[Task] = field(default_factory=list)
+    there: int = 0
+    due: int = 0
+    stale: int = 0
+    error: str = ""
+
+    @property
+    def subject(self) -> str:
+        """Method and seed, or the reference: what cells on several tracks have in common."""
+        return self.cell.name.removesuffix(f"-{self.cell.track}")
+
+
+@dataclass
+class Plan:
+    """All cells.
+
+    Attributes:
+        out: folder of the results.
+        suite: as it will be written there.
+        cells: in the order in which they run.
+        outdated: cells of the folder that are not planned and were made from other data or with other protocols.
+        left_out: metrics that cannot be had, with the reason.
+    """
+
+    out: Path
+    suite: Suite
+    cells: list[Planned]
+    outdated: list[str]
+    left_out: dict[str, str]
+
+    def fits(self) -> dict[str, Weights]:
+        """What must be fitted first, by subject."""
+        return {
+            planned.subject: planned.weights
+            for planned in self.cells
+            if planned.weights is not None and planned.weights.path is None and not planned.error
+        }
+
+    def tasks(self) -> list[Task]:
+        """All clips that must be generated, cell by cell."""
+        return [task for planned in self.cells for task in planned.tasks]
+
+    def expected(self, processes: int, clip_seconds: float) -> float:
+        """Seconds that it will take, about."""
+        fits = sorted((weights.fit.expected() for weights in self.fits().values() if weights.fit), reverse=True)
+        rounds = sum(fits[::processes])
+        return rounds + clip_seconds * len(self.tasks()) / processes
+
+    def disk(self) -> int:
+        """Bytes that it will need, about."""
+        rows = ROW_BYTES * sum(len(task.metrics) for task in self.tasks())
+        videos = VIDEO_BYTES * len(self.tasks()) if self.suite.settings["videos"] else 0
+        return rows + videos + FIT_BYTES * len(self.fits())
+
+
+def make_plan(
+    bench: Bench,
+    methods: Sequence[str],
+    out: Path,
+    *,
+    given: Mapping[str, Path] | None = None,
+    references: Sequence[str] | None = None,
+    seeds: Sequence[int] | None = None,
+) -> Plan:
+    """Look at what is there and plan the rest; nothing is written.
+
+    Args:
+        bench: clips, metrics and judges.
+        methods: names as the registry knows them.
+        out: folder of the results.
+        given: checkpoints by method.
+        references: which; the suite's if not given.
+        seeds: the same.
+
+    Raises:
+        ZooError: a method that there is not, or a given checkpoint that cannot be used.
+    """
+    config = bench.suite.config
+    suite = bench.describe()
+    if "cross" in suite.tracks or "wrong-sound" in config.references:
+        bench.partner(bench.test[0])  # before any work is done
+    cells: list[Planned] = []
+    for name in config.references if references is None else references:
+        cells += [
+            _plan_cell(bench, out, _reference(bench, name, track), None)
+            for track in suite.tracks
+            if not (track == "cross" and name in WITHOUT_CROSS)
+        ]
+    for name in methods:
+        spec = registry.method(name)
+        for seed in config.seeds if seeds is None else seeds:
+            weights = find_weights(bench, spec, seed, given or {}, out / "fits")
+            cells += [_plan_cell(bench, out, _method(bench, spec, seed, track), weights) for track in suite.tracks]
+    return Plan(out, suite, cells, _outdated(out, suite, bench, cells), bench.left_out)
+
+
+def _reference(bench: Bench, name: str, track: Track) -> Cell:
+    names = bench.names(name, track)
+    return Cell(
+        name=f"{name}-{track}",
+        key="",
+        suite=bench.suite.name,
+        method=name,
+        kind="reference",
+        track=track,
+        summary=REFERENCES[name],
+        shown="the true video" if name in ("real", "wrong-sound") else "a still",
+        protocols=bench.protocols(names),
+    )
+
+
+def _method(bench: Bench, spec: MethodSpec, seed: int, track: Track) -> Cell:
+    name = registry.full_name(spec)
+    return Cell(
+        name=f"{file_name(name)}-seed{seed}-{track}",
+        key="",
+        suite=bench.suite.name,
+        method=name,
+        kind="method",
+        track=track,
+        seed=seed,
+        summary=spec.summary,
+        dist=spec.dist,
+        shown=spec.shown,
+        protocols=bench.protocols(bench.names(name, track)),
+    )
+
+
+def _plan_cell(bench: Bench, out: Path, cell: Cell, weights: Weights | None) -> Planned:
+    planned = Planned(cell, weights)
+    complete(bench, out, planned)
+    return planned
+
+
+def complete(bench: Bench, out: Path, planned: Planned) -> None:
+    """Fill in what follows from the weights, once they are there: key, what is missing, what is stale."""
+    cell, weights = planned.cell, planned.weights
+    digest = weights.digest() if weights is not None else ""
+    cell.made, cell.data = dict(made()), bench.fingerprint
+    if weights is not None:
+        cell.checkpoint, cell.source = digest[:16], weights.source
+        cell.training, cell.trained_on = weights.training, weights.trained_on
+    cell.key = _key(bench, cell, digest) if weights is None or digest else ""
+    clips = [bench.store.clips[index].id for index in bench.test]
+    ledger = Ledger(out, cell, clips)
+    stock = ledger.stock()
+    planned.due = len(clips) * len(cell.protocols)
+    planned.there, planned.stale = len(stock.rows), len(stock.stale)
+    planned.tasks = ledger.missing(stock, bench.suite.config.videos)
+
+
+def _key(bench: Bench, cell: Cell, digest: str) -> str:
+    """Digest of all that decides the rows of a cell beside the protocols of the metrics, which each row carries."""
+    facts = {
+        "runner": RUNNER,
+        "zoo": __version__,
+        "method": cell.method,
+        "dist": runs.versions([cell.dist]) if cell.dist else {},
+        "seed": cell.seed,
+        "track": cell.track,
+        "checkpoint": digest,
+        "data": bench.fingerprint,
+        "split": bench.data.split,
+        "retrieval": bench.suite.config.retrieval_clips if cell.method == "retrieval" else 0,
+    }
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+@cache
+def made() -> dict[str, object]:
+    """What makes rows: versions and the commit."""
+    import platform
+
+    return {
+        "zoo": __version__,
+        "git": runs.git_revision(),
+        "python": platform.python_version(),
+        "packages": runs.versions(runs.REPORTED),
+    }
+
+
+def _outdated(out: Path, suite: Suite, bench: Bench, planned: Sequence[Planned]) -> list[str]:
+    """Cells that lie in the folder, are not planned and do not fit beside those that are."""
+    names = {item.cell.name for item in planned}
+    protocols = bench.protocols(list(bench.metrics))
+    found = []
+    for path in sorted((out / "cells").glob("*/cell.json")):
+        if path.parent.name in names:
+            continue
+        try:
+            cell = read_cell(path)
+        except DataError:
+            found.append(path.parent.name)
+            continue
+        others = {name: text for name, text in cell.protocols.items() if protocols.get(name) not in (None, text)}
+        if cell.data != suite.data or others:
+            found.append(cell.name)
+    return found
+
+
+def set_aside(plan: Plan) -> None:
+    """Move outdated cells to ``stale``, where no leaderboard sees them."""
+    for name in plan.outdated:
+        goal = plan.out / "stale" / name
+        if goal.exists():
+            shutil.rmtree(goal)
+        goal.parent.mkdir(parents=True, exist_ok=True)
+        (plan.out / "cells" / name).rename(goal)
+
+
+def clip_seconds(out: Path, plan: Plan) -> float:
+    """Seconds per clip and process: of the rows that are there, or else :data:`CLIP_S`."""
+    took = []
+    for planned in plan.cells:
+        ledger = Ledger(out, planned.cell, ())
+        took += [row["took"] for row in ledger.times().values() if not row["first"]]
+    return sum(took) / len(took) if took else CLIP_S

@@ -1,0 +1,197 @@
+"""Processes of a benchmark: they share out the clips, and one that dies costs the clip it was at."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import Any
+
+from zoo.benchmark.ledger import Task
+from zoo.benchmark.worker import Job
+
+GIVE_UP = 2
+"""So many processes in a row that die before their first clip end the attempt."""
+
+LAUNCHER = (
+    "RANK",
+    "LOCAL_RANK",
+    "WORLD_SIZE",
+    "LOCAL_WORLD_SIZE",
+    "GROUP_RANK",
+    "NODE_RANK",
+    "MASTER_ADDR",
+    "MASTER_PORT",
+)
+"""Variables of a launcher, which a process that is started here must not take for its own."""
+
+
+@dataclass
+class _Process:
+    """A process and what it has to do.
+
+    Attributes:
+        rank: its number, which a successor inherits.
+        tasks: what is left to do, the one it is at included.
+        at: whether it is at the first of them.
+        idle: how many of its number died in a row before they did anything.
+    """
+
+    rank: int
+    tasks: list[Task]
+    popen: subprocess.Popen[str] | None = None
+    at: bool = False
+    idle: int = 0
+    log: Path = field(default_factory=Path)
+
+
+def child_environment(rank: int = 0, world: int = 1) -> dict[str, str]:
+    """Environment of a process that is started here: one thread, and no traces of another launcher."""
+    foreign = ("TORCHELASTIC_", "SLURM_", "ZOO_RUN")
+    kept = {key: value for key, value in os.environ.items() if key not in LAUNCHER and not key.startswith(foreign)}
+    return kept | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "RANK": str(rank), "WORLD_SIZE": str(world)}
+
+
+def run_pool(
+    job: Job,
+    tasks: Sequence[Task],
+    world: int,
+    folder: Path,
+    *,
+    devices: Sequence[str],
+    done: Callable[[Task], None],
+    died: Callable[[Task, str, int], None],
+) -> None:
+    """Work through tasks in several processes.
+
+    Args:
+        job: what all of them need to know.
+        tasks: shared out by turns.
+        world: number of processes.
+        folder: for jobs and logs.
+        devices: of the processes, by turns.
+        done: called after each task.
+        died: called with a task at which a process died, or that none lived to begin, with the reason and the
+            number of the process; it adds the rows.
+    """
+    events: SimpleQueue[tuple[_Process, subprocess.Popen[str], str]] = SimpleQueue()
+    processes = [_Process(rank, list(tasks[rank::world])) for rank in range(world)]
+    try:
+        for process in processes:
+            if process.tasks:
+                _start(process, job, world, folder, devices, events)
+        while any(process.popen is not None for process in processes):
+            try:
+                process, popen, line = events.get(timeout=1.0)
+            except Empty:
+                continue
+            if popen is not process.popen:
+                continue
+            if line:
+                _note(process, line, done)
+            else:
+                _bury(process, died)
+                if process.tasks:
+                    _start(process, job, world, folder, devices, events)
+    finally:
+        for process in processes:
+            if process.popen is not None:
+                kill(process.popen)
+
+
+def _start(
+    process: _Process,
+    job: Job,
+    world: int,
+    folder: Path,
+    devices: Sequence[str],
+    events: SimpleQueue[tuple[_Process, subprocess.Popen[str], str]],
+) -> None:
+    own = replace(
+        job,
+        tasks=[(task.cell, task.clip, list(task.metrics)) for task in process.tasks],
+        device=devices[process.rank % len(devices)],
+    )
+    path = folder / f"job-{process.rank}.json"
+    own.write(path)
+    process.log = folder / f"worker-{process.rank}.log"
+    with process.log.open("w") as log:
+        popen = subprocess.Popen(
+            [sys.executable, "-m", "zoo.benchmark.child", "work", str(path)],
+            stdin=subprocess.PIPE,  # never written to: its end tells the process that we are gone
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            env=child_environment(process.rank, world),
+            start_new_session=True,  # Ctrl-C comes to us alone
+        )
+    process.popen, process.at = popen, False
+    assert popen.stdout is not None
+    Thread(target=_listen, args=(process, popen, popen.stdout, events), daemon=True).start()
+
+
+def _listen(process: _Process, popen: subprocess.Popen[str], pipe: Iterable[str], events: SimpleQueue[Any]) -> None:
+    """Hand on what a process says; an empty line means that it has ended."""
+    try:
+        for line in pipe:
+            events.put((process, popen, line))
+    finally:
+        popen.wait()
+        events.put((process, popen, ""))
+
+
+def _note(process: _Process, line: str, done: Callable[[Task], None]) -> None:
+    state = line.split()[0]
+    process.at = state == "start"
+    if state == "done":
+        process.idle = 0
+        done(process.tasks.pop(0))
+
+
+def _bury(process: _Process, died: Callable[[Task, str, int], None]) -> None:
+    """See what a process left behind that has ended."""
+    assert process.popen is not None
+    code, process.popen = process.popen.returncode, None
+    if code == 0 and not process.tasks:
+        return
+    why = f"its process died ({death(code)}{last_words(process.log)})"
+    if process.at:
+        died(process.tasks.pop(0), why, process.rank)
+        process.idle = 0
+        return
+    process.idle += 1
+    if process.idle >= GIVE_UP:
+        for task in process.tasks:
+            died(task, why, process.rank)
+        process.tasks = []
+
+
+def death(code: int) -> str:
+    """How a process ended, from its return code."""
+    if code >= 0:
+        return f"exit code {code}"
+    name = signal.Signals(-code).name
+    return f"{name}, out of memory?" if name == "SIGKILL" else name
+
+
+def last_words(log: Path) -> str:
+    """The last line that a process wrote to its log, behind a colon; empty where it wrote none."""
+    try:
+        lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines()]
+    except OSError:
+        return ""
+    return next((f": {line[:300]}" for line in reversed(lines) if line), "")
+
+
+def kill(popen: subprocess.Popen[str]) -> None:
+    """End a process that was started in a session of its own, with all that it started."""
+    with suppress(ProcessLookupError):
+        os.killpg(popen.pid, signal.SIGKILL)
+    popen.wait()

@@ -1,0 +1,1 @@
+"""Suites that come with the zoo; `zoo benchmark --suite NAME` reads NAME.yaml."""

@@ -1,0 +1,209 @@
+"""``zoo benchmark``: every method on the same clips with the same metrics, and the leaderboard of it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from zoo.benchmark.plan import Plan
+    from zoo.benchmark.run import Outcome
+
+HELP = "compare methods on the same clips with the same metrics"
+DESCRIPTION = (
+    "Compare methods: take their checkpoints or fit them under one budget, generate every test clip, score it and "
+    "rank them. Run again, it does what is missing. Settings are key=value over the suite: data.root=STORE "
+    "test_clips=50 budget.max_time=00:01:00:00 seeds=[0,1,2]."
+)
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--all", action="store_true", help="every method that is installed")
+    which.add_argument(
+        "--methods", metavar="A,B", help="these methods (none: only the reference rows)"
+    ).completer = _complete  # type: ignore[attr-defined]
+    parser.add_argument(
+        "--suite", default="synth", metavar="NAME|FILE", help="what is compared: synth (default), grid, or a YAML file"
+    )
+    parser.add_argument("--out", type=Path, metavar="DIR", help="folder of results (default: benchmark-SUITE)")
+    parser.add_argument(
+        "--ckpt", action="append", default=[], metavar="METHOD=PATH", help="weights of a method: file or run's folder"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="print the plan and stop")
+    parser.add_argument("--devices", default="auto", metavar="N", help="processes (default: all GPUs, or all cores)")
+    parser.add_argument(
+        "--launcher", default="local", choices=("local", "submitit"), help="where the work is done (default: here)"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("overrides", nargs="*", default=[], metavar="key=value", help="settings over the suite's")
+
+
+def _complete(prefix: str = "", **_: Any) -> list[str]:
+    """Names of methods, one more behind each comma."""
+    from zoo.cli import complete
+
+    before = prefix[: prefix.rfind(",") + 1]
+    return [before + name for name in complete.names("methods")()]
+
+
+def run(args: argparse.Namespace) -> int:
+    """Plan, run, rank; 1 where something could not be done."""
+    from contextlib import nullcontext, redirect_stdout
+
+    from zoo.benchmark.suite import find_suite
+
+    suite = find_suite(args.suite, args.overrides)
+    methods, given = choose_methods(args.methods), checkpoints(args.ckpt)
+    out = args.out or Path(f"benchmark-{suite.name}")
+    from zoo.benchmark import elastic
+    from zoo.benchmark.bench import Bench
+    from zoo.benchmark.plan import clip_seconds, make_plan
+    from zoo.benchmark.run import choose_workers, execute
+
+    workers = choose_workers(args.devices)
+    elastic.join()
+    if elastic.rank() > 0:
+        elastic.serve()
+        return 0
+    with redirect_stdout(sys.stderr) if args.json else nullcontext():
+        bench = Bench(suite)
+        plan = make_plan(bench, methods, out, given=given)
+        idle = sorted(set(given) - {planned.cell.method for planned in plan.cells})
+        if idle:
+            from zoo.errors import ConfigError
+
+            raise ConfigError(f"--ckpt {idle[0]}=...: {idle[0]} is not among the methods of this run")
+        show_plan(plan, plan.expected(workers.count, clip_seconds(out, plan)), workers.count)
+        if args.dry_run:
+            elastic.dismiss()
+            return 0
+        if args.launcher == "submitit":
+            from zoo.benchmark.cluster import run_jobs
+
+            outcome = run_jobs(suite, plan, given, args.devices)
+        else:
+            outcome = execute(bench, plan, workers)
+        elastic.dismiss()
+        finish(out, plan, outcome)
+    if args.json:
+        print_outcome(out, outcome)
+    for line in outcome.problems[:20]:
+        print(f"zoo benchmark: {line}", file=sys.stderr)
+    if len(outcome.problems) > 20:
+        print(f"zoo benchmark: {len(outcome.problems) - 20} more; see cell.json in {out}/cells", file=sys.stderr)
+    return 1 if outcome.problems else 0
+
+
+def choose_methods(given: str | None) -> list[str]:
+    """The methods that ``--methods`` names, or all.
+
+    Raises:
+        ZooError: one that there is not; or none is installed.
+    """
+    from zoo import registry
+    from zoo.errors import ConfigError
+
+    if given is None:
+        return [registry.full_name(r.spec) for r in registry.records("zoo.methods") if r.spec is not None]
+    names = list(dict.fromkeys(name.strip() for name in given.split(",") if name.strip()))
+    if not names:
+        raise ConfigError("--methods: names no method")
+    if names == ["none"]:
+        return []
+    return [registry.full_name(registry.method(name)) for name in names]
+
+
+def checkpoints(given: list[str]) -> dict[str, Path]:
+    """``METHOD=PATH`` items by method; a folder is that of a run.
+
+    Raises:
+        ConfigError: an item is of another form, or there is nothing at its path.
+    """
+    from zoo import registry
+    from zoo.errors import ConfigError
+
+    found = {}
+    for item in given:
+        name, equals, text = item.partition("=")
+        if not equals or not text:
+            raise ConfigError(f"--ckpt: '{item}' is not of the form METHOD=PATH")
+        path = Path(text)
+        if path.is_dir():
+            from zoo.benchmark.checkpoints import weights_of
+
+            path = weights_of(path)
+        found[registry.full_name(registry.method(name))] = path
+    return found
+
+
+def show_plan(plan: Plan, expected: float, processes: int) -> None:
+    """Print the cells: where weights come from, what is there, what will run, and the cost."""
+    from zoo.cli.output import print_table
+
+    rows = []
+    for planned in plan.cells:
+        cell, total = planned.cell, len(plan.suite.clips)
+        stale = f"; {planned.stale} rows are stale and set aside" if planned.stale else ""
+        if not cell.key:
+            state = f"fit, then {total} clips"
+        elif planned.tasks:
+            state = f"{len(planned.tasks)} of {total} clips{stale}"
+        else:
+            state = f"complete{stale}"
+        source = planned.weights.described() if planned.weights else cell.summary
+        rows.append((cell.name, source, f"{planned.there}/{planned.due}", state))
+    title = f"{plan.suite.title}: {len(plan.suite.clips)} clips of {len(set(plan.suite.clips.values()))} speakers"
+    print_table(("cell", "what", "rows there", "to do"), rows, title)
+    for name in plan.outdated:
+        print(f"{name}: made from other data or with other protocols; it is moved to {plan.out}/stale")
+    for name, reason in plan.left_out.items():
+        print(f"left out: {name}: {reason}")
+    if plan.tasks() or plan.fits():
+        cost = f"about {_clock(expected)} with {processes} processes and {plan.disk() / 1e6:.0f} MB"
+        print(f"{len(plan.tasks())} clips to generate, {len(plan.fits())} fits: {cost} (an estimate)")
+
+
+def finish(out: Path, plan: Plan, outcome: Outcome) -> None:
+    """Build the leaderboard, print it and say how to go on."""
+    from zoo.benchmark.results import read_results
+
+    if not any(rows for rows in read_results(out).rows.values()):
+        print(f"no row was made; see {out}/cells")
+        return
+    from zoo.leaderboard.board import build
+    from zoo.leaderboard.terminal import show
+    from zoo.leaderboard.write import write_leaderboard
+
+    write_leaderboard(out)
+    show(build(out)[0])
+    print(f"results: {out}")
+    config = plan.suite.settings
+    if plan.suite.dataset == "synthgrid":
+        print(
+            "go further: more clips with test_clips=24; a longer training with budget.max_time=00:01:00:00; real "
+            "faces with `zoo data prepare grid`, then `zoo benchmark --all --suite grid data.root=STORE`"
+        )
+    elif len(config["seeds"]) < 3:
+        print("go further: the spread over training seeds with seeds=[0,1,2]")
+
+
+def print_outcome(out: Path, outcome: Outcome) -> None:
+    """Print what came of every cell as JSON."""
+    import dataclasses
+
+    from zoo.cli.output import print_json
+
+    cells = [
+        {key: value for key, value in dataclasses.asdict(cell).items() if key not in ("made", "protocols")}
+        for cell in outcome.cells
+    ]
+    print_json({"out": str(out), "cells": cells, "problems": outcome.problems})
+
+
+def _clock(seconds: float) -> str:
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min" if hours else f"{max(1, minutes)} min"

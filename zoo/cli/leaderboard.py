@@ -1,0 +1,77 @@
+"""``zoo leaderboard [DIR]``: the leaderboard of a results folder, from its rows alone."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+HELP = "show the leaderboard of a results folder"
+DESCRIPTION = (
+    "Make the leaderboard of what `zoo benchmark` wrote, from its rows alone: a table, Markdown, JSON, CSV, or with "
+    "--html a page to sort, filter and play the videos side by side."
+)
+
+FORMATS = {".md": "markdown", ".json": "json", ".csv": "csv", ".html": "html", ".txt": "table"}
+"""What a file of that name holds."""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument(
+        "dir", nargs="?", type=Path, metavar="DIR", help="results (default: the newest of ./benchmark*)"
+    )
+    parser.add_argument("--format", choices=("table", "markdown", "json", "csv"), help="what to print (default: table)")
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="write it there; what, tells its suffix (.md .json .csv .html .txt)"
+    )
+    parser.add_argument("--sort", metavar="METRIC", help="order of the lines, best first (default: the first metric)")
+    parser.add_argument(
+        "--html",
+        action="store_true",
+        help="write index.html, leaderboard.md, .json and .csv into DIR (with --out: the page alone)",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print it, or write it."""
+    from zoo.leaderboard.find import newest
+
+    form = _format(args)
+    folder = args.dir or newest()
+    if args.html and args.out is None:
+        from zoo.leaderboard.write import write_leaderboard
+
+        for path in write_leaderboard(folder, args.sort):
+            print(path)
+        return 0
+    if form == "table" and args.out is None:
+        from zoo.leaderboard.board import build
+        from zoo.leaderboard.terminal import show
+
+        show(build(folder, args.sort)[0])
+        return 0
+    from zoo.leaderboard.write import text
+
+    made = text(folder, form, args.sort, args.out)
+    if args.out is None:
+        print(made, end="")
+    else:
+        from zoo.files import write_text_aside
+
+        write_text_aside(args.out, made)
+        print(args.out)
+    return 0
+
+
+def _format(args: argparse.Namespace) -> str:
+    from zoo.errors import ConfigError
+
+    if args.html or args.format is not None:
+        if args.html and args.format is not None:
+            raise ConfigError("--html and --format exclude each other")
+        return "html" if args.html else args.format
+    if args.out is None:
+        return "table"
+    if args.out.suffix not in FORMATS:
+        raise ConfigError(f"--out {args.out}: name it {', '.join(FORMATS)}, or say --format")
+    return FORMATS[args.out.suffix]

@@ -1,0 +1,392 @@
+"""The leaderboard as plain records, made from rows alone: what every way of showing it shows."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zoo.benchmark.results import Cell, Kind, Metric, Reduce, Track
+from zoo.leaderboard.ranking import rank
+from zoo.leaderboard.reported import Reported, read_reported
+from zoo.leaderboard.statistics import LEVEL, Resampling, Sample, draw
+from zoo.leaderboard.table import Table, Values, read_table
+from zoo.spec import Better
+
+FPS = 25.0
+"""Frames per second of the videos, for the real-time factor."""
+
+LEAST_CLIPS = next(units for units in range(1, 99) if 2.0 ** (1 - units) < LEVEL)
+"""With fewer clips no comparison can be significant (:func:`zoo.leaderboard.statistics.p_value`)."""
+
+REASONS = 3
+"""So many different reasons are told of one number."""
+
+
+@dataclass
+class Score:
+    """One method (or reference) on one metric.
+
+    Attributes:
+        value: mean over seeds of the value over clips; ``None`` where there is none.
+        low: lower end of the 95 % interval over clips (or speakers); ``None`` with fewer than two.
+        high: upper end.
+        cost: less is better (:meth:`zoo.leaderboard.statistics.Sample.cost`): what the order goes by.
+        clips: clips that were scored by every seed.
+        coverage: share of frames (windows, words) that were scored, 0..1; rows that are not there lower it.
+        seeds: value of each seed, in the order of :attr:`Entry.seeds`.
+        spread: standard deviation over seeds (n - 1); ``None`` with one seed.
+        state: ``best``, ``tie`` (not significantly worse than the best), ``worse``, ``apart`` (no clip in common with
+            the best), or empty: not ranked.
+        p: of the comparison with the best, corrected after Holm.
+        protocol: signature of its rows, where it is not that of the column: such a score is not ranked.
+        reason: why clips were left out.
+    """
+
+    value: float | None
+    low: float | None
+    high: float | None
+    cost: float | None
+    clips: int
+    coverage: float
+    seeds: list[float | None]
+    spread: float | None
+    state: str = ""
+    p: float | None = None
+    protocol: str = ""
+    reason: str = ""
+
+
+@dataclass
+class Entry:
+    """A line of the leaderboard: a method with all its seeds, or a reference.
+
+    Attributes:
+        name: of the method or reference.
+        kind: method, or reference (never ranked).
+        cells: names of its cells, one for each seed.
+        seeds: training seeds.
+        status: ``done``, ``partial`` or ``failed``.
+        reason: why it is not done.
+        summary: one line that says what it is.
+        dist: distribution that brought it.
+        shown: what it is shown of the true video.
+        trained_on: whether the test speakers were seen in training.
+        training: budget and what came of it, as text.
+        source: where the weights come from.
+        parameters: trainable numbers that generate.
+        device: what generated.
+        fps: frames generated per second on that device; ``None`` where unknown.
+        rtf: real-time factor, time taken over time shown: below 1 is faster than real time.
+        scores: by metric.
+    """
+
+    name: str
+    kind: Kind
+    cells: list[str]
+    seeds: list[int]
+    status: str
+    reason: str
+    summary: str
+    dist: str
+    shown: str
+    trained_on: str
+    training: str
+    source: str
+    parameters: int
+    device: str
+    fps: float | None
+    rtf: float | None
+    scores: dict[str, Score] = field(default_factory=dict)
+
+
+@dataclass
+class Column:
+    """A metric in one track, and the protocol that its ranked scores share."""
+
+    metric: str
+    summary: str
+    unit: str
+    better: Better
+    reduce: Reduce
+    protocol: str
+
+
+@dataclass
+class Board:
+    """One track: its columns, and its lines from best to worst by the metric that it is sorted by."""
+
+    track: Track
+    columns: list[Column]
+    methods: list[Entry]
+    references: list[Entry]
+
+
+@dataclass
+class Leaderboard:
+    """All of it.
+
+    Attributes:
+        suite: name of the suite.
+        title: for a heading.
+        dataset: registered name.
+        split: how it is divided.
+        speaker_dependent: whether test speakers are in the training set.
+        clips: test clips.
+        speakers: test speakers.
+        intervals: how they were made.
+        tracks: one board each.
+        notes: what a reader must know: failures, rows that do not count.
+        reported: numbers that papers print; never ranked with ours.
+    """
+
+    suite: str
+    title: str
+    dataset: str
+    split: str
+    speaker_dependent: bool
+    clips: int
+    speakers: int
+    intervals: str
+    tracks: list[Board]
+    notes: list[str]
+    reported: list[Reported]
+
+
+def build(folder: Path, sort: str | None = None) -> tuple[Leaderboard, Table]:
+    """Make the leaderboard of a results folder; the table that it was made from comes along.
+
+    Args:
+        folder: what ``zoo benchmark`` wrote.
+        sort: metric that orders the lines; the first that has values where not given.
+
+    Raises:
+        DataError: the folder cannot be read.
+        UnknownNameError: the suite has no such metric.
+    """
+    table = read_table(folder)
+    suite = table.suite
+    if sort is not None:
+        _require(sort, [metric.name for metric in suite.metrics])
+    resampling = Resampling(table.speakers)
+    tracks = [_board(table, track, resampling, sort) for track in _tracks(table)]
+    board = Leaderboard(
+        suite=suite.name,
+        title=suite.title or suite.name,
+        dataset=suite.dataset,
+        split=suite.split,
+        speaker_dependent=suite.speaker_dependent,
+        clips=len(table.clips),
+        speakers=len(set(table.speakers)),
+        intervals=resampling.text,
+        tracks=tracks,
+        notes=list(_notes(table)),
+        reported=read_reported(),
+    )
+    return board, table
+
+
+def _require(name: str, names: Sequence[str]) -> None:
+    import difflib
+
+    from zoo.errors import UnknownNameError
+
+    if name not in names:
+        close = difflib.get_close_matches(name, names, 1)
+        hint = f"; did you mean {close[0]}?" if close else f"; there are {', '.join(names)}"
+        raise UnknownNameError(f"the suite has no metric '{name}'{hint}")
+
+
+def _tracks(table: Table) -> list[Track]:
+    """Those of the suite, and any other that cells are of."""
+    found = dict.fromkeys([*table.suite.tracks, *(cell.track for cell in table.cells.values())])
+    return [track for track in found if any(cell.track == track for cell in table.cells.values())]
+
+
+def groups(cells: Iterable[Cell]) -> dict[str, list[Cell]]:
+    """Cells of one track by line: the seeds of a method together. Two cells of one seed stand apart by their names."""
+    found: dict[str, list[Cell]] = {}
+    for cell in sorted(cells, key=lambda cell: (cell.method, cell.seed, cell.name)):
+        found.setdefault(cell.method, []).append(cell)
+    twice = [name for name, some in found.items() if len({cell.seed for cell in some}) < len(some)]
+    for name in twice:
+        found.update({cell.name: [cell] for cell in found.pop(name)})
+    return found
+
+
+def _board(table: Table, track: Track, resampling: Resampling, sort: str | None) -> Board:
+    cells = groups(cell for cell in table.cells.values() if cell.track == track)
+    entries = {name: _entry(name, some) for name, some in cells.items()}
+    columns = [
+        _column(metric, protocol)
+        for metric in table.suite.metrics
+        if (protocol := _protocol(table, metric, cells)) is not None
+    ]
+    metrics = {metric.name: metric for metric in table.suite.metrics}
+    samples = {
+        (name, column.metric): Sample(metrics[column.metric], values)
+        for column in columns
+        for name, some in cells.items()
+        if (values := [table.values[cell.name, column.metric] for cell in some
+                       if (cell.name, column.metric) in table.values])
+    }  # fmt: skip
+    draw(list(samples.values()), resampling)
+    for column in columns:
+        in_column = {name: samples[name, column.metric] for name in cells if (name, column.metric) in samples}
+        for name, sample in in_column.items():
+            entries[name].scores[column.metric] = _score(sample, table, cells[name], column, resampling)
+        ranked = {
+            name: sample
+            for name, sample in in_column.items()
+            if entries[name].kind == "method" and not entries[name].scores[column.metric].protocol
+        }
+        for name, place in rank(ranked, resampling).items():
+            score = entries[name].scores[column.metric]
+            score.state, score.p = place.state, place.p
+    order = _order(columns, list(entries.values()), sort)
+    methods, references = (
+        sorted((entry for entry in entries.values() if entry.kind == kind), key=order)
+        for kind in ("method", "reference")
+    )
+    return Board(track, columns, methods, references)
+
+
+def _order(columns: Sequence[Column], entries: Sequence[Entry], sort: str | None) -> Any:
+    """Best first by one metric; those without a value last, then by name."""
+    valued = [column.metric for column in columns if any(_cost(entry, column.metric) is not None for entry in entries)]
+    by = sort if sort is not None else valued[0] if valued else ""
+
+    def key(entry: Entry) -> tuple[bool, float, str]:
+        cost = _cost(entry, by)
+        return cost is None, 0.0 if cost is None else cost, entry.name
+
+    return key
+
+
+def _cost(entry: Entry, metric: str) -> float | None:
+    return entry.scores[metric].cost if metric in entry.scores else None
+
+
+def _column(metric: Metric, protocol: str) -> Column:
+    return Column(metric.name, metric.summary, metric.unit, metric.better, metric.reduce, protocol)
+
+
+def _protocol(table: Table, metric: Metric, cells: dict[str, list[Cell]]) -> str | None:
+    """The protocol of most methods (of references where there is no method); ``None`` where nobody has rows."""
+    counts: dict[Kind, Counter[str]] = {"method": Counter(), "reference": Counter()}
+    for some in cells.values():
+        for cell in some:
+            if (cell.name, metric.name) in table.values:
+                counts[cell.kind][table.values[cell.name, metric.name].protocol] += 1
+    count = counts["method"] or counts["reference"]
+    return min(count, key=lambda protocol: (-count[protocol], protocol)) if count else None
+
+
+def _entry(name: str, cells: list[Cell]) -> Entry:
+    first = cells[0]
+    same = [cell for cell in cells if cell.device == first.device and cell.frames and cell.seconds > 0]
+    fps = sum(cell.frames for cell in same) / sum(cell.seconds for cell in same) if same else None
+    states = [cell.status for cell in cells]
+    status = "failed" if set(states) == {"failed"} else "done" if set(states) == {"done"} else "partial"
+    reasons = dict.fromkeys(
+        f"seed {cell.seed}: {cell.reason}" if len(cells) > 1 else cell.reason for cell in cells if cell.reason
+    )
+    return Entry(
+        name=name,
+        kind=first.kind,
+        cells=[cell.name for cell in cells],
+        seeds=[cell.seed for cell in cells],
+        status=status,
+        reason="; ".join(reasons),
+        summary=first.summary,
+        dist=first.dist,
+        shown=first.shown,
+        trained_on=", ".join(dict.fromkeys(cell.trained_on for cell in cells if cell.trained_on)),
+        training=_training(cells),
+        source=", ".join(dict.fromkeys(cell.source for cell in cells if cell.source)),
+        parameters=first.parameters,
+        device=first.device,
+        fps=fps,
+        rtf=FPS / fps if fps else None,
+    )
+
+
+def _training(cells: Sequence[Cell]) -> str:
+    """Budget, data, and the mean over seeds of steps and minutes."""
+    facts = [cell.training for cell in cells if cell.training]
+    if not facts:
+        return ""
+    budget = facts[0].get("budget")
+    steps = [float(item["steps"]) for item in facts if item.get("steps") is not None]
+    seconds = [float(item["seconds"]) for item in facts if item.get("seconds") is not None]
+    took = f"{np.mean(seconds) / 60:.1f} min" if seconds else ""
+    came = " in ".join(filter(None, (f"{np.mean(steps):,.0f} steps" if steps else "", took)))
+    where = " ".join(str(facts[0][name]) for name in ("dataset", "split") if facts[0].get(name))
+    return "; ".join(filter(None, (f"budget {budget}" if budget else "", came, f"on {where}" if where else "")))
+
+
+def _score(sample: Sample, table: Table, cells: list[Cell], column: Column, resampling: Resampling) -> Score:
+    seeds = [float(value) for value in sample.values()]
+    valued = [value for value in seeds if np.isfinite(value)]
+    interval = sample.interval(resampling)
+    protocol = " and ".join(dict.fromkeys(item.protocol for item in sample.seeds))
+    by_cell = [table.values.get((cell.name, column.metric)) for cell in cells]
+    present = iter(seeds)
+    return Score(
+        value=_or_none(sample.value()),
+        low=_or_none(interval[0]) if interval else None,
+        high=_or_none(interval[1]) if interval else None,
+        cost=_or_none(sample.cost()),
+        clips=int(sample.common.sum()),
+        coverage=_coverage(by_cell, len(table.clips)),
+        seeds=[None if item is None else _or_none(next(present)) for item in by_cell],
+        spread=float(np.std(valued, ddof=1)) if len(valued) > 1 else None,
+        protocol="" if protocol == column.protocol else protocol,
+        reason=_reasons(sample.seeds),
+    )
+
+
+def _or_none(value: float) -> float | None:
+    return value if np.isfinite(value) else None
+
+
+def _coverage(cells: Sequence[Values | None], clips: int) -> float:
+    """Share that was scored; a row that is not there counts as one of average length that was not scored."""
+    shares = [
+        item.scored / item.total * min(1.0, item.rows / clips) if item is not None and item.total else 0.0
+        for item in cells
+    ]
+    return float(np.mean(shares))
+
+
+def _reasons(seeds: Sequence[Values]) -> str:
+    counts = Counter(reason for item in seeds for reason in item.reasons.values())
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    more = [f"{len(ordered) - REASONS} other reasons"] if len(ordered) > REASONS else []
+    return "; ".join([f"{reason} ({count})" if count > 1 else reason for reason, count in ordered[:REASONS]] + more)
+
+
+def _notes(table: Table) -> Iterable[str]:
+    for cell in table.cells.values():
+        name = (
+            f"{cell.method} seed {cell.seed}, {cell.track}" if cell.kind == "method" else f"{cell.method}, {cell.track}"
+        )
+        if cell.status != "done":
+            yield f"{name}: {cell.status}{': ' + cell.reason if cell.reason else ', not all rows are there yet'}"
+        for failure in cell.failures:
+            yield f"{name}: {' '.join(filter(None, (failure.clip, failure.metric)))}: {failure.reason}"
+    for cell_name, count in table.stale.items():
+        rows = "1 stale row" if count == 1 else f"{count:,} stale rows"
+        yield f"{cell_name}: {rows} (other code, weights, data, protocol or clip) not counted; zoo benchmark mends that"
+    if len(table.clips) < LEAST_CLIPS:
+        yield f"{len(table.clips)} clips: too few to tell two methods apart"
+
+
+def plain(record: Any) -> Any:
+    """A record as dictionaries and lists, for JSON."""
+    return dataclasses.asdict(record)

@@ -1,0 +1,233 @@
+"""Intervals and comparisons: one bootstrap of clips, or of speakers, that everything on a leaderboard shares."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float64
+from numpy.typing import NDArray
+
+from zoo.benchmark.results import Metric
+from zoo.leaderboard.table import Values
+
+RESAMPLES = 2000
+"""Bootstrap samples behind an interval or a comparison."""
+
+LEAST_SPEAKERS = 8
+"""From so many speakers on, samples are drawn of speakers; percentile intervals of fewer are known to be too narrow."""
+
+LEVEL = 0.05
+"""Of significance, after Holm's correction; intervals are of 95 %."""
+
+Mask = Bool[np.ndarray, " clips"]
+
+
+class Resampling:
+    """Bootstrap samples of clips, drawn once and shared by everything that is compared, so that differences are paired.
+
+    With :data:`LEAST_SPEAKERS` or more, whole speakers are drawn (cluster bootstrap): clips of one speaker are alike.
+
+    Args:
+        speakers: who is seen in each clip.
+        resamples: how many samples.
+    """
+
+    def __init__(self, speakers: Sequence[str], resamples: int = RESAMPLES) -> None:
+        names, places = np.unique(np.array(speakers, dtype=str), return_inverse=True)
+        self.by_speaker = len(names) >= LEAST_SPEAKERS
+        self.unit = places if self.by_speaker else np.arange(len(speakers))
+        self.units = len(names) if self.by_speaker else len(speakers)
+        self.speakers = len(names)
+        rng = np.random.default_rng(0)
+        self.resamples = resamples
+        self.weights = np.zeros((resamples, self.units))
+        if self.units:
+            drawn = rng.integers(self.units, size=(resamples, self.units)) + self.units * np.arange(resamples)[:, None]
+            counts = np.bincount(drawn.ravel(), minlength=resamples * self.units)
+            self.weights = counts.reshape(resamples, self.units).astype(np.float64)
+
+    def sums(self, values: Float64[np.ndarray, "clips k"]) -> Float64[np.ndarray, "resamples k"]:
+        """Sums over the clips of every sample."""
+        if self.by_speaker:
+            totals = np.zeros((self.units, values.shape[1]))
+            np.add.at(totals, self.unit, values)
+            values = totals
+        return self.weights @ values
+
+    def count(self, mask: Mask) -> int:
+        """How many clips, or speakers, a mask of clips holds."""
+        return len(np.unique(self.unit[mask]))
+
+    @property
+    def text(self) -> str:
+        """How intervals were made, for readers."""
+        how = f"{self.resamples:,} bootstrap samples of {self.units}"
+        if self.by_speaker:
+            return f"{how} speakers with all their clips"
+        who = "one speaker" if self.speakers == 1 else f"only {self.speakers} speakers"
+        return f"{how} clips of {who}: they say nothing of other speakers"
+
+
+class Sample:
+    """One method (or reference) on one metric.
+
+    Args:
+        metric: which.
+        seeds: the values of each training seed.
+    """
+
+    def __init__(self, metric: Metric, seeds: Sequence[Values]) -> None:
+        self.metric = metric
+        self.seeds = list(seeds)
+        seen = np.stack([item.seen for item in self.seeds])
+        self.seen: Mask = np.any(seen, axis=0)
+        """Clips that a seed has a value for."""
+        self.common: Mask = np.all(seen, axis=0)
+        """Clips that every seed has a value for."""
+        self.bottoms = np.stack([item.bottom for item in self.seeds])
+        self.tops = np.stack([item.top for item in self.seeds])
+        # Costs of single clips, where those are averaged; a ratio of sums only has a cost as a whole.
+        averaged = metric.reduce == "mean"
+        self.costs = badness(self.tops, metric) * self.bottoms if averaged else self.tops
+        self._drawn: dict[bool, NDArray[np.float64]] = {}
+
+    def values(self, mask: Mask | None = None) -> NDArray[np.float64]:
+        """The value over clips of each seed; NaN where there is none."""
+        return self._over(*self._parts(mask, cost=False), cost=False)
+
+    def value(self, mask: Mask | None = None) -> float:
+        """The mean over seeds of the value over clips; NaN where there is none."""
+        return float(self.values(mask).mean())
+
+    def cost(self, mask: Mask | None = None) -> float:
+        """How bad it is, less is better: the value, its negative, or the distance from what is best.
+
+        Of a mean that should be near a number it is the mean distance of the clips, so that errors to either side do
+        not cancel.
+        """
+        return float(self._over(*self._parts(mask, cost=True), cost=True).mean())
+
+    def resampled(self, resampling: Resampling, mask: Mask | None = None, *, cost: bool) -> NDArray[np.float64]:
+        """The value, or the cost, of every bootstrap sample ``(resamples,)``."""
+        if mask is None or bool((mask >= self.seen).all()):
+            if cost not in self._drawn:
+                draw([self], resampling)
+            return self._drawn[cost]
+        return self._mean(resampling.sums(self._columns(mask, cost=cost)), cost=cost)
+
+    def interval(self, resampling: Resampling) -> tuple[float, float] | None:
+        """95 % percentile interval of the value; ``None`` with fewer than two clips (or speakers)."""
+        return limits(self.resampled(resampling, cost=False)) if resampling.count(self.seen) >= 2 else None
+
+    def _parts(self, mask: Mask | None, *, cost: bool) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Sums of numerators and of denominators ``(seeds,)``."""
+        seeds = self._columns(mask, cost=cost).sum(0).reshape(2, -1)
+        return seeds[0], seeds[1]
+
+    def _columns(self, mask: Mask | None, *, cost: bool) -> NDArray[np.float64]:
+        """Numerators, then denominators, of all seeds ``(clips, 2 seeds)``."""
+        both = np.concatenate([self.costs if cost else self.tops, self.bottoms])
+        return (both if mask is None else both * mask).T
+
+    def _mean(self, sums: NDArray[np.float64], *, cost: bool) -> NDArray[np.float64]:
+        half = len(self.seeds)
+        return self._over(sums[:, :half], sums[:, half:], cost=cost).mean(1)
+
+    def _over(self, top: NDArray[np.float64], bottom: NDArray[np.float64], *, cost: bool) -> NDArray[np.float64]:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            values = top / bottom
+        values[~np.isfinite(values)] = np.nan
+        return badness(values, self.metric) if cost and self.metric.reduce == "ratio" else values
+
+
+def draw(samples: Sequence[Sample], resampling: Resampling) -> None:
+    """Make the bootstrap samples of many at once: one product of matrices instead of one for each."""
+    columns = [sample._columns(None, cost=cost) for sample in samples for cost in (False, True)]
+    if not columns:
+        return
+    ends = np.cumsum([item.shape[1] for item in columns])[:-1]
+    sums = iter(np.split(resampling.sums(np.concatenate(columns, axis=1)), ends, axis=1))
+    for sample in samples:
+        sample._drawn = {cost: sample._mean(next(sums), cost=cost) for cost in (False, True)}
+
+
+def badness(values: NDArray[np.float64], metric: Metric) -> NDArray[np.float64]:
+    """Values such that less is better."""
+    if metric.better.startswith("near"):
+        return np.abs(values - float(metric.better.removeprefix("near")))
+    return -values if metric.better == "higher" else values
+
+
+def limits(samples: NDArray[np.float64]) -> tuple[float, float]:
+    """The middle 95 % of bootstrap samples; those that drew no scored clip say nothing."""
+    samples = samples[np.isfinite(samples)]
+    low, high = np.quantile(samples, [LEVEL / 2, 1 - LEVEL / 2]) if len(samples) else (np.nan, np.nan)
+    return float(low), float(high)
+
+
+def p_value(differences: NDArray[np.float64], units: int) -> float:
+    """Two-sided p-value of no difference: twice the smaller share of bootstrap samples on either side of 0.
+
+    It is never less than an exact sign-flip test of so many clips (or speakers) could give, ``2 ** (1 - units)``: the
+    bootstrap of a handful that all point one way would be sure of itself.
+    """
+    differences = differences[np.isfinite(differences)]
+    tail = min((differences <= 0).sum(), (differences >= 0).sum())
+    return float(min(1.0, max(2 * (tail + 1) / (len(differences) + 1), 2.0 ** (1 - units))))
+
+
+def holm(values: Sequence[float]) -> list[float]:
+    """p-values corrected for the number of comparisons (Holm, Scandinavian Journal of Statistics 1979).
+
+    Example:
+        >>> holm([0.01, 0.04, 0.03])
+        [0.03, 0.06, 0.06]
+    """
+    adjusted, highest = [0.0] * len(values), 0.0
+    for rank, place in enumerate(np.argsort(values, kind="stable")):
+        highest = max(highest, (len(values) - rank) * values[place])
+        adjusted[int(place)] = min(1.0, float(highest))
+    return adjusted
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One against another on the clips that both were scored on.
+
+    Attributes:
+        value: difference of the values, first less second.
+        low: lower end of its 95 % interval; ``None`` with too few clips.
+        high: upper end.
+        cost: difference of the costs (:meth:`Sample.cost`); below 0 the first is better.
+        p: two-sided, uncorrected; ``None`` with fewer than two clips (or speakers).
+        clips: how many they share.
+    """
+
+    value: float
+    low: float | None
+    high: float | None
+    cost: float
+    p: float | None
+    clips: int
+
+
+def difference(one: Sample, other: Sample, resampling: Resampling) -> Difference | None:
+    """Compare two, paired by clip; ``None`` where they share no scored clip."""
+    mask = one.common & other.common
+    if not mask.any():
+        return None
+    value, cost = one.value(mask) - other.value(mask), one.cost(mask) - other.cost(mask)
+    if not np.isfinite(value):
+        return None
+    low = high = p = None
+    units = resampling.count(mask)
+    if units >= 2:
+        low, high = limits(_gap(one, other, resampling, mask, cost=False))
+        p = p_value(_gap(one, other, resampling, mask, cost=True), units)
+    return Difference(value, low, high, cost, p, int(mask.sum()))
+
+
+def _gap(one: Sample, other: Sample, resampling: Resampling, mask: Mask, *, cost: bool) -> NDArray[np.float64]:
+    return one.resampled(resampling, mask, cost=cost) - other.resampled(resampling, mask, cost=cost)

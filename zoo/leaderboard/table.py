@@ -1,0 +1,150 @@
+"""The rows of a results folder as columns of numbers: one array over clips for every cell and metric."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float64
+from numpy.typing import NDArray
+
+from zoo.benchmark.results import Cell, Metric, Reduce, Suite, read_cell, read_suite, read_values
+from zoo.errors import DataError
+
+NO_ROWS = ""
+"""Protocol of a metric that no row speaks of."""
+
+
+@dataclass
+class Values:
+    """What one cell got from one metric, clip by clip; the order of the clips is :attr:`Table.clips`.
+
+    Attributes:
+        value: ``(clips,)`` of each clip; NaN where it was not scored.
+        top: ``(clips,)`` numerator of the value over clips, 0 where not scored: the value itself, or of a ratio of sums
+            the first statistic.
+        bottom: ``(clips,)`` its denominator: 1 or 0, or the second statistic.
+        rows: how many rows there are.
+        scored: frames, windows or words that were scored, over all rows.
+        total: how many there were to score.
+        reasons: why clips (by place) were not scored, or not wholly.
+        protocol: the metric's signature in the rows.
+    """
+
+    value: Float64[np.ndarray, " clips"]
+    top: Float64[np.ndarray, " clips"]
+    bottom: Float64[np.ndarray, " clips"]
+    rows: int
+    scored: int
+    total: int
+    reasons: dict[int, str]
+    protocol: str
+
+    @property
+    def seen(self) -> Bool[np.ndarray, " clips"]:
+        """Which clips were scored."""
+        return np.isfinite(self.value)
+
+    def at(self, clips: NDArray[np.int_]) -> Values:
+        """Of some of the clips, in another order."""
+        where = {int(clip): place for place, clip in enumerate(clips)}
+        reasons = {where[clip]: reason for clip, reason in self.reasons.items() if clip in where}
+        return replace(self, value=self.value[clips], top=self.top[clips], bottom=self.bottom[clips], reasons=reasons)
+
+
+@dataclass
+class Table:
+    """A results folder, read.
+
+    Attributes:
+        folder: where it lies.
+        suite: what was run.
+        cells: by name, in the order of their names.
+        clips: ids, in the order of the suite.
+        speakers: who is seen in each.
+        sounds: by cell, id of the clip that gives the sound where it is another; by place of the clip.
+        values: by cell and metric; only what rows speak of.
+        stale: how many rows of each cell are not counted, because they are of another key or protocol or of a clip or
+            metric that the suite does not have (any more); only where there are any.
+    """
+
+    folder: Path
+    suite: Suite
+    cells: dict[str, Cell]
+    clips: list[str]
+    speakers: list[str]
+    sounds: dict[str, dict[int, str]]
+    values: dict[tuple[str, str], Values]
+    stale: dict[str, int]
+
+
+def read_table(folder: Path) -> Table:
+    """Read a folder of results without making an object of every row.
+
+    Raises:
+        DataError: there is none, it cannot be read, or it was written by a newer zoo.
+    """
+    if not (folder / "suite.json").is_file():
+        raise DataError(f"{folder}: no results there (no suite.json); make some with `zoo benchmark`")
+    suite = read_suite(folder)
+    cells = {cell.name: cell for cell in map(read_cell, sorted((folder / "cells").glob("*/cell.json")))}
+    table = Table(folder, suite, cells, list(suite.clips), list(suite.clips.values()), {}, {}, {})
+    for cell in cells.values():
+        _add(table, cell)
+    return table
+
+
+def _add(table: Table, cell: Cell) -> None:
+    """Read the rows of one cell."""
+    place = {clip: index for index, clip in enumerate(table.clips)}
+    metrics = {metric.name: metric for metric in table.suite.metrics}
+    rows, stale = read_values(table.folder / "cells" / cell.name, cell.key, cell.protocols)
+    by_metric: dict[str, list[dict[str, Any]]] = {}
+    sounds = {}
+    for row in rows:
+        if row["clip"] in place and row["metric"] in metrics:
+            by_metric.setdefault(row["metric"], []).append(row)
+            if row.get("sound"):
+                sounds[place[row["clip"]]] = row["sound"]
+        else:
+            stale += 1
+    table.sounds[cell.name] = sounds
+    for metric, some in by_metric.items():
+        table.values[cell.name, metric] = _values(some, metrics[metric], place)
+    if stale:
+        table.stale[cell.name] = stale
+
+
+def _values(rows: list[dict[str, Any]], metric: Metric, place: dict[str, int]) -> Values:
+    value, top, bottom = np.full(len(place), np.nan), np.zeros(len(place)), np.zeros(len(place))
+    where = np.array([place[row["clip"]] for row in rows])
+    value[where], top[where], bottom[where] = _numbers(rows, metric.reduce)
+    reasons = {place[row["clip"]]: row["reason"] for row in rows if row.get("reason")}
+    scored, total = sum(row["scored"] for row in rows), sum(row["total"] for row in rows)
+    return Values(value, top, bottom, len(rows), scored, total, reasons, _protocol(row["protocol"] for row in rows))
+
+
+def _numbers(rows: list[dict[str, Any]], reduce: Reduce) -> NDArray[np.float64]:
+    """Value, numerator and denominator of rows, ``(3, rows)``; whatever is not a number counts as not scored."""
+    value = np.array([_number(row["value"]) for row in rows])
+    if reduce == "ratio":
+        pairs = [row["stats"][:2] if len(row["stats"]) >= 2 else (math.nan, math.nan) for row in rows]
+        top, bottom = np.array(pairs, dtype=np.float64).reshape(-1, 2).T
+    else:
+        top, bottom = value, np.ones_like(value)
+    seen = np.isfinite(value) & np.isfinite(top) & np.isfinite(bottom)
+    return np.stack([np.where(seen, value, np.nan), np.where(seen, top, 0.0), np.where(seen, bottom, 0.0)])
+
+
+def _number(value: Any) -> float:
+    return float(value) if isinstance(value, int | float) else math.nan
+
+
+def _protocol(protocols: Iterable[str]) -> str:
+    """The signature of rows; all of them where they differ, so that they never pass for rows of one protocol."""
+    return " and ".join(sorted(Counter(protocols)))

@@ -1,0 +1,283 @@
+"""The leaderboard as text: for the terminal, as Markdown, CSV and JSON."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Sequence
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
+
+from zoo.leaderboard.board import Board, Column, Entry, Leaderboard, Score, plain
+from zoo.leaderboard.reported import Reported
+from zoo.spec import Better
+
+SCHEMA = 1
+"""Version of ``leaderboard.json``."""
+
+ARROWS: dict[Better, str] = {"lower": "↓", "higher": "↑", "near 0": "→0", "near 1": "→1"}
+"""Which values are better."""
+
+MARKS = {"best": "★", "tie": "≈", "apart": "∅"}
+"""Beside a value: the best, not significantly worse, cannot be compared."""
+
+LEGEND = (
+    "★ best; ≈ not significantly worse than the best (paired bootstrap on the clips that both were scored on, Holm's "
+    "correction within the column, p ≥ 0.05); ∅ shares no scored clip with the best; "
+    "† another protocol than the column's, not ranked."
+)
+
+NEAR = "→0 and →1 are ordered by the mean distance of the clips' values from that number, of rates by that of the rate."
+
+RTF = "Real-time factor: time taken over time shown, at 25 frames per second; below 1 is faster than real time."
+
+FACTS = ("shown", "parameters", "frames/s", "real-time factor", "device", "training", "trained on", "weights", "seeds",
+         "status")  # fmt: skip
+
+
+CSV = (
+    *("track", "kind", "method", "metric", "better", "unit", "value", "low", "high", "clips", "coverage", "seeds"),
+    *("spread", "state", "p", "ranked", "protocol", "shown", "parameters", "fps", "rtf", "device", "training"),
+    *("trained_on", "source", "status", "reason"),
+)
+"""Columns of ``leaderboard.csv``."""
+
+
+def number(value: float | None, decimals: int) -> str:
+    """A value with the decimals of its column (-1: scientific), rounded as the page does; a dash for none."""
+    if value is None:
+        return "–"
+    rounded = Decimal(value).quantize(Decimal(1).scaleb(-max(decimals, 0)), ROUND_HALF_UP)
+    text = f"{value:.2e}" if decimals < 0 else f"{rounded:f}"
+    return text.replace("-", "−", 1) if value < 0 and float(text) else text.removeprefix("-")
+
+
+def decimals(board: Board, metric: str) -> int:
+    """Decimals for a column: those of the methods' values (:func:`digits_for`)."""
+    scores = [entry.scores.get(metric) for entry in board.methods] or [e.scores.get(metric) for e in board.references]
+    return digits_for([score.value if score else None for score in scores])
+
+
+def digits_for(values: Sequence[float | None]) -> int:
+    """Decimals that give the largest of some values three digits; -1 where that takes scientific notation."""
+    largest = max((abs(value) for value in values if value is not None), default=1.0)
+    size = math.floor(math.log10(largest)) if largest > 0 else 0
+    return -1 if size < -3 else min(4, max(0, 2 - size))
+
+
+def heading(column: Column) -> str:
+    """A metric with its direction and unit."""
+    return f"{column.metric} {ARROWS[column.better]}" + (f" ({column.unit})" if column.unit else "")
+
+
+def mark(score: Score) -> str:
+    """What stands beside a value."""
+    return "†" if score.protocol else MARKS.get(score.state, "")
+
+
+def interval(score: Score, digits: int) -> str:
+    """The 95 % interval, for example ``1.21–1.40``; empty where there is none."""
+    if score.low is None or score.high is None:
+        return ""
+    between = " to " if score.low < 0 or digits < 0 else "–"
+    return f"{number(score.low, digits)}{between}{number(score.high, digits)}"
+
+
+def spread(score: Score, digits: int) -> str:
+    """The spread over seeds; empty with one seed."""
+    return "" if score.spread is None else f"±{number(score.spread, digits)}"
+
+
+def distance(score: Score, column: Column, digits: int) -> str:
+    """How far the clips are from the number that they should be near, where the order goes by that."""
+    by_clip = column.better.startswith("near") and column.reduce == "mean"
+    return f"{number(score.cost, digits)} off" if by_clip and score.cost is not None else ""
+
+
+def parts(entry: Entry, column: Column, digits: int) -> list[str]:
+    """What there is to say of a score: value with mark; distance; interval; spread over seeds; what was left out.
+
+    Where all metrics left out the same, the column "coverage" says so, and here nothing does.
+    """
+    score = entry.scores.get(column.metric)
+    if score is None or score.value is None:
+        return ["–"]
+    alike = len({other.coverage for other in entry.scores.values()}) == 1
+    left = "" if alike else f"{score.coverage:.1%} scored" if score.coverage < 1 else ""
+    value = number(score.value, digits) + mark(score)
+    rest = distance(score, column, digits), interval(score, digits), spread(score, digits), left
+    return [value, *filter(None, rest)]
+
+
+def facts(entry: Entry) -> dict[str, str]:
+    """What a reader must know of a line beside its scores."""
+    scores = entry.scores.values()
+    clips = sorted({score.clips for score in scores})
+    return {
+        "shown": entry.shown,
+        "parameters": size(entry.parameters),
+        "frames/s": "" if entry.fps is None else f"{entry.fps:#.3g}".removesuffix("."),
+        "real-time factor": "" if entry.rtf is None else f"{entry.rtf:.2f}",
+        "device": entry.device,
+        "training": entry.training,
+        "trained on": entry.trained_on,
+        "weights": entry.source,
+        "seeds": str(len(entry.seeds)) if entry.kind == "method" else "",
+        "clips": "–".join(map(str, dict.fromkeys((clips[0], clips[-1])))) if clips else "0",
+        "coverage": f"{min(score.coverage for score in scores):.1%}" if entry.scores else "0.0%",
+        "status": entry.status + (f": {entry.reason}" if entry.reason else ""),
+    }
+
+
+def size(parameters: int) -> str:
+    """A number of parameters, for example ``2.41 M``; empty for none."""
+    if not parameters:
+        return ""
+    power = 2 if parameters >= 999_500 else 1 if parameters >= 1000 else 0
+    return f"{parameters / 1000**power:#.3g}".removesuffix(".") + ("", " k", " M")[power] if power else str(parameters)
+
+
+def count(number: int, noun: str) -> str:
+    """A number of things, for example ``1 clip``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def subtitle(board: Leaderboard) -> str:
+    """What was tested, in one line."""
+    seen = "speaker-dependent: trained on the test speakers" if board.speaker_dependent else "speakers never trained on"
+    clips = f"{count(board.clips, 'clip')} of {count(board.speakers, 'speaker')}"
+    return f"{board.dataset}, split {board.split} ({seen}): {clips}"
+
+
+def csv_text(board: Leaderboard) -> str:
+    """One line for every track, method or reference, and metric."""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, CSV, lineterminator="\n", extrasaction="ignore")
+    writer.writeheader()
+    for track in board.tracks:
+        columns = {column.metric: column for column in track.columns}
+        for entry in [*track.methods, *track.references]:
+            about = {**vars(entry), "method": entry.name, "track": track.track, "seeds": len(entry.seeds)}
+            for name in columns if entry.scores else [""]:
+                score = entry.scores.get(name)
+                scored = {k: v for k, v in vars(score).items() if k != "seeds"} if score else {}
+                column = columns.get(name)
+                line = {**about, **(vars(column) if column else {}), **scored}
+                line["protocol"] = (score.protocol if score else "") or (column.protocol if column else "")
+                line["ranked"] = bool(score and score.state)
+                line["reason"] = "; ".join(filter(None, (entry.reason, score.reason if score else "")))
+                writer.writerow({key: "" if value is None else value for key, value in line.items()})
+    return out.getvalue()
+
+
+def json_text(board: Leaderboard) -> str:
+    """Everything, as JSON."""
+    return json.dumps({"schema": SCHEMA, **plain(board)}, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def markdown(board: Leaderboard) -> str:
+    """Tables with footnotes, for a README or a pull request."""
+    lines = [f"# {_md(board.title)}", "", _md(subtitle(board)) + ".", ""]
+    for number_of, track in enumerate(board.tracks):
+        lines += [f"## {TRACKS[track.track]}", "", *_quality(track, number_of), ""]
+        lines += [f"### What they are ({track.track})", "", *_about(track), ""]
+    lines += [
+        "Each number is the mean over seeds of the value over clips; beneath it the 95 % interval "
+        f"({_md(board.intervals)}), and after ± the standard deviation over training seeds. {LEGEND} {NEAR} "
+        f"References are not ranked. {RTF}",
+        "",
+    ]
+    if board.notes:
+        lines += ["## Notes", "", *(f"- {_md(note)}" for note in board.notes), ""]
+    lines += ["## Numbers printed in papers", "", REPORTED_NOTE, "", *reported_table(board.reported), ""]
+    for number_of, track in enumerate(board.tracks):
+        lines += [f"[^{_note(number_of, c.metric)}]: {_md(c.summary)}. `{_code(c.protocol)}`" for c in track.columns]
+        others = other_protocols(track)
+        lines += [f"[^{_note(number_of, 'other' + str(i))}]: † `{_code(text)}`" for i, text in enumerate(others)]
+    return "\n".join(lines) + "\n"
+
+
+TRACKS = {
+    "reconstruction": "Reconstruction: each face with its own sound",
+    "cross": "Cross-speaker: each face with the sound of another clip",
+}
+
+REPORTED_NOTE = (
+    "As printed, on other clips, with other crops and programs: they stand apart and are not ranked with ours."
+)
+
+
+def other_protocols(track: Board) -> list[str]:
+    """Protocols other than their column's, each once."""
+    entries = [*track.methods, *track.references]
+    return list(dict.fromkeys(s.protocol for entry in entries for s in entry.scores.values() if s.protocol))
+
+
+def _quality(track: Board, number_of: int) -> list[str]:
+    heads = [f"{_md(heading(column))}[^{_note(number_of, column.metric)}]" for column in track.columns]
+    lines = _row(["", *heads, "clips", "coverage"], header=True)
+    digits = {column.metric: decimals(track, column.metric) for column in track.columns}
+    others = other_protocols(track)
+    for entry in [*track.methods, *track.references]:
+        cells = [_cell(entry, column, digits[column.metric], number_of, others) for column in track.columns]
+        name = f"**{_md(entry.name)}**" if entry.kind == "method" else f"*{_md(entry.name)}* (reference)"
+        failed = "" if entry.status == "done" else f"<br>{entry.status}"
+        about = facts(entry)
+        lines += _row([name + failed, *cells, about["clips"], about["coverage"]])
+    return lines
+
+
+def _cell(entry: Entry, column: Column, digits: int, number_of: int, others: Sequence[str]) -> str:
+    score = entry.scores.get(column.metric)
+    first, *rest = parts(entry, column, digits)
+    if score is not None and score.state == "best":
+        first = f"**{first}**"
+    if score is not None and score.protocol:
+        first += f"[^{_note(number_of, 'other' + str(others.index(score.protocol)))}]"
+    return "<br>".join([first, *(f"<sub>{item}</sub>" for item in rest)])
+
+
+def _about(track: Board) -> list[str]:
+    lines = _row(["", *FACTS], header=True)
+    for entry in track.methods:
+        about = facts(entry)
+        lines += _row([_md(entry.name), *(_md(about[name]) for name in FACTS)])
+    return lines
+
+
+def reported_table(reported: Sequence[Reported]) -> list[str]:
+    """Lines of a Markdown table, and the flags beneath it."""
+    names = list(dict.fromkeys(name for item in reported for name in item.values))
+    lines = _row(["dataset", "method", *names, "source"], header=True)
+    for item in reported:
+        values = [f"{item.values.get(name, '')}{'‡' if name in item.flags else ''}" for name in names]
+        lines += _row([_md(text) for text in (item.dataset, item.method, *values, source(item))])
+    flags = dict.fromkeys(f"{name}: {why}" for item in reported for name, why in item.flags.items())
+    return [*lines, *(["", *(f"‡ {_md(flag)}." for flag in flags)] if flags else [])]
+
+
+def source(item: Reported) -> str:
+    """Where a reported number stands."""
+    return ", ".join(filter(None, (item.paper, item.authors, item.venue, item.table)))
+
+
+def _row(cells: Sequence[str], *, header: bool = False) -> list[str]:
+    line = f"| {' | '.join(cells)} |"
+    return [line, "|" + "|".join(["---", *["---:"] * (len(cells) - 1)]) + "|"] if header else [line]
+
+
+def _note(track: int, name: str) -> str:
+    return f"{name}-{track + 1}"
+
+
+def _md(text: Any) -> str:
+    """Text that Markdown and HTML leave alone."""
+    plain_text = " ".join(str(text).split()).replace("&", "&amp;").replace("<", "&lt;")
+    return "".join(f"\\{letter}" if letter in "\\`*_[]|~$" else letter for letter in plain_text)
+
+
+def _code(text: str) -> str:
+    """Text for a code span."""
+    return " ".join(text.split()).replace("`", "'")

@@ -1,0 +1,78 @@
+// Views, the address behind "#", light and dark.
+const VIEWS = [["table", "Leaderboard", tableView], ["plots", "Distributions", plotsView], ["speed", "Quality and speed", speedView], ["clips", "Clips", clipsView], ["protocols", "Protocols", protocolsView], ["papers", "From papers", papersView]];
+
+function protocolsView() {
+  const board = track();
+  const others = board.entries.flatMap((e) => Object.values(e.scores).filter((s) => s.protocol).map((s) => [e.name, s.protocol]));
+  return [el("p", { class: "muted" }, "The same name means different things in different papers. These are the exact measures behind the columns."),
+    board.columns.map((c) => [el("h2", {}, `${c.metric} ${c.arrow}`), el("p", {}, `${c.summary}.`), signature(c.protocol)]),
+    others.length ? [el("h2", {}, "† Other protocols, not ranked"), others.map(([name, text]) => el("p", {}, `${name}: `, el("code", {}, text)))] : null].flat(3).filter(Boolean);
+}
+
+function papersView() {
+  const names = [...new Set(DATA.reported.flatMap((r) => Object.keys(r.values)))];
+  const own = (r) => r.dataset === DATA.dataset;
+  const flags = [...new Set(DATA.reported.flatMap((r) => Object.entries(r.flags).map(([name, why]) => `${name}: ${why}`)))];
+  const line = (r) => el("tr", {}, el("th", { scope: "row", class: "first" }, r.method), el("td", { class: "text" }, r.dataset || "–"),
+    names.map((name) => el("td", { class: r.flags[name] ? "left" : "" }, r.values[name] ? r.values[name] + (r.flags[name] ? " ‡" : "") : "")));
+  const groups = new Map();
+  for (const r of sorted(DATA.reported, (r) => (own(r) ? 0 : 1), 1)) groups.set(r.source, [...(groups.get(r.source) || []), r]);
+  const bodies = [...groups].map(([source, rows]) => el("tbody", {}, el("tr", { class: "group" }, el("th", { colspan: names.length + 2, scope: "colgroup" }, el("span", {}, source))), rows.map(line)));
+  return [el("p", { class: "muted" }, DATA.reportedNote), el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Numbers printed in papers" }, el("table", { id: "papers" },
+    el("thead", {}, el("tr", {}, ["method", "dataset", ...names].map((h, i) => el("th", { scope: "col", class: i === 0 ? "first" : i === 1 ? "text" : "" }, h)))), bodies)),
+    flags.map((text) => el("p", { class: "muted small" }, `‡ ${text}.`))].flat();
+}
+
+function route() {
+  const [, view, ...rest] = location.hash.split("/");
+  if (view === "clip") {
+    let name = rest.join("/");
+    try { name = decodeURIComponent(name); } catch { /* as it is */ }
+    return { view: "clip", clip: DATA.clips.indexOf(name) };
+  }
+  return { view: VIEWS.some(([key]) => key === view) ? view : "table" };
+}
+
+function notes() {
+  if (!DATA.notes.length) return null;
+  return el("details", { class: "note", open: DATA.notes.length <= 3 }, el("summary", {}, DATA.notes.length === 1 ? "A note" : `${DATA.notes.length} notes`), el("ul", {}, DATA.notes.map((text) => el("li", {}, text))));
+}
+
+function render() {
+  stopPlayer();
+  stopPlayer = () => {};
+  const { view, clip } = route();
+  $("views").replaceChildren(...VIEWS.map(([key, label]) => el("a", { href: `#/${key}`, "aria-current": key === view || (view === "clip" && key === "clips") ? "page" : null }, label)));
+  const bar = view === "papers" || DATA.tracks.length < 2 ? [] : [segments("Track", DATA.tracks.map((t, i) => [i, t.label.split(":")[0]]), state.track, (value) => { state.track = value; render(); }),
+    el("span", { class: "muted small" }, track().label.split(":").slice(1).join(":").trim())];
+  $("bar").replaceChildren(...bar);
+  let body;
+  if (!DATA.tracks.length && view !== "papers") body = [el("p", { class: "muted" }, "There are no results yet.")];
+  else if (view === "clip") body = clip < 0 ? [el("p", {}, "This page has no such clip."), el("p", {}, el("a", { href: "#/clips" }, "All clips"))] : clipView(clip);
+  else body = VIEWS.find(([key]) => key === view)[2]();
+  $("main").replaceChildren(...[view === "table" ? notes() : null, ...body].flat(3).filter(Boolean));
+}
+
+function theme() {
+  const dark = () => (document.documentElement.dataset.theme || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
+  const show = () => { $("theme").textContent = dark() ? "☀" : "☾"; };
+  let kept = null;
+  try { kept = localStorage.getItem("zoo-theme"); } catch { /* a file may have no storage */ }
+  if (kept === "light" || kept === "dark") document.documentElement.dataset.theme = kept;
+  $("theme").addEventListener("click", () => {
+    document.documentElement.dataset.theme = dark() ? "light" : "dark";
+    try { localStorage.setItem("zoo-theme", document.documentElement.dataset.theme); } catch { /* see above */ }
+    show();
+  });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", show);
+  show();
+}
+
+$("title").textContent = DATA.title;
+$("subtitle").textContent = DATA.subtitle;
+$("footer").textContent = "Made by zoo leaderboard from the rows of this folder alone.";
+$("sheet-close").addEventListener("click", () => $("sheet").close());
+$("sheet").addEventListener("click", (event) => { if (event.target === $("sheet")) $("sheet").close(); });
+theme();
+addEventListener("hashchange", () => { render(); scrollTo(0, 0); });
+render();

@@ -1,0 +1,27 @@
+"""Networks that are trained faster, with the same results within rounding."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import torch
+from torch import nn
+
+BF16: Final = "bf16-mixed"
+"""Lightning's precision of fast runs: weights in single precision, convolutions and products in bfloat16."""
+
+
+def speed_up(module: nn.Module) -> None:
+    """Lay the networks of a method out channels-last, and compile each when it is first run.
+
+    Everything happens in place: parameters, their names and optimisers stay as they are.
+
+    Args:
+        module: its direct children are the networks.
+    """
+    for network in module.children():
+        if not any(True for _ in network.parameters()):
+            continue
+        if not any(isinstance(part, (nn.Conv3d, nn.ConvTranspose3d)) for part in network.modules()):
+            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        network.compile()
