@@ -63,6 +63,16 @@ def test_defaults_then_recipe_then_file_then_command_line(mine: MethodSpec, tmp_
     assert got.method == "mine"
 
 
+def test_a_methods_own_setting_needs_no_prefix(mine: MethodSpec):
+    run = config.resolve(mine, ["width=0.5", "seed=4", "data=grid", "model.kind=b"])
+    assert (run.model.width, run.model.kind, run.seed, run.data.name) == (0.5, "b", 4, "grid")
+    with pytest.raises(ConfigError, match=r"unknown setting 'widht'; did you mean 'model.width'\?"):
+        config.resolve(mine, ["widht=0.5"])
+    assert config.own_settings(mine, ["seed=1", "model.width=2", "steps=3"]) == [
+        "seed=1", "model.width=2", "model.steps=3",
+    ]  # fmt: skip
+
+
 def test_data_set_picks_the_recipe_wherever_it_is_named(mine: MethodSpec, tmp_path: Path):
     file = tmp_path / "mine.yaml"
     file.write_text("data: grid\n")

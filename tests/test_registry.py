@@ -60,8 +60,9 @@ def test_built_ins_are_found_as_plugins_and_load():
 
 @pytest.mark.usefixtures("plugins")
 def test_discovery_imports_no_plugin():
-    for name in [name for name in sys.modules if name.startswith("zoo_") and not name.startswith("zoo_lipgan")]:
-        del sys.modules[name]
+    own = {e.target.partition(".")[0] for e in registry.entries() if e.dist == "talking-face-zoo"}
+    for name in [name for name in sys.modules if name.startswith("zoo_") and name.partition(".")[0] not in own]:
+        del sys.modules[name]  # those of other plugins; what tests before this one hold of our own must stay the same
     names = {entry.name for entry in registry.entries()}
     assert names >= {*wheels.BROKEN, "noisy", "heavy", "lipgan"}
     assert "zoo_noisy" not in sys.modules
@@ -172,7 +173,7 @@ def test_a_name_claimed_twice_is_an_error_that_names_both(monkeypatch: pytest.Mo
         "'lipgan' is claimed by lipgan-remake and talking-face-zoo; say which: lipgan-remake:lipgan or "
         "talking-face-zoo:lipgan"
     )
-    assert [r.ok for r in registry.records("zoo.methods")] == [False, False]
+    assert [r.ok for r in registry.records("zoo.methods") if r.entry.name == "lipgan"] == [False, False]
     assert registry.method("lipgan-remake:lipgan").summary == "another LipGAN"
     assert registry.method("talking-face-zoo:lipgan").summary != "another LipGAN"
     with pytest.raises(UnknownNameError):

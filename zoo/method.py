@@ -12,6 +12,7 @@ from torch import Tensor
 
 from zoo.data.batch import Batch
 from zoo.data.store import Store
+from zoo.spec import MethodSpec, Shown, TrainableSpec
 from zoo.trainable import TrainableModule
 
 
@@ -24,6 +25,25 @@ class TalkingFaceMethod(TrainableModule):
     Args:
         config: the method's settings dataclass.
     """
+
+    shown: Shown = "still"
+    """What it is shown of the true video in a test: its spec's :attr:`zoo.spec.MethodSpec.shown`."""
+
+    def take_spec(self, spec: TrainableSpec, seed: int) -> None:
+        """See :meth:`zoo.trainable.TrainableModule.take_spec`."""
+        super().take_spec(spec, seed)
+        assert isinstance(spec, MethodSpec)
+        self.shown = spec.shown
+
+    def pose(self, frames: Float[Tensor, "B T 3 H W"]) -> Float[Tensor, "B T 3 H W"] | None:
+        """What :meth:`generate` gets of the true video in a test: no more than :attr:`shown` says."""
+        if self.shown == "still":
+            return None
+        if self.shown == "video":
+            return frames
+        masked = frames.clone()
+        masked[..., frames.shape[-2] // 2 :, :] = 0
+        return masked
 
     @abstractmethod
     def generate(
@@ -39,7 +59,7 @@ class TalkingFaceMethod(TrainableModule):
             identity: pictures of who is to talk, RGB in [0, 1], cut as :attr:`input_spec` says.
             wave: the clip's sound in [-1, 1] at 16 kHz; frame ``t`` is heard around :func:`zoo.audio.frame_centre`.
             num_frames: how many frames ``T`` to make, at 25 fps.
-            pose: the true video, for methods shown part of it; ``None``: the first identity picture stands still.
+            pose: what may be seen of the true video (:meth:`pose`); ``None``: the first identity picture stands still.
 
         Returns:
             RGB in [0, 1].
@@ -60,8 +80,8 @@ class TalkingFaceMethod(TrainableModule):
         """The frames of a training window as the method makes them now, RGB in [0, 1]."""
 
     def test_step(self, batch: Batch, batch_idx: int) -> Float[Tensor, "B T 3 H W"]:
-        """Generate a whole clip from its first frame, its sound and what :attr:`MethodSpec.shown` declares."""
-        return self.generate(batch.identity, batch.wave, batch.frames.shape[1], pose=batch.frames)
+        """Generate a whole clip from its first frame, its sound and what it may be :attr:`shown`."""
+        return self.generate(batch.identity, batch.wave, batch.frames.shape[1], pose=self.pose(batch.frames))
 
     def score(self, outputs: Float[Tensor, "B T 3 h w"], batch: Batch, store: Store) -> list[dict[str, Any]]:
         """See :func:`zoo.evaluate.score_clip`."""

@@ -136,16 +136,27 @@ class TrainableSpec(Spec):
             raise self.broken(f"{self.config} has no default for every setting ({reason(error)})") from error
 
 
+Shown = Literal["still", "upper half", "video"]
+"""What a method is shown of the true video when it is tested."""
+
+SHOWN: dict[Shown, str] = {
+    "still": "a still",
+    "upper half": "a still, and the upper half of the true video",
+    "video": "the true video",
+}
+"""The same for a reader."""
+
+
 @dataclass(frozen=True)
 class MethodSpec(TrainableSpec):
     """A talking-face method. ``target`` is a :class:`zoo.method.TalkingFaceMethod`.
 
     Attributes:
-        shown: what the method is shown of the true video when it is tested, for the leaderboard.
+        shown: what the method is shown of the true video when it is tested; it gets no more than that.
         capabilities: what it can do, for example ``"any-length"``, ``"photo"``, ``"video"``.
     """
 
-    shown: str = ""
+    shown: Shown = "still"
     capabilities: tuple[str, ...] = ()
 
 

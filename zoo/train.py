@@ -170,7 +170,7 @@ def generate_clip(module: TalkingFaceMethod, data: TalkingFaceData, index: int) 
     with torch.inference_mode():
         crops = module.generate(
             batch.identity.to(module.device), batch.wave.to(module.device), batch.frames.shape[1],
-            pose=batch.frames.to(module.device),
+            pose=module.pose(batch.frames.to(module.device)),
         )  # fmt: skip
     clip = data.store.clip(index)
     return paste_back(clip.frames, crops[0].float().cpu(), clip.landmarks, module.input_spec)

@@ -42,6 +42,10 @@ class TrainableModule(pl.LightningModule, ABC):
         super().__init__()
         self.config = config
 
+    def take_spec(self, spec: TrainableSpec, seed: int) -> None:
+        """Keep what the module must know of how it was registered and built."""
+        self.method_name, self.seed = spec.name, seed
+
     @property
     @abstractmethod
     def input_spec(self) -> InputSpec:
@@ -100,7 +104,7 @@ def build(spec: TrainableSpec, config: Any, *, seed: int = 0) -> TrainableModule
     if not isinstance(module, wanted):
         raise spec.broken(f"{spec.target} is not a {wanted.__module__}.{wanted.__name__}")
     assert isinstance(module, TrainableModule)
-    module.method_name, module.seed = spec.name, seed
+    module.take_spec(spec, seed)
     return module
 
 

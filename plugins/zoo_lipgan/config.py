@@ -22,6 +22,13 @@ class LipGANConfig:
     adversarial_weight: float = setting(
         0.01, "weight of the contrastive loss for the generator; 0: no discriminator", "code"
     )
+    expert: str | None = setting(
+        None,
+        "a frozen sync expert as a further loss, on windows of five frames: a checkpoint, weights.safetensors, or the "
+        "name of weights that come with the zoo; none: no expert",
+        'project page, "Need for an expert discriminator"',
+    )
+    expert_weight: float = setting(0.03, "weight of the expert's loss for the generator", "Wav2Lip's code", least=0)
     lip_weight: float = setting(
         1.0, "alpha of the weighted L1: weight of the lip region against 1 elsewhere", "project page", least=1
     )
@@ -36,7 +43,7 @@ class LipGANConfig:
     decay_steps: int = setting(0, "how many steps that takes; 0: the step size stays", "code: it stays")
     beta1: float = setting(0.9, "Adam's first moment", "Keras default")
     discriminator_every: int = setting(1, "steps of the generator per step of the discriminator", "code: 1", least=1)
-    warmup_steps: int = setting(0, "generator steps before the discriminator joins", "ours", least=0)
+    warmup_steps: int = setting(0, "generator steps before discriminator and expert join", "ours", least=0)
     channels_last: bool = setting(
         True, "memory layout of the networks; the same numbers, faster on most CPUs and GPUs", "ours"
     )

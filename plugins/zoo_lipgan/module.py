@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -10,11 +12,16 @@ from torch import Tensor
 
 from zoo import audio
 from zoo.data.batch import Batch
-from zoo.errors import ConfigError
+from zoo.data.store import Store
+from zoo.errors import ConfigError, DataError
 from zoo.losses.contrastive import contrastive_loss
 from zoo.losses.reconstruction import lip_weights, weighted_l1
+from zoo.losses.sync import SyncLoss
 from zoo.method import TalkingFaceMethod
+from zoo.nn.masked import draw_clips, mask_lower_half
+from zoo.schedule import faded
 from zoo.spec import InputSpec
+from zoo_lipgan import accuracy
 from zoo_lipgan.config import LipGANConfig
 from zoo_lipgan.networks import FRONTENDS, Discriminator, Generator
 
@@ -22,15 +29,8 @@ SIZE = 96
 """Height and width of LipGAN's faces in pixels."""
 
 
-def mask_lower_half(faces: Float[Tensor, "*batch H W"]) -> Float[Tensor, "*batch H W"]:
-    """The pose prior: the face with its lower half black, so that the true mouth stays hidden."""
-    masked = faces.clone()
-    masked[..., faces.shape[-2] // 2 :, :] = 0
-    return masked
-
-
 class LipGAN(TalkingFaceMethod):
-    """LipGAN: L1 and a contrastive sync discriminator learnt along the way.
+    """LipGAN: L1 and a contrastive sync discriminator learnt along the way, or a frozen expert, or both.
 
     Args:
         config: settings.
@@ -62,10 +62,19 @@ class LipGAN(TalkingFaceMethod):
 
     @property
     def input_spec(self) -> InputSpec:
-        """One 96x96 face per window and the sound of one feature window around it."""
-        return InputSpec(
-            crop="face", size=(SIZE, SIZE), frames=1, context=self.frontend.samples, identity_gap=6, paste="lower"
-        )
+        """96x96 faces and the sound of one feature window around each: one per window, five where an expert judges."""
+        frames = SyncLoss.frames if self.config.expert else 1
+        context = self.frontend.samples
+        return InputSpec(crop="face", size=(SIZE, SIZE), frames=frames, context=context, identity_gap=6, paste="lower")
+
+    @cached_property
+    def sync_loss(self) -> SyncLoss | None:
+        """The frozen expert, if there is one; read when it is first needed, since a trained generator does without."""
+        return SyncLoss(self.config.expert) if self.config.expert else None
+
+    def before_fit(self) -> None:
+        """See :meth:`zoo.trainable.TrainableModule.before_fit`."""
+        _ = self.sync_loss
 
     def features(self, sound: Float[Tensor, "batch samples"]) -> Float[Tensor, "batch 1 bands columns"]:
         """Sound windows to features; always in float32."""
@@ -84,9 +93,15 @@ class LipGAN(TalkingFaceMethod):
             faces = faces.contiguous(memory_format=torch.channels_last)
         return self.generator(faces, features).float()
 
+    def heard(self, batch: Batch) -> Float[Tensor, "B T samples"]:
+        """What each frame of a training window hears."""
+        return audio.per_frame(batch.wave, batch.frames.shape[1], self.frontend.samples)
+
     def reconstruct(self, batch: Batch) -> Float[Tensor, "B T 3 H W"]:
         """See :meth:`zoo.method.TalkingFaceMethod.reconstruct`."""
-        return self.draw(batch.identity[:, 0], batch.frames[:, 0], self.features(batch.wave))[:, None]
+        features = self.features(self.heard(batch).flatten(0, 1))
+        reference = batch.identity[:, :1].expand_as(batch.frames)
+        return self.draw(reference.flatten(0, 1), batch.frames.flatten(0, 1), features).view_as(batch.frames)
 
     def generate(
         self,
@@ -95,34 +110,34 @@ class LipGAN(TalkingFaceMethod):
         num_frames: int,
         pose: Float[Tensor, "B T 3 H W"] | None = None,
     ) -> Float[Tensor, "B T 3 H W"]:
-        """See :meth:`zoo.method.TalkingFaceMethod.generate`. Frames are made 32 at a time, so memory does not grow."""
+        """See :meth:`zoo.method.TalkingFaceMethod.generate`. Made some frames at a time: memory does not grow."""
         context = self.frontend.samples
-        windows = audio.per_frame(audio.widen(wave, num_frames, context), num_frames, context)
-        reference = identity[:, 0]
-        made = wave.new_empty(len(wave), num_frames, 3, SIZE, SIZE)
-        for b in range(len(wave)):
-            for t in range(0, num_frames, 32):
-                sound = windows[b, t : t + 32]
-                still = reference[b].expand(len(sound), -1, -1, -1)
-                target = still if pose is None else pose[b, t : t + 32]
-                made[b, t : t + 32] = self.draw(still, target, self.features(sound))
-        return made
+        heard = audio.per_frame(audio.widen(wave, num_frames, context), num_frames, context)
+        return draw_clips(
+            lambda still, target, sound: self.draw(still, target, self.features(sound)), identity[:, 0], heard, pose
+        )
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         """One step of the generator (L1 and sync) and one of the discriminator (generated, real, real out of sync)."""
         config = self.config
         if len(batch.clip) < 2:
             raise ConfigError("data.batch_size: batch normalisation needs at least two windows per step")
+        if config.expert and int(batch.length.min()) < SyncLoss.frames:
+            raise DataError(
+                f"{batch.clip[int(batch.length.argmin())]}: the sync expert needs clips of at least 5 frames"
+            )
         optimisers: Any = self.optimizers()
         optimiser_g, optimiser_d = optimisers
         for group in (*optimiser_g.param_groups, *optimiser_d.param_groups):
-            group["lr"] = config.learning_rate * self._decay(int(self.steps_done))
-        adversarial = config.adversarial_weight > 0 and self.steps_done >= config.warmup_steps
-        features = self.features(batch.wave)
-        reference, real = batch.identity[:, 0], batch.frames[:, 0]
+            group["lr"] = config.learning_rate * faded(int(self.steps_done), config.decay_from, config.decay_steps)
+        warm = bool(self.steps_done >= config.warmup_steps)
+        adversarial = config.adversarial_weight > 0 and warm
+        heard = self.heard(batch)
+        features = self.features(heard.flatten(0, 1))
+        reference, real = batch.identity[:, :1].expand_as(batch.frames).flatten(0, 1), batch.frames.flatten(0, 1)
 
         made = self.draw(reference, real, features)
-        weights = lip_weights(batch.landmarks[:, 0], (SIZE, SIZE), config.lip_weight)
+        weights = lip_weights(batch.landmarks.flatten(0, 1), (SIZE, SIZE), config.lip_weight)
         reconstruction = weighted_l1(made, real, weights)
         loss = reconstruction
         if adversarial:
@@ -131,6 +146,10 @@ class LipGAN(TalkingFaceMethod):
             sync = contrastive_loss(self.discriminator(made, features), together, config.margin)
             loss = loss + config.adversarial_weight * sync
             self.log("train/g_sync", sync)
+        if warm and self.sync_loss:
+            judged = self.sync_loss(made.view_as(batch.frames), heard)
+            loss = loss + config.expert_weight * judged
+            self.log("train/g_expert", judged.detach())
         optimiser_g.zero_grad()
         self.manual_backward(loss)
         optimiser_g.step()
@@ -155,7 +174,8 @@ class LipGAN(TalkingFaceMethod):
         if self.config.negatives == "clip":
             faces, sounds = [made, real, elsewhere], [features, features, features]
         else:
-            shift = min(10, len(real) - 1)
+            per_window = self.input_spec.frames or 1
+            shift = min(10, len(real) // per_window - 1) * per_window  # neighbours in a window are all but in sync
             faces, sounds = [made, real, real], [features, features, features.roll(shift, 0)]
         count = len(real)
         distance = self.discriminator(torch.cat(faces), torch.cat(sounds)).float()
@@ -180,8 +200,19 @@ class LipGAN(TalkingFaceMethod):
             for network in (self.generator, self.discriminator)
         ]
 
-    def _decay(self, step: int) -> float:
-        """What is left of the step size at a training step, 1 to 0."""
-        if not self.config.decay_steps:
-            return 1.0
-        return min(1.0, max(0.0, 1 - (step - self.config.decay_from) / self.config.decay_steps))
+    def score(self, outputs: Float[Tensor, "B T 3 h w"], batch: Batch, store: Store) -> list[dict[str, Any]]:
+        """As any method's, and how far the discriminator tells real frames in sync from real frames that are not."""
+        rows = super().score(outputs, batch, store)
+        if self.config.adversarial_weight > 0:
+            for b, row in enumerate(rows):
+                count = int(batch.length[b])
+                heard = audio.per_frame(
+                    audio.widen(batch.wave[b : b + 1], count, self.frontend.samples), count, self.frontend.samples
+                )[0]
+                row |= accuracy.distances(self.discriminator, batch.frames[b, :count], self.features(heard))
+        return rows
+
+    def summarise(self, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        """As any method's, with the discriminator's accuracy where there is a discriminator."""
+        found = accuracy.summary(rows, self.config.margin) if self.config.adversarial_weight > 0 else {}
+        return super().summarise(rows) | found

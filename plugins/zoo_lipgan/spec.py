@@ -16,7 +16,7 @@ SPEC = MethodSpec(
         year=2019,
         url="https://doi.org/10.1145/3343031.3351066",
     ),
-    shown="a still, and the upper half of the true video",
+    shown="upper half",
     recipes="zoo_lipgan.recipes",
     capabilities=("photo", "video", "any-length"),
 )

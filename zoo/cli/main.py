@@ -25,6 +25,7 @@ VERBS = (
     "compare",
     "predict",
     "data",
+    "weights",
     "doctor",
     "version",
 )

@@ -189,15 +189,17 @@ def warp(
     """
     height, width = size
     fold = max(1, math.ceil(float(matrices[:, :, 0].norm(dim=1).max())))
-    ys = (torch.arange(height * fold) + 0.5) / fold - 0.5
-    xs = (torch.arange(width * fold) + 0.5) / fold - 0.5
-    grid = torch.stack([*torch.meshgrid(xs, ys, indexing="xy"), torch.ones(height * fold, width * fold)], dim=-1)
-    points = torch.einsum("hwj,tij->thwi", grid, matrices)
-    extent = torch.tensor([frames.shape[3], frames.shape[2]], dtype=torch.float32)
-    sampled = F.grid_sample(
-        frames.float(), (points + 0.5) * 2 / extent - 1, mode="bilinear", padding_mode="border", align_corners=False
-    )
-    return F.avg_pool2d(sampled, fold).round().clamp(0, 255).to(torch.uint8)
+    # In grid_sample's units, -1 to 1 across the picture. An affine map is a part along x and a part along y.
+    scale = 2 / matrices.new_tensor([frames.shape[3], frames.shape[2]])
+    across = ((torch.arange(width * fold) + 0.5) / fold - 0.5)[:, None] * (matrices[:, None, :, 0] * scale)
+    down = ((torch.arange(height * fold) + 0.5) / fold - 0.5)[:, None] * (matrices[:, None, :, 1] * scale)
+    down = down + ((matrices[:, :, 2] + 0.5) * scale - 1)[:, None]
+    result = frames.new_empty(len(frames), frames.shape[1], height, width)
+    for t, frame in enumerate(frames):  # one by one: the finer picture stays in the processor's cache
+        grid = (across[t, None] + down[t, :, None])[None]
+        sampled = F.grid_sample(frame[None].float(), grid, mode="bilinear", padding_mode="border", align_corners=False)
+        result[t] = F.avg_pool2d(sampled, fold)[0].round().clamp(0, 255)
+    return result
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,68 @@
+"""How well the discriminator that LipGAN learns along the way tells sync from no sync (project page: about 63 %)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from zoo.metrics.sync_acc import expert_quality, negative_starts
+from zoo_lipgan.networks import Discriminator
+
+LEAST_SHIFT = 6
+"""Frames between a face and the sound of a false pair, at least: as between a window and its reference in training."""
+
+FARTHEST = 2.0
+"""The largest distance of two unit vectors."""
+
+
+def distances(
+    discriminator: Discriminator,
+    frames: Float[Tensor, "T 3 96 96"],
+    features: Float[Tensor, "T 1 bands columns"],
+) -> dict[str, list[float]]:
+    """Distances of every real frame of a clip from its own sound, and from that of another frame of the clip.
+
+    Args:
+        discriminator: whose they are.
+        frames: RGB in [0, 1].
+        features: what each frame hears.
+
+    Returns:
+        ``in_sync`` and ``out_of_sync``, 0 to 2; the latter without frames that have no other far enough away.
+    """
+    partner = negative_starts(len(frames), least=LEAST_SHIFT, seed=0)
+    has = partner >= 0
+    in_sync = discriminator(frames, features)
+    out_of_sync = discriminator(frames[has], features[partner[has]]) if bool(has.any()) else in_sync[:0]
+    return {
+        "in_sync": [round(float(d), 4) for d in in_sync],
+        "out_of_sync": [round(float(d), 4) for d in out_of_sync],
+    }
+
+
+def summary(rows: Sequence[dict[str, Any]], margin: float) -> dict[str, Any]:
+    """Accuracy over the pairs of all test clips, with the line that the command prints.
+
+    A pair counts as in sync below half the margin, where both sides of the contrastive loss cost the same.
+
+    Args:
+        rows: with what :func:`distances` gives.
+        margin: of the contrastive loss.
+    """
+    true, false = (torch.tensor([d for row in rows for d in row[key]]) for key in ("in_sync", "out_of_sync"))
+    quality = expert_quality(1 - true / FARTHEST, 1 - false / FARTHEST, 1 - margin / 2 / FARTHEST)
+    found = {key: round(float(value), 4) for key, value in quality._asdict().items()}
+    protocol = (
+        f"real frames against their own sound and that of another frame of the clip at least {LEAST_SHIFT} frames "
+        f"away; in sync: distance below {margin / 2:g}"
+    )
+    told = (
+        f"its discriminator tells sync from no sync: balanced accuracy {found['balanced_accuracy']:.1%} of "
+        f"{len(true) + len(false)} pairs (true positives {found['true_positive_rate']:.1%}, true negatives "
+        f"{found['true_negative_rate']:.1%}, area under ROC {found['auc']:.3f}; {protocol})"
+    )
+    return {"discriminator": found | {"pairs": len(true) + len(false), "protocol": protocol}, "remarks": [told]}

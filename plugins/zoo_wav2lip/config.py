@@ -1,0 +1,49 @@
+"""Settings of Wav2Lip, each with its source."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from zoo.spec import setting
+
+
+@dataclass
+class Wav2LipConfig:
+    """Settings of Wav2Lip; the defaults are the published network and training, with the discriminator of quality."""
+
+    width: float = setting(1.0, "factor on all channel counts; 1 is the published network", "ours")
+    expert: str = setting(
+        "synthgrid",
+        "the sync expert that judges while training: a checkpoint, weights.safetensors, or the name of weights that "
+        "come with the zoo (synthgrid: of drawn faces)",
+        "paper: one trained on the same data",
+    )
+    sync_weight: float = setting(
+        0.03,
+        "weight of the sync loss once it has joined; 0: no expert",
+        "code, hq_wav2lip_train.py; 0.01 without GAN",
+        least=0,
+    )
+    sync_bar: float = setting(
+        0.75, "the sync loss joins, for good, when it falls below this on the validation windows", "code"
+    )
+    disc_weight: float = setting(
+        0.07, "weight of the discriminator's loss; 0: no discriminator", "code, hq_wav2lip_train.py", least=0
+    )
+    warmup_steps: int = setting(0, "generator steps before the discriminator joins", "ours; code: 0", least=0)
+    lip_weight: float = setting(
+        1.0, "weight of the lip region in the L1 loss against 1 elsewhere", "LipGAN's project page; code: 1", least=1
+    )
+    sound_delay: int = setting(
+        0,
+        "frames by which what the generator hears lies later than its frame; released weights were trained with 1",
+        "ours: the frame itself; code: 1 in training, 2 in inference",
+        least=0,
+    )
+    learning_rate: float = setting(1e-4, "Adam step size of both networks", "code")
+    decay_from: int = setting(0, "step from which the step size falls linearly to zero", "ours")
+    decay_steps: int = setting(0, "how many steps that takes; 0: the step size stays", "code: it stays", least=0)
+    beta1: float = setting(0.5, "Adam's first moment", "code")
+    channels_last: bool = setting(
+        True, "memory layout of the networks; the same numbers, faster on most CPUs and GPUs", "ours"
+    )

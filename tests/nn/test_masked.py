@@ -1,0 +1,41 @@
+"""What LipGAN and Wav2Lip share: hidden lower halves, clips drawn frame by frame, step sizes that fade."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from zoo.nn.masked import DRAWN_AT_ONCE, draw_clips, mask_lower_half
+from zoo.schedule import faded
+
+
+def test_the_lower_half_is_black_and_the_given_faces_stay():
+    faces = torch.rand(2, 3, 10, 6)
+    kept = faces.clone()
+    masked = mask_lower_half(faces)
+    assert (masked[..., 5:, :] == 0).all()
+    assert torch.equal(masked[..., :5, :], faces[..., :5, :])
+    assert torch.equal(faces, kept)
+
+
+@pytest.mark.parametrize("frames", [1, DRAWN_AT_ONCE, DRAWN_AT_ONCE + 1, 70])
+@pytest.mark.parametrize("posed", [False, True])
+def test_every_frame_gets_its_own_sound_and_pose(frames: int, posed: bool):
+    reference, heard = torch.rand(2, 3, 4, 4), torch.rand(2, frames, 6)
+    pose = torch.rand(2, frames, 3, 4, 4) if posed else None
+    sizes: list[int] = []
+
+    def draw(still: Tensor, target: Tensor, sound: Tensor) -> Tensor:
+        sizes.append(len(sound))
+        return still + 10 * target + 100 * sound.mean(1)[:, None, None, None]
+
+    made = draw_clips(draw, reference, heard, pose)
+    target = reference[:, None] if pose is None else pose
+    want = reference[:, None] + 10 * target + 100 * heard.mean(2)[..., None, None, None]
+    assert torch.allclose(made, want.expand_as(made), atol=1e-4)
+    assert max(sizes) <= DRAWN_AT_ONCE
+    assert sum(sizes) == 2 * frames
+
+
+def test_step_sizes_fade():
+    assert [faded(step, 2, 4) for step in range(8)] == [1, 1, 1, 0.75, 0.5, 0.25, 0, 0]
+    assert faded(100, 0, 0) == 1

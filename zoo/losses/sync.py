@@ -1,0 +1,65 @@
+"""A frozen sync expert as a loss: do the drawn faces belong to the sound? (Wav2Lip, eq. 1 and 2)"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from zoo import registry
+from zoo.experts.sync_expert.module import SyncExpert
+from zoo.experts.sync_expert.networks import FRAMES
+from zoo.trainable import find_weights, load_checkpoint, read_checkpoint
+
+LEAST_COSINE = 1e-4
+"""Below it the logarithm is cut: its slope grows without bound, and one such window would undo all others."""
+
+
+class SyncLoss:
+    """Binary cross-entropy of the expert's cosine against 1, differentiable in the faces.
+
+    It is no part of the method that uses it: the expert's weights are neither trained nor kept in the method's
+    checkpoints, which therefore load where the expert is not at hand.
+
+    Args:
+        which: weights of the sync expert: a checkpoint, a safetensors file, or the name of weights that come with it.
+
+    Attributes:
+        scores: the expert's own on clips held out; empty where its file does not tell.
+
+    Raises:
+        DataError: there is no such file, or it holds another network.
+    """
+
+    frames = FRAMES
+    """Frames per window."""
+
+    def __init__(self, which: str | Path) -> None:
+        path = find_weights(registry.expert("sync-expert"), which)
+        with torch.random.fork_rng(devices=[]):  # building a network draws weights, which the run must not notice
+            module = load_checkpoint(path, "sync-expert").for_inference()
+        assert isinstance(module, SyncExpert)
+        self.expert = module
+        self.scores: dict[str, Any] = read_checkpoint(path)["zoo"].get("scores", {})
+
+    def __call__(
+        self, faces: Float[Tensor, "batch 5 3 96 96"], heard: Float[Tensor, "batch 5 context"]
+    ) -> Float[Tensor, ""]:
+        """Mean over windows.
+
+        Args:
+            faces: RGB in [0, 1], drawn.
+            heard: what each frame hears, centred on it (:func:`zoo.audio.per_frame`); of the middle frame's the expert
+                hears 0.2 s.
+
+        Returns:
+            0 where it is certain of all; 0.69 where it does not know.
+        """
+        expert = self.expert.to(faces.device)
+        first = heard.shape[-1] // 2 - expert.mel.samples // 2
+        sound = heard[:, FRAMES // 2, first : first + expert.mel.samples]
+        cosine = (expert.embed_faces(faces).float() * expert.embed_sounds(sound).float()).sum(1)
+        return -cosine.clamp(LEAST_COSINE, 1).log().mean()
