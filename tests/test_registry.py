@@ -115,7 +115,7 @@ def test_unknown_broken_and_outdated_are_told_apart():
             registry.method(name)
         messages.append(str(error.value))
     assert messages[0] == "no method is called 'lipgn'; did you mean lipgan?"
-    assert messages[1].startswith("no method is called 'nothing like it'; known: buggy, ")
+    assert messages[1].startswith("no method is called 'nothing like it'; known: at-a-glance, ")
     assert messages[2].startswith("'no-module' is installed (zoo-no-module 1.0) but broken: ModuleNotFoundError")
     assert "written for api_version 99" in messages[3]
 

@@ -1,4 +1,4 @@
-"""How well the discriminator that LipGAN learns along the way tells sync from no sync (project page: about 63 %)."""
+"""How well the discriminator that LipGAN learns along the way tells sync from no sync (course project: about 63 %)."""
 
 from __future__ import annotations
 

@@ -24,6 +24,7 @@ VERBS = (
     "leaderboard",
     "compare",
     "predict",
+    "analyze",
     "data",
     "weights",
     "doctor",

@@ -8,6 +8,8 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from pytorch_lightning import LightningModule
 
+from zoo.errors import ConfigError
+
 
 @runtime_checkable
 class Steps(Protocol):
@@ -20,11 +22,21 @@ class Steps(Protocol):
 
 
 def adam(module: LightningModule, config: Steps) -> Any:
-    """AdamW whose step size rises over a share of all steps and, if asked, falls to zero along a cosine."""
+    """AdamW whose step size rises over a share of all steps and, if asked, falls to zero along a cosine.
+
+    Raises:
+        ConfigError: it depends on how many steps there are, and nothing limits them but time.
+    """
     optimiser = torch.optim.AdamW(module.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
     if not (config.warmup or config.decay):
         return optimiser
-    total = max(1, int(module.trainer.estimated_stepping_batches))
+    steps = module.trainer.estimated_stepping_batches
+    if not math.isfinite(steps):
+        raise ConfigError(
+            "trainer: the step size follows the number of steps: set max_epochs or max_steps, or model.warmup=0 "
+            "model.decay=false"
+        )
+    total = max(1, int(steps))
 
     def factor(step: int) -> float:
         rise = min(1.0, (step + 1) / max(1.0, config.warmup * total))

@@ -1,0 +1,1 @@
+"""Settings of the mouth autoencoder per data set."""

@@ -1,0 +1,1 @@
+"""FlowNetS for mouth pictures, taught by warps whose flow is known."""

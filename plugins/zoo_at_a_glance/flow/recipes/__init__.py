@@ -1,0 +1,1 @@
+"""Settings of the flow network per data set."""

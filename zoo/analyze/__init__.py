@@ -1,0 +1,1 @@
+"""Studies of data: what a store's clips have in common, before anything is trained on them."""
