@@ -1,11 +1,11 @@
-"""Speed of `zoo benchmark`: two processes against one, and the harness against bare generation and scoring.
+"""Speed of `zoo benchmark`: the harness against bare generation and scoring, and two processes against one.
 
-    python -m benchmarks.perf.benchmark --ckpt lipgan=RUN [--clips 12] [--json out.json] [data.root=STORE ...]
+    python -m benchmarks.perf.benchmark --ckpt lipgan=RUN [--clips 24] [--json out.json] [data.root=STORE ...]
 
-Two processes against one: wall-clock time of generating and scoring all clips of a method on one track, from the start
-of the processes to merged rows. Harness: processor time of the runner in one process against that of a loop that
-generates the same clips and asks the same metrics, without files, plans and rows; videos are written in neither. Rows
-must be the same in all runs.
+Everything runs as a process of its own, from nothing to finished results: the real command with all that it starts, and
+a plain loop that opens the same store, generates the same clips, asks the same metrics and writes the same videos, but
+no plan, no rows and no leaderboard. Processor time counts every process. The second number, per clip, leaves the start
+out: it is the difference of two runs, of all clips and of a third of them.
 """
 
 from __future__ import annotations
@@ -13,93 +13,118 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shutil
+import resource
+import subprocess
+import sys
 import time
 from pathlib import Path
-from tempfile import mkdtemp
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
 
 import torch
 
 from zoo.benchmark.bench import Bench
-from zoo.benchmark.plan import make_plan
-from zoo.benchmark.results import Cell
-from zoo.benchmark.run import Workers, execute
+from zoo.benchmark.results import Cell, video_name
 from zoo.benchmark.scoring import Scorer
 from zoo.benchmark.subjects import make_subject
 from zoo.benchmark.suite import find_suite
 from zoo.cli.benchmark import checkpoints
+from zoo.video import write_video
+
+FIXED = ["references=[]", "tracks=[reconstruction]"]
 
 
-def timed(bench: Bench, given: dict[str, Path], workers: Workers) -> tuple[float, float, bytes]:
-    """Run all clips; wall-clock and processor seconds of this process, and the rows."""
-    out = Path(mkdtemp())
-    plan = make_plan(bench, list(given), out, given=given)
-    bench._known.clear()
-    clocks = time.perf_counter(), time.process_time()
-    outcome = execute(bench, plan, workers, show=False)
-    wall, processor = time.perf_counter() - clocks[0], time.process_time() - clocks[1]
-    assert not outcome.problems, outcome.problems
-    rows = b"".join(path.read_bytes() for path in sorted(out.glob("cells/*/rows.jsonl")))
-    shutil.rmtree(out)
-    return wall, processor, rows
+class Took(NamedTuple):
+    """Wall-clock and processor seconds."""
+
+    wall: float
+    processor: float
 
 
-def bare(bench: Bench, given: dict[str, Path]) -> float:
-    """Processor seconds of generating and scoring the same clips in a plain loop."""
-    bench._known.clear()
-    ((name, checkpoint),) = given.items()
-    started = time.process_time()
+def timed(command: list[str]) -> Took:
+    """Run a command and wait for it and all that it started."""
+    before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    wall, after = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
+    if done.returncode != 0:
+        raise SystemExit(done.stderr)
+    return Took(wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+
+
+def bare(ckpt: str, settings: list[str]) -> None:
+    """Generate and score the clips in a plain loop."""
+    torch.set_num_threads(1)
+    ((name, checkpoint),) = checkpoints([ckpt]).items()
+    bench = Bench(find_suite("synth", settings))
     subject = make_subject(bench, name, checkpoint, torch.device("cpu"))
-    scorer = Scorer(bench, Cell(name, "", "perf", name, "method", "reconstruction"))
-    for index in bench.test:
-        scene = bench.scene(index, foreign=False)
-        seen = scorer.look(scene, subject, subject.make(scene))
-        for name, (spec, metric) in bench.metrics.items():
-            metric.reset()
-            pair = seen.pixels if not spec.needs else (seen.pred, seen.real)
-            with torch.inference_mode():
-                metric.observe(name, *pair)
-        bench.keep(scene, seen.real)
-    return time.process_time() - started
+    scorer = Scorer(bench, Cell("bare", "", "perf", name, "method", "reconstruction"))
+    with TemporaryDirectory() as folder:
+        for index in bench.test:
+            scene = bench.scene(index, foreign=False)
+            made = subject.make(scene)
+            write_video(Path(folder) / video_name(scene.clip.id), made, wave=scene.wave, metadata=subject.tags())
+            seen = scorer.look(scene, subject, made)
+            for spec, metric in bench.metrics.values():
+                metric.reset()
+                with torch.inference_mode():
+                    metric.observe(scene.clip.id, *(seen.pixels if not spec.needs else (seen.pred, seen.real)))
+
+
+def harness(ckpt: str, settings: list[str], out: Path, processes: int) -> tuple[Took, bytes]:
+    """Run the command; its rows too."""
+    method = ckpt.partition("=")[0]
+    command = [sys.executable, "-m", "zoo", "benchmark", "--methods", method, "--ckpt", ckpt, "--out", str(out)]
+    took = timed([*command, "--devices", str(processes), *settings])
+    return took, b"".join(path.read_bytes() for path in sorted(out.glob("cells/*/rows.jsonl")))
+
+
+def measure(ckpt: str, clips: int, settings: list[str]) -> dict[str, Any]:
+    """All the numbers."""
+    found: dict[str, Any] = {"clips": clips, "load": [os.getloadavg()[0]]}
+    loop = [sys.executable, "-m", "benchmarks.perf.benchmark", "--bare", "--ckpt", ckpt, *FIXED]
+    timed([*loop, "test_clips=1", *settings])  # makes the store, reads the weights into the page cache
+    with TemporaryDirectory() as folder:
+        for count in (clips // 3, clips):
+            these = [*FIXED, f"test_clips={count}", *settings]
+            plain = timed([*loop, f"test_clips={count}", *settings])
+            one, rows = harness(ckpt, these, Path(folder) / f"{count}-1", 1)
+            found[f"bare_{count}"], found[f"one_{count}"] = plain._asdict(), one._asdict()
+        two, others = harness(ckpt, these, Path(folder) / f"{count}-2", 2)
+    if rows != others:
+        raise SystemExit("two processes made other rows than one")
+    found["two"] = two._asdict()
+    found["overhead"] = one.processor / plain.processor - 1
+    per_clip = [
+        (found[f"{kind}_{clips}"]["processor"] - found[f"{kind}_{clips // 3}"]["processor"]) / (clips - clips // 3)
+        for kind in ("bare", "one")
+    ]
+    found["per_clip_s"], found["overhead_per_clip"] = per_clip, per_clip[1] / per_clip[0] - 1
+    found["faster"] = one.wall / two.wall
+    found["load"].append(os.getloadavg()[0])
+    return found
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--ckpt", required=True, metavar="METHOD=PATH", help="weights of the method")
-    parser.add_argument("--clips", type=int, default=12, help="test clips")
+    parser.add_argument("--clips", type=int, default=24, help="test clips")
     parser.add_argument("--json", type=Path, help="file for all the numbers")
+    parser.add_argument("--bare", action="store_true", help=argparse.SUPPRESS)  # the plain loop's own process
     parser.add_argument("settings", nargs="*", default=[], help="of the suite")
     args = parser.parse_args()
-    torch.set_num_threads(1)
-    given = checkpoints([args.ckpt])
-    fixed = ["references=[]", "tracks=[reconstruction]", "videos=false", f"test_clips={args.clips}"]
-    bench = Bench(find_suite("synth", [*fixed, *args.settings]))
-    load = os.getloadavg()[0]
-    bare(bench, given)  # loads the models, fills the caches
-    harness = [timed(bench, given, Workers("here", 1, ("cpu",))) for _ in range(2)]
-    plain = min(bare(bench, given) for _ in range(2))
-    overhead = min(run[1] for run in harness) / plain - 1
-    walls = {}
-    for count in (1, 2):
-        wall, _, rows = timed(bench, given, Workers("processes", count, ("cpu",)))
-        assert rows == harness[0][2], "the rows differ"
-        walls[count] = wall
-    found: dict[str, Any] = {
-        "clips": args.clips,
-        "bare_s": plain,
-        "harness_s": min(run[1] for run in harness),
-        "overhead": overhead,
-        "one_process_s": walls[1],
-        "two_processes_s": walls[2],
-        "faster": walls[1] / walls[2],
-        "load": [load, os.getloadavg()[0]],
-    }
-    print(f"{args.clips} clips, {len(bench.metrics)} metrics, one thread per process")
-    print(f"bare loop {plain:.2f} s, harness {found['harness_s']:.2f} s of processor time: overhead {overhead:+.1%}")
-    print(f"one process {walls[1]:.1f} s, two {walls[2]:.1f} s, start included: {found['faster']:.2f} times as fast")
-    print(f"rows: the same; load {load:.1f} before, {found['load'][1]:.1f} after")
+    if args.bare:
+        bare(args.ckpt, args.settings)
+        return
+    found = measure(args.ckpt, args.clips, args.settings)
+    plain, one = found[f"bare_{args.clips}"], found[f"one_{args.clips}"]
+    print(
+        f"{args.clips} clips, one thread per process; load {found['load'][0]:.1f} before, {found['load'][1]:.1f} after"
+    )
+    print(f"bare loop {plain['processor']:.1f} s of processor time, zoo benchmark {one['processor']:.1f} s: "
+          f"{found['overhead']:+.1%} in all, {found['overhead_per_clip']:+.1%} per clip")  # fmt: skip
+    print(f"one process {one['wall']:.1f} s, two {found['two']['wall']:.1f} s: {found['faster']:.2f} times as fast")
+    print("rows: the same")
     if args.json:
         args.json.write_text(json.dumps(found, indent=1))
 

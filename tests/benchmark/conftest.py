@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from small import FEW, HERE, Few, Run, toy_weights
+from small import FEW, HERE, Few, Run, in_process, toy_weights
 
 from zoo import registry
 from zoo.benchmark.bench import Bench
@@ -69,7 +69,10 @@ def benchmark(store: Path, weights: Path) -> Run:
         bench = Bench(find_suite("synth", [f"data.root={store}", *FEW, *settings]))
         given = {"toy": ckpt} if ckpt is not None and "toy" in methods else {}
         plan = make_plan(bench, methods, out, given=given)
-        return plan, execute(bench, plan, workers, show=False)
+        with pytest.MonkeyPatch.context() as patch:
+            if workers is HERE:
+                patch.setattr("zoo.benchmark.run.run_pool", in_process)
+            return plan, execute(bench, plan, workers, show=False)
 
     return run
 

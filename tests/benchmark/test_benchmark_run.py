@@ -3,24 +3,34 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
-import random
-import signal
+import shutil
+import subprocess
+import sys
 import time
+from contextlib import suppress
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from small import FEW, HERE, Run, rows_of, toy_weights
 
-from zoo.benchmark.bench import Bench
+from zoo.benchmark import code
+from zoo.benchmark.bench import Bench, Scene
+from zoo.benchmark.code import code_of
 from zoo.benchmark.ledger import Ledger
+from zoo.benchmark.locks import locked
 from zoo.benchmark.plan import make_plan
-from zoo.benchmark.results import read_results, video_name
+from zoo.benchmark.results import Cell, Row, every_row, line_of, read_results, row_of, video_name
 from zoo.benchmark.run import Workers, execute
+from zoo.benchmark.scoring import Scorer
+from zoo.benchmark.subjects import Still
 from zoo.benchmark.suite import find_suite
+from zoo.benchmark.worker import Job, Worker
+from zoo.clip import Word
 from zoo.errors import DataError
+from zoo.files import write_text_aside
 from zoo.leaderboard.write import write_leaderboard
 
 CELLS = {"real-reconstruction", "still-reconstruction", "still-cross", "toy-seed0-reconstruction", "toy-seed0-cross"}
@@ -107,48 +117,148 @@ def test_rows_of_other_weights_metrics_and_clips_are_set_aside(benchmark: Run, t
     assert {len(text.splitlines()) for text in rows_of(tmp_path / "out").values()} == {2}
 
 
-def test_cells_of_other_data_leave_the_leaderboard(benchmark: Run, tmp_path: Path):
+def test_a_complete_cell_is_left_alone_whatever_lies_aside(benchmark: Run, tmp_path: Path):
+    few = ["references=[]", "tracks=[reconstruction]", "metrics=[psnr]", "test_clips=1"]
+    benchmark(tmp_path / "out", *few)
+    video = next((tmp_path / "out").glob("cells/*/videos/*.mp4"))
+    old = video.read_bytes()
+    other = toy_weights(tmp_path / "other.safetensors", gain=0.7)
+    benchmark(tmp_path / "out", *few, ckpt=other)
+    assert video.read_bytes() != old
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "out/cells").rglob("*") if path.is_file()}
+    plan, _ = benchmark(tmp_path / "out", *few, ckpt=other)
+    assert (plan.tasks(), plan.cells[0].stale) == ([], 0)
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    # A process was killed between a video and the line that says of what weights it is.
+    (video.parents[1] / "times.jsonl").write_text("")
+    video.write_bytes(old)
+    plan, _ = benchmark(tmp_path / "out", *few, ckpt=other)
+    assert [task.metrics for task in plan.tasks()] == [()]
+    assert video.read_bytes() != old
+
+
+@pytest.mark.parametrize("writes", range(4))
+def test_no_row_is_lost_when_it_is_killed_while_it_sets_rows_aside(
+    writes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    cell = Cell("toy-seed0-cross", "new", "synth", "toy", "method", "cross", protocols={"cpbd": "cpbd|1"})
+    clips = ["a", "b"]
+
+    def row(key: str, clip: str) -> Row:
+        return Row(key, "synth", "toy", 0, "cross", "", clip, "s", "cpbd", "cpbd|1", 1.0, (1.0,), 1, 1)
+
+    ledger = Ledger(tmp_path, cell, clips)
+    for name, key in (("stale/rows.jsonl", "new"), ("rows.jsonl", "old")):
+        path = ledger.path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("".join(line_of(row(key, clip)) for clip in clips))
+    left = iter(range(writes))
+
+    def write(path: Path, text: str) -> None:
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        write_text_aside(path, text)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("zoo.benchmark.ledger.write_text_aside", write)
+        with pytest.raises(KeyboardInterrupt):
+            ledger.open()
+    for key in ("new", "old"):
+        assert len(Ledger(tmp_path, replace(cell, key=key), clips).stock().rows) == 2, key
+    ledger.open()
+    assert [row.key for row in map(row_of, every_row(ledger.path))] == ["new"] * 2
+    assert [row.key for row in map(row_of, every_row(ledger.path / "stale"))] == ["old"] * 2
+
+
+def test_cells_of_other_data_or_code_leave_the_leaderboard(
+    benchmark: Run, store: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     few = ["references=[still]", "tracks=[reconstruction]", "metrics=[psnr]", "videos=false", "test_clips=1"]
+    folder = tmp_path / "cells/toy-seed0-reconstruction"
+    for facts in ({"data": "of another store"}, {"code": "of another checkout"}, {"split": "another"}):
+        benchmark(tmp_path, *few)
+        known = json.loads((folder / "cell.json").read_text())
+        (folder / "cell.json").write_text(json.dumps(known | facts))
+        plan, _ = benchmark(tmp_path, *few, methods=[])
+        assert plan.outdated == ["toy-seed0-reconstruction"]
+        assert set(read_results(tmp_path).cells) == {"still-reconstruction"}
+    aside = sorted(path.parent.name for path in tmp_path.glob("stale/*/rows.jsonl"))
+    assert aside == [f"toy-seed0-reconstruction{number}" for number in ("", "-2", "-3")]
+    # Other code makes all rows anew.
     benchmark(tmp_path, *few)
-    cell = tmp_path / "cells/toy-seed0-reconstruction/cell.json"
-    facts = json.loads(cell.read_text())
-    cell.write_text(json.dumps(facts | {"data": "of another store"}))
-    plan, _ = benchmark(tmp_path, *few, methods=[])
-    assert plan.outdated == ["toy-seed0-reconstruction"]
-    assert set(read_results(tmp_path).cells) == {"still-reconstruction"}
-    assert (tmp_path / "stale/toy-seed0-reconstruction/rows.jsonl").is_file()
+    bench = Bench(find_suite("synth", [f"data.root={store}", *FEW, *few]))
+    monkeypatch.setattr("zoo.benchmark.plan.code_of", lambda target="": f"other-{target}")
+    plan = make_plan(bench, ["toy"], tmp_path, given={"toy": weights})
+    assert [(planned.there, len(planned.tasks)) for planned in plan.cells] == [(0, 1), (0, 1)]
 
 
-def test_killed_anywhere_and_run_again(results: Path, benchmark: Run, tmp_path: Path):
-    """A forked child runs the benchmark and is killed at random; what the next one leaves is what nobody disturbed."""
+def test_code_is_told_by_its_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    package = tmp_path / "brought"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "recipe.yaml").write_text("a: 1")
+    monkeypatch.syspath_prepend(tmp_path)
+    seen = {code_of("brought.networks:Net"), code_of(), code_of("toy:Toy"), code_of("toy:Toy", fit=True)}
+    for name, text in (("recipe.yaml", "a: 2"), ("networks.py", "x = 1"), ("networks.py", "x = 2")):
+        (package / name).write_text(text)
+        code._digest.cache_clear()
+        seen.add(code_of("brought.networks:Net"))
+    assert len(seen) == 7
+    assert all(text.startswith(code_of()) for text in seen if text != code_of("toy:Toy", fit=True))
+
+
+def test_killed_and_run_again(results: Path, store: Path, weights: Path, benchmark: Run, tmp_path: Path):
+    """The real command is killed when its processes have written the first rows, and again when they begin."""
+    out = tmp_path / "one"
     few = ["references=[still]", "metrics=[lmd,psnr,cpbd]"]
-    context, chance, kills = multiprocessing.get_context("fork"), random.Random(4), 0
-    for _ in range(30):
-        child = context.Process(target=benchmark, args=(tmp_path, *few))
-        child.start()
-        child.join(chance.uniform(0.3, 1.5))
-        if child.exitcode is not None:
-            break
-        os.kill(child.pid, signal.SIGKILL)
-        child.join()
-        kills += 1
-        if (tmp_path / "suite.json").exists():
-            found = read_results(tmp_path)
-            places = [(name, row.clip, row.metric) for name, rows in found.rows.items() for row in rows]
-            assert len(places) == len(set(places))
-    assert kills >= 2
-    _, outcome = benchmark(tmp_path, *few)
-    assert outcome.problems == []
-    assert rows_of(tmp_path) == {name: text for name, text in rows_of(results).items() if "real" not in name}
+    command = [sys.executable, "-m", "zoo", "benchmark", "--methods", "toy", "--ckpt", f"toy={weights}"]
+    command += ["--devices", "2", "--out", str(out), f"data.root={store}", *FEW, *few]
+    for point, look in (("rows", "cells/*/rows-*.jsonl"), ("jobs", ".work/*/job-1.json")):
+        before = set(out.glob(look))
+        popen = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        while not (set(out.glob(look)) - before) and popen.poll() is None:
+            time.sleep(0.005)
+        assert popen.poll() is None, f"{point}: {popen.stderr.read() if popen.stderr else ''}"
+        popen.kill()
+        popen.communicate()
+        deadline = time.monotonic() + 20
+        while (left := _processes(str(out))) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert left == []
+        found = read_results(out)
+        assert 0 < sum(map(len, found.rows.values())) < 24
+    shutil.copytree(out, tmp_path / "three")
+    expected = {name: text for name, text in rows_of(results).items() if "real" not in name}
+    for name, workers in (("one", HERE), ("three", Workers("processes", 3, ("cpu",)))):
+        _, outcome = benchmark(tmp_path / name, *few, workers=workers)
+        assert outcome.problems == []
+        assert rows_of(tmp_path / name) == expected
 
 
-def test_processes_change_nothing(results: Path, benchmark: Run, tmp_path: Path):
-    out = tmp_path / "out"
-    benchmark(out, workers=Workers("processes", 3, ("cpu",)))
-    assert rows_of(out) == rows_of(results)
-    for folder in (results, out):
-        write_leaderboard(folder)
-    assert _without_speed(out) == _without_speed(results)
+def _processes(text: str) -> list[str]:
+    """Commands at work that name a path."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            command = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            found += [command] if text in command and f"/{os.getpid()}/" not in str(path) else []
+    return found
+
+
+def test_processes_change_nothing(benchmark: Run, tmp_path: Path):
+    """One, and more than there are clips; with judges and the retrieval."""
+    few = ["references=[retrieval]", "metrics=[lmd,lse_d,wer]", "test_clips=2", "retrieval_clips=2", "videos=false"]
+    benchmark(tmp_path / "here", *few)
+    rows = rows_of(tmp_path / "here")
+    assert all(len(text.splitlines()) in (4, 6) for text in rows.values())
+    for count in (1, 3):
+        out = tmp_path / str(count)
+        _, outcome = benchmark(out, *few, workers=Workers("processes", count, ("cpu",)))
+        assert outcome.problems == []
+        assert rows_of(out) == rows
+    for name in ("here", "3"):
+        write_leaderboard(tmp_path / name)
+    assert _without_speed(tmp_path / "here") == _without_speed(tmp_path / "3")
 
 
 def _without_speed(out: Path) -> Any:
@@ -169,7 +279,9 @@ def test_a_process_that_dies_costs_one_clip_and_is_tried_again(
     _, outcome = benchmark(tmp_path / "out", *few, ckpt=deadly, workers=Workers("processes", 1, ("cpu",)))
     (cell,) = outcome.cells
     (failure,) = cell.failures
-    assert "its process died (SIGSEGV" in failure.reason
+    assert failure.reason == "its process died (SIGSEGV)"
+    (log,) = (tmp_path / "out/.work/logs").iterdir()
+    assert "in generate" in log.read_text()
     assert outcome.problems == [f"toy-seed0-reconstruction: {failure.clip}: {failure.reason}"]
     scored = values(tmp_path / "out", cell.name, "psnr")
     assert [clip for clip, value in scored.items() if value is None] == [failure.clip]
@@ -209,26 +321,47 @@ def test_a_metric_that_fails_leaves_the_others(benchmark: Run, tmp_path: Path, m
     assert outcome.problems == []
 
 
-def test_two_benchmarks_do_not_share_a_cell(store: Path, tmp_path: Path):
-    bench = Bench(find_suite("synth", [f"data.root={store}", *FEW, "references=[still]"]))
+def test_a_second_benchmark_changes_nothing(benchmark: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    few = ["references=[still]", "tracks=[reconstruction]", "metrics=[psnr]", "videos=false"]
+    benchmark(tmp_path, *few, "test_clips=1", methods=[])
+    before = {path: path.read_bytes() for path in tmp_path.glob("**/*.json*") if ".work" not in path.parts}
+    for name, where in (("folder", "this folder"), ("still-reconstruction", "still-reconstruction")):
+        with (
+            locked(tmp_path, name),
+            pytest.raises(DataError, match=f"another `zoo benchmark` is at work on {where}"),
+        ):
+            benchmark(tmp_path, *few, "test_clips=2", methods=[])
+    assert {path: path.read_bytes() for path in before} == before
+
+    def unsupported(*_: object) -> None:
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr("fcntl.flock", unsupported)
+    _, outcome = benchmark(tmp_path, *few, "test_clips=2", methods=[])
+    assert outcome.problems == []
+
+
+def test_a_plan_is_looked_over_under_the_lock(benchmark: Run, store: Path, tmp_path: Path):
+    few = ["references=[still]", "tracks=[reconstruction]", "metrics=[psnr]", "videos=false", "test_clips=1"]
+    bench = Bench(find_suite("synth", [f"data.root={store}", *FEW, *few]))
     plan = make_plan(bench, [], tmp_path)
-    ready, context = multiprocessing.get_context("fork").Event(), multiprocessing.get_context("fork")
+    assert len(plan.tasks()) == 1
+    benchmark(tmp_path, *few, methods=[])  # meanwhile another one
+    assert execute(bench, plan, HERE, show=False).problems == []
+    assert plan.tasks() == []
 
-    def hold() -> None:
-        from zoo.benchmark.run import _lock
 
-        (tmp_path / ".work").mkdir()
-        with _lock(tmp_path / ".work", "still-cross"):
-            ready.set()
-            time.sleep(60)
-
-    other = context.Process(target=hold)
-    other.start()
-    assert ready.wait(20)
-    with pytest.raises(DataError, match="another `zoo benchmark` is at work on still-cross"):
-        execute(bench, plan, HERE, show=False)
-    other.kill()
-    other.join()
+def test_a_machine_with_other_clips_refuses(benchmark: Run, store: Path, tmp_path: Path):
+    few = ["references=[still]", "tracks=[reconstruction]", "metrics=[psnr]", "test_clips=1"]
+    plan, _ = benchmark(tmp_path, *few, methods=[])
+    (cell,) = (planned.cell for planned in plan.cells)
+    settings = asdict(find_suite("synth", [f"data.root={store}", *FEW, *few]).config)
+    clip = next(iter(plan.suite.clips))
+    other = replace(cell, data="of other clips", name="other")
+    job = Job(str(tmp_path), "synth", settings, {"other": (asdict(other), "")}, [("other", clip, ["psnr"])])
+    Worker(job, 0).run(lambda state, number: None)
+    (row,) = every_row(tmp_path / "cells/other")
+    assert "holds other clips than those that were planned" in row["reason"]
 
 
 def test_speed_leaves_out_what_warms_up(store: Path, tmp_path: Path, weights: Path):
@@ -236,11 +369,37 @@ def test_speed_leaves_out_what_warms_up(store: Path, tmp_path: Path, weights: Pa
     plan = make_plan(bench, ["toy"], tmp_path, given={"toy": weights})
     ledger = Ledger(tmp_path, plan.cells[0].cell, plan.suite.clips)
     ledger.open()
+    facts = {"key": plan.cells[0].cell.key, "frames": 40, "took": 1, "parameters": 5, "device": "CPU"}
+    clips = list(plan.suite.clips)
     lines = [
-        {"key": plan.cells[0].cell.key, "clip": clip, "frames": 40, "seconds": seconds, "took": 1, "first": seconds > 1,
-         "parameters": 5, "device": "CPU"}
-        for clip, seconds in zip(plan.suite.clips, (9.0, 0.5, 0.25), strict=True)
-    ]  # fmt: skip
+        facts | {"clip": clip, "seconds": seconds, "first": seconds > 1}
+        for clip, seconds in zip(clips, (9.0, 0.5, 0.25), strict=True)
+    ]
+    # What was merged earlier is older; a process on another device is not averaged with these.
+    (ledger.path / "times.jsonl").write_text(json.dumps(lines[1] | {"seconds": 70.0}) + "\n")
     (ledger.path / "times-0.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     cell = ledger.close()
     assert (cell.frames, cell.seconds, cell.parameters, cell.status) == (80, 0.75, 5, "partial")
+    gpu = lines[2] | {"device": "GPU", "seconds": 0.01}
+    (ledger.path / "times-0.jsonl").write_text(json.dumps(gpu) + "\n")
+    cell = ledger.close()
+    assert (cell.device, cell.frames, cell.seconds) == ("CPU", 40, 0.5)
+
+
+@pytest.mark.parametrize(("end_s", "text"), [(0.9, "set red"), (1.1, "set"), (None, "")])
+def test_only_what_is_heard_was_said(end_s: float | None, text: str, store: Path):
+    """The sound of a longer clip is cut to the face's pictures."""
+    bench = Bench(find_suite("synth", [f"data.root={store}", *FEW, "metrics=[wer,cpbd]"]))
+    scene = bench.scene(bench.test[0], foreign=True)
+    words = () if end_s is None else (Word(0.1, 0.4, "set"), Word(0.5, end_s, "red"))
+    clip = replace(scene.clip, frames=scene.clip.frames[:25], landmarks=scene.clip.landmarks[:25])
+    cut = Scene(clip, scene.index, replace(scene.sound, text="set red", words=words), scene.wave[:16000])
+    assert (cut.text, bool(cut.unheard)) == (text, end_s is None)
+    short = replace(cut, sound=replace(cut.sound, num_frames=25))
+    assert short.text == "set red"
+    if end_s is None:
+        cell = Cell("still-cross", "k", "synth", "still", "reference", "cross")
+        scorer, still = Scorer(bench, cell), Still()
+        rows = scorer.rows(cut, scorer.look(cut, still, still.make(cut)), ["wer", "cpbd"])
+        assert [(row.value is None, row.total) for row in rows] == [(True, 2), (False, 25)]
+        assert "nobody knows which words are left" in rows[0].reason

@@ -21,9 +21,7 @@ FLAGS = (
 
 
 @contextmanager
-def chromium(
-    profile: Path, width: int = 1440, height: int = 1000, *, phone: bool = False
-) -> Iterator[webdriver.Chrome]:
+def chromium(profile: Path, width: int = 1440, height: int = 1000, *, phone: bool = False) -> Iterator[Chrome]:
     """Open a browser; skips where there is none, and fails where ``CI=true``."""
     binary, driver = shutil.which("chromium"), shutil.which("chromedriver")
     if binary is None or driver is None:

@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 from plausible import LEVELS, METRICS
 
-from zoo.benchmark.results import line_of, read_cell, read_results, write_cell
+from zoo.benchmark.results import line_of, read_cell, read_results, read_suite, write_cell, write_suite
 from zoo.errors import DataError, UnknownNameError
 from zoo.leaderboard.board import Board, Entry, build
+from zoo.leaderboard.text import facts, parts, percent, title
+from zoo.leaderboard.write import text
 
 
 def entry(board: Board, name: str) -> Entry:
@@ -105,7 +107,10 @@ def test_rows_of_an_older_protocol_or_set_aside_are_stale(folder: Path):
     aside.write_text("".join(path.read_text().splitlines(keepends=True)[:3]))
     board, _ = build(folder)
     assert "lmd" not in entry(board.tracks[0], "beta").scores
-    assert any("beta" in note and "9 stale" in note for note in board.notes)
+    assert any("beta" in note and "6 stale" in note and "mends that" in note for note in board.notes)
+    (aside,) = [note for note in board.notes if "stale/" in note]
+    assert aside.startswith("3 older rows of one cell")
+    assert "mends" not in aside
     assert read_results(folder).stale["beta-seed0-reconstruction"] == 9
 
 
@@ -126,6 +131,92 @@ def test_rows_that_are_not_there_lower_coverage(folder: Path):
     found = entry(board.tracks[0], "beta")
     assert (found.status, found.scores["lmd"].coverage, found.scores["lmd"].clips) == ("partial", 0.5, 3)
     assert any("beta" in note and "not all rows" in note for note in board.notes)
+
+
+def test_a_seed_that_failed_does_not_take_the_others_with_it(folder: Path):
+    change(folder, "alpha-seed0-reconstruction", "lmd", value=None, stats=(), scored=0, reason="no face was found")
+    board, _ = build(folder)
+    lmd, wer = (entry(board.tracks[0], "alpha").scores[name] for name in ("lmd", "wer"))
+    assert (lmd.value, lmd.seeds, lmd.spread) == (pytest.approx(3.7), [None, pytest.approx(3.7)], None)
+    assert (lmd.state, lmd.clips, lmd.coverage) == ("best", 6, 0.5)  # what it did not do, it did not do
+    assert lmd.reason == "no face was found (6)"
+    assert wer.seeds.count(None) == 0
+    assert "alpha, reconstruction: 1 of 2 seeds count; seed 0 has no value of lmd" in board.notes
+    alpha, column = entry(board.tracks[0], "alpha"), board.tracks[0].columns[0]
+    assert parts(alpha, column, 2)[2:] == [
+        "1 of 2 seeds",
+        "50.0 % scored",
+    ]
+
+
+def test_a_seed_whose_fit_failed_is_told(folder: Path):
+    path = folder / "cells" / "alpha-seed1-reconstruction"
+    for file in path.glob("rows*.jsonl"):
+        file.unlink()
+    cell = dataclasses.replace(read_cell(path / "cell.json"), key="", status="failed", reason="it diverged")
+    write_cell(folder, cell)
+    board, _ = build(folder)
+    alpha = entry(board.tracks[0], "alpha")
+    assert (alpha.scores["lmd"].value, alpha.scores["lmd"].state) == (pytest.approx(3.5), "best")
+    assert facts(alpha)["seeds"] == "1 of 2"
+    assert "alpha, reconstruction: 1 of 2 seeds count; seed 1 has no value" in board.notes
+    assert any("alpha seed 1" in note and "it diverged" in note for note in board.notes)
+
+
+def test_clips_of_which_nothing_could_be_counted_are_not_covered(folder: Path):
+    path = folder / "cells" / "beta-seed0-reconstruction" / "rows.jsonl"
+    first = read_results(folder).rows["beta-seed0-reconstruction"][0].clip
+    rows = [
+        row if row.metric != "lmd" or row.clip == first
+        else dataclasses.replace(row, value=None, stats=(), scored=0, total=0, reason="no face was found")
+        for row in read_results(folder).rows["beta-seed0-reconstruction"]
+    ]  # fmt: skip
+    path.write_text("".join(map(line_of, rows)))
+    beta = entry(build(folder)[0].tracks[0], "beta")
+    assert beta.scores["lmd"].coverage == pytest.approx(1 / 6)  # one clip of six was scored, wholly
+    assert facts(beta)["coverage"] == "16.6 %"
+
+
+def test_only_all_of_it_reads_as_all():
+    assert [percent(share) for share in (1.0, 0.9996, 0.99999999999, 0.96, 0.57, 0.0)] == [
+        "100 %", "99.9 %", "99.9 %", "96.0 %", "57.0 %", "0.0 %",
+    ]  # fmt: skip
+
+
+def test_another_sound_is_not_compared_and_told(results: Path, tmp_path: Path):
+    folder = shutil.copytree(results, tmp_path / "results")
+    for path in folder.glob("cells/lipgan-*-cross/rows.jsonl"):
+        path.write_text(path.read_text().replace('"sound":"s1/clip00"', '"sound":"s2/clip00"'))
+    board, _ = build(folder)
+    states = {item.name: item.scores["lse_d"].state for item in board.tracks[1].methods}
+    assert "apart" in states.values()
+    assert "cross: 20 clips have not the same sound in all methods; there they are not compared" in board.notes
+    assert not any("same sound" in note for note in build(results)[0].notes)
+
+
+def test_what_the_suite_left_out_is_told(folder: Path):
+    suite = dataclasses.replace(read_suite(folder), left_out={"lse_d": "no sync expert; `zoo weights sync-expert`"})
+    write_suite(folder, suite)
+    assert "no lse_d: no sync expert; `zoo weights sync-expert`" in build(folder)[0].notes
+
+
+def test_one_speaker_is_not_called_cross_speaker(results: Path, tmp_path: Path):
+    folder = shutil.copytree(results, tmp_path / "results")
+    board, _ = build(folder)
+    assert title("cross", board) == "Cross-speaker: each face with the sound of another speaker's clip"
+    write_suite(folder, dataclasses.replace(read_suite(folder), cross_speaker=False))
+    board, _ = build(folder)
+    assert title("cross", board).endswith("another clip of the same speaker or another")
+    assert "in the track cross some faces speak another sentence of the same speaker" in board.notes
+    clips = dict.fromkeys(read_suite(folder).clips, "s1")
+    write_suite(folder, dataclasses.replace(read_suite(folder), cross_speaker=False, clips=clips))
+    board, _ = build(folder)
+    assert title("cross", board).endswith("another clip of the same speaker")
+    assert any("one test speaker" in note for note in board.notes)
+    for form in ("markdown", "table", "html"):
+        made = text(folder, form)
+        assert "same speaker" in made
+        assert "Cross-speaker" not in made
 
 
 def test_two_cells_of_one_seed_stand_apart(folder: Path):
@@ -171,11 +262,21 @@ def test_numbers_from_papers_stand_apart(results: Path):
     assert "wrap" in ours.flags["psnr"]
     (sda,) = [r for r in reported if r.values.get("wer") == "25.4 %"]
     assert (sda.values["acd"], sda.values["psnr"], sda.flags) == ("1.02e-4", "27.98", {})
+    (lipgan,) = [r for r in reported if "accuracy" in r.values]
+    assert "CS766" in lipgan.venue
+    assert "not from a paper" in lipgan.flags["accuracy"]
     assert len(reported) == 12 + 9 + 4 + 1
     for item in reported:
         assert item.paper
         assert item.table
         assert all("psnr" in item.flags for _ in [0] if "Glance" in item.paper and "psnr" in item.values)
+
+
+def test_a_row_that_lacks_fields_is_one_line(folder: Path):
+    path = folder / "cells" / "beta-seed0-reconstruction" / "rows.jsonl"
+    path.write_text(path.read_text().replace('"total":', '"whole":'))
+    with pytest.raises(DataError, match="beta-seed0-reconstruction: a row of lmd lacks fields"):
+        build(folder)
 
 
 def test_bad_folders(tmp_path: Path, folder: Path):

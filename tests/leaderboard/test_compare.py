@@ -71,6 +71,31 @@ def test_other_protocols_are_not_compared(compare: Run, results: Path, tmp_path:
     assert found["cross", "wer"]["difference"] == 0
 
 
+def test_other_sounds_are_not_compared(compare: Run, results: Path, tmp_path: Path):
+    other = shutil.copytree(results, tmp_path / "other")
+    for path in other.glob("cells/lipgan-*-cross/rows.jsonl"):
+        lines = path.read_text().splitlines(keepends=True)
+        changed = [line.replace('"sound":"s1/clip00"', '"sound":"s2/clip00"') for line in lines[: len(lines) // 2]]
+        path.write_text("".join(changed + lines[len(lines) // 2 :]))
+    found = compare(f"{results}/lipgan", f"{other}/lipgan")
+    assert (found["reconstruction", "lmd"]["clips"], found["cross", "lmd"]["clips"]) == (20, 10)
+    for path in other.glob("cells/lipgan-*-cross/rows.jsonl"):
+        path.write_text(path.read_text().replace('"sound":"s1/clip00"', '"sound":"s2/clip00"'))
+    found = compare(f"{results}/lipgan", f"{other}/lipgan")
+    assert found["cross", "lmd"]["difference"] is None
+    assert found["cross", "lmd"]["reason"] == "every clip with another sound"
+
+
+def test_fewer_seeds_are_told(compare: Run, results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    folder = shutil.copytree(results, tmp_path / "results")
+    (folder / "cells" / "lipgan-seed1-cross" / "rows.jsonl").unlink()
+    found = compare("lipgan", "still", "--dir", folder)
+    assert (found["reconstruction", "lmd"]["seeds_a"], found["cross", "lmd"]["seeds_a"]) == ([2, 2], [1, 2])
+    assert found["cross", "lmd"]["seeds_b"] == [1, 1]
+    assert main.run(["compare", "lipgan", "still", "--dir", str(folder)]) == 0
+    assert "lipgan: 1 of 2 seeds have a value: lmd (cross)" in capsys.readouterr().out
+
+
 def test_bad_names(compare: Run, results: Path, old_results: Path):
     assert "has no 'lipgun'" in compare("lipgun", "still", "--dir", results, code=2)
     assert "no results there" in compare("nowhere/lipgan", "still", "--dir", results, code=1)

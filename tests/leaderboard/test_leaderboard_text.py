@@ -18,6 +18,7 @@ from markdown_it import MarkdownIt
 from plausible import write_results
 
 from zoo.cli import main
+from zoo.leaderboard.board import build
 from zoo.leaderboard.text import number, size
 from zoo.leaderboard.write import write_leaderboard
 
@@ -106,10 +107,20 @@ def test_json_and_csv(run: Run, old_results: Path):
     lines = list(csv.DictReader(io.StringIO(run("leaderboard", old_results, "--format", "csv"))))
     by = {(line["method"], line["metric"]): line for line in lines}
     assert float(by["alpha", "lmd"]["value"]) == pytest.approx(3.6)
-    assert [by["alpha", "lmd"][name] for name in ("state", "seeds", "ranked")] == ["best", "2", "True"]
+    names = ("state", "seeds", "seeds_scored", "ranked")
+    assert [by["alpha", "lmd"][name] for name in names] == ["best", "2", "2", "True"]
     assert by["real", "wer"]["ranked"] == "False"
     assert by["gamma", ""]["reason"] == "ValueError: it cannot generate"
     assert by["beta", "wer"]["reason"] == "no face was found"
+
+
+def test_rows_are_read_once_where_the_board_is_at_hand(results: Path, tmp_path: Path):
+    folder = shutil.copytree(results, tmp_path / "results")
+    expected = [path.read_bytes() for path in write_leaderboard(folder)]
+    made = build(folder)
+    for path in folder.glob("cells/*/rows.jsonl"):
+        path.unlink()
+    assert [path.read_bytes() for path in write_leaderboard(folder, made=made)] == expected
 
 
 def test_names_of_strangers_cannot_break_the_files(tmp_path: Path, run: Run):

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 from browser import chromium
-from plausible import CLIPS, METRICS, write_results
+from plausible import CLIPS, METRICS, write_one, write_results
 from selenium.webdriver import Chrome, Keys
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
@@ -161,8 +161,8 @@ def test_every_metric_has_its_picture(browser: Chrome, folder: Path):
 
 def test_quality_and_speed(browser: Chrome, folder: Path):
     open_view(browser, folder, "speed")
-    WebDriverWait(browser, 5).until(lambda driver: driver.find_elements(By.CSS_SELECTOR, ".panel svg circle"))
-    assert len(browser.find_elements(By.CSS_SELECTOR, ".panel svg circle")) == 3
+    WebDriverWait(browser, 5).until(lambda driver: driver.find_elements(By.CSS_SELECTOR, ".panel svg .sign"))
+    assert len(browser.find_elements(By.CSS_SELECTOR, ".panel svg .sign")) == 3
     assert "82.4 frames/s on CPU, 1 thread" in find(browser, ".panel svg").get_attribute("innerHTML")  # type: ignore[operator]
     Select(find(browser, "select")).select_by_value("psnr")
     WebDriverWait(browser, 5).until(lambda driver: "psnr" in find(driver, ".panel svg").text)
@@ -230,12 +230,74 @@ def test_videos_play_in_step(browser: Chrome, folder: Path):
     no_complaints(browser)
 
 
+def test_keys_drive_the_player_wherever_the_focus_is(browser: Chrome, folder: Path):
+    open_view(browser, folder, VIEWS[4])
+    WebDriverWait(browser, 10).until(lambda _: len(state(browser)) == 3)
+
+    def press(key: str) -> None:
+        browser.switch_to.active_element.send_keys(key)
+
+    def time() -> float:
+        return float(find(browser, ".player .time").text.split(" ")[0])
+
+    find(browser, "button[aria-label='One frame on']").click()
+    assert browser.switch_to.active_element.get_attribute("aria-label") == "One frame on"
+    press(Keys.ARROW_RIGHT)
+    assert time() == pytest.approx(0.10, abs=0.005)  # mid frame 2: the click made one step, the key another
+    press(Keys.SPACE)  # is the button's own
+    assert time() == pytest.approx(0.14, abs=0.005)
+    browser.execute_script("document.querySelector('input[type=range]').focus()")  # type: ignore[no-untyped-call]
+    press(Keys.ARROW_LEFT)
+    assert time() == pytest.approx(0.10, abs=0.005)
+    press(Keys.SPACE)
+    WebDriverWait(browser, 10).until(lambda _: all(not item["paused"] for item in state(browser)))
+    press(Keys.SPACE)
+    browser.execute_script("document.querySelector('.scroll').focus()")  # type: ignore[no-untyped-call]
+    before = time()
+    press(Keys.ARROW_RIGHT)  # scrolls the table
+    assert time() == before
+    browser.find_element(By.LINK_TEXT, "next →").click()
+    assert browser.switch_to.active_element.get_attribute("id") == "main"
+    button(browser, "Cross-speaker").click()
+    assert browser.switch_to.active_element.text == "Cross-speaker"
+
+
 def test_cross_speaker_videos_run_beside_the_real_one(browser: Chrome, folder: Path):
     open_view(browser, folder, VIEWS[4])
     button(browser, "Cross-speaker").click()
     assert find(browser, "figure.real").text.startswith("real, with its own sound")
     assert "sound of s1/clip00" in browser.find_elements(By.TAG_NAME, "figure")[1].text
     WebDriverWait(browser, 10).until(lambda _: [v["cell"] for v in state(browser)] == ["real-seed0-reconstruction"])
+
+
+def test_a_seed_that_failed_is_seen(browser: Chrome, tmp_path: Path):
+    folder = write_results(tmp_path / "fewer", ("reconstruction",))
+    (folder / "cells" / "lipgan-seed1-reconstruction" / "rows.jsonl").unlink()
+    write_leaderboard(folder)
+    open_view(browser, folder)
+    line = find(browser, "[data-entry='lipgan']").text
+    assert line.count("1 of 2 seeds") == len(METRICS)
+    assert "1 of 2 seeds" not in find(browser, "[data-entry='at-a-glance']").text
+    assert "seed 1 has no value" in find(browser, ".note").get_attribute("textContent")  # type: ignore[operator]
+
+
+def test_many_methods_are_told_apart(browser: Chrome, tmp_path: Path):
+    folder = write_results(tmp_path / "many", ("reconstruction",))
+    for number in range(17):
+        write_one(folder, f"method-{number:02d}", "lipgan", 0, "reconstruction", 4)
+    write_leaderboard(folder)
+    open_view(browser, folder)
+    script = (
+        "return [...document.querySelectorAll(arguments[0])].map((s) => s.getAttribute('fill') + s.getAttribute('d'))"
+    )
+    signs = browser.execute_script(script, "#methods .swatch .sign")  # type: ignore[no-untyped-call]
+    assert len(signs) == len(set(signs)) == 20
+    open_view(browser, folder, "speed")
+    WebDriverWait(browser, 5).until(lambda driver: driver.find_elements(By.CSS_SELECTOR, ".panel svg .sign"))
+    script = script.replace("s.getAttribute('d')", "s.getAttribute('d').replace(/M\\S+ \\S+?(?=[a-z])/, '')")
+    shapes = browser.execute_script(script, ".panel svg .sign")  # type: ignore[no-untyped-call]
+    assert len(set(shapes)) == 20
+    no_complaints(browser)
 
 
 @pytest.mark.parametrize("view", VIEWS)

@@ -19,12 +19,13 @@ def metric(better: Better = "lower", reduce: Reduce = "mean") -> Metric:
     return Metric("m", "a metric", "", better, reduce)
 
 
-def values(value: Any, bottom: Any = None) -> Values:
-    """One cell: values of clips, or numerators with denominators."""
+def values(value: Any, bottom: Any = None, sound: Any = "") -> Values:
+    """One cell: values of clips, or numerators with denominators, heard with a sound of all or of each clip."""
     top = np.array(value, dtype=np.float64)
     below = np.ones_like(top) if bottom is None else np.array(bottom, dtype=np.float64)
     seen = np.isfinite(top)
-    return Values(np.where(seen, top / below, np.nan), np.where(seen, top, 0.0), np.where(seen, below, 0.0),
+    heard = np.full(len(top), sound, dtype="<U8")
+    return Values(np.where(seen, top / below, np.nan), np.where(seen, top, 0.0), np.where(seen, below, 0.0), heard,
                   len(top), int(seen.sum()), len(top), {}, "m|zoo:0")  # fmt: skip
 
 
@@ -139,6 +140,32 @@ def test_difference_only_counts_common_clips():
     assert found is not None
     assert (found.value, found.clips) == (-1.0, 2)
     assert difference(one, Sample(metric(), [values([np.nan] * 4)]), Resampling(["one"] * 4)) is None
+
+
+def test_what_was_said_to_another_sound_is_never_paired():
+    one = Sample(metric(), [values([1.0, 2.0, 3.0], sound=["a", "b", "c"])])
+    other = Sample(metric(), [values([2.0, 3.0, 9.0], sound=["a", "b", "d"])])
+    found = difference(one, other, Resampling(["one"] * 3))
+    assert found is not None
+    assert (found.value, found.clips) == (-1.0, 2)
+    elsewhere = Sample(metric(), [values([2.0, 3.0, 9.0], sound="e")])
+    assert difference(one, elsewhere, Resampling(["one"] * 3)) is None
+    places = rank({"one": one, "elsewhere": elsewhere}, Resampling(["one"] * 3))
+    assert sorted(place.state for place in places.values()) == ["apart", "best"]
+    # Worse on every clip that they share; better in all only because of another sound.
+    better = Sample(metric(), [values([2.0, 3.0, 0.0], sound=["a", "b", "d"])])
+    assert rank({"one": one, "better": better}, Resampling(["one"] * 3))["one"].state == "best"
+    assert Sample(metric(), [one.seeds[0], other.seeds[0]]).common.tolist() == [True, True, False]
+
+
+def test_a_seed_without_a_value_says_nothing():
+    nothing = values([np.nan] * 3)
+    sample = Sample(metric(), [nothing, values([1.0, 2.0, 3.0]), values([3.0, 4.0, 5.0])])
+    assert (sample.value(), sample.values().tolist(), sample.common.all()) == (3.0, [2.0, 4.0], True)
+    found = difference(sample, Sample(metric(), [values([4.0, 5.0, 6.0])]), Resampling(["one"] * 3))
+    assert found is not None
+    assert found.value == -2.0
+    assert np.isnan(Sample(metric(), [nothing, nothing]).value())
 
 
 def test_p_value():

@@ -14,7 +14,7 @@ from torch import Tensor
 from zoo import audio, registry
 from zoo.benchmark.results import Metric, Suite, Track
 from zoo.benchmark.suite import NamedSuite
-from zoo.clip import Clip, Word
+from zoo.clip import FPS, Clip, Word
 from zoo.config import DataConfig
 from zoo.data.module import TalkingFaceData
 from zoo.data.splits import SPEAKER_DEPENDENT
@@ -55,14 +55,23 @@ class Scene:
         return self.clip.landmarks[:1].expand_as(self.clip.landmarks)
 
     @property
-    def text(self) -> str:
-        """What is said."""
-        return self.sound.text
+    def words(self) -> tuple[Word, ...]:
+        """The words that are heard to their end, with their times: a longer clip's sound is cut to the pictures."""
+        return tuple(word for word in self.sound.words if word.end_s <= len(self.clip.frames) / FPS)
 
     @property
-    def words(self) -> tuple[Word, ...]:
-        """The words with their times."""
-        return self.sound.words
+    def text(self) -> str:
+        """What is heard; empty where that is not known."""
+        if self.sound.num_frames <= len(self.clip.frames):
+            return self.sound.text
+        return " ".join(word.text for word in self.words)
+
+    @property
+    def unheard(self) -> str:
+        """Why it is not known what is heard; empty where it is, or where the text was not known to begin with."""
+        if self.text or not self.sound.text:
+            return ""
+        return "the sound is cut to the pictures, and without word times nobody knows which words are left"
 
     @property
     def foreign(self) -> str:
@@ -112,7 +121,7 @@ class Bench:
                 key for key, need in JUDGES.items() if need in registry.metric(name).needs and key not in judging
             ]
             if without:
-                self.left_out[name] = f"the suite has no judge: give judges.{without[0]}=PATH"
+                self.left_out[name] = f"the suite has no judge for it: give judges.{without[0]}=PATH"
             else:
                 names.append(name)
         options = split_options(
@@ -236,7 +245,13 @@ class Bench:
             metrics=[_column(name, *pair) for name, pair in self.metrics.items()],
             settings=settings | {"data": settings["data"] | {"root": None}, "runs": None},
             data=self.fingerprint,
+            left_out=self.left_out,
+            cross_speaker="cross" not in config.tracks or all(map(self._lent, self.test)),
         )
+
+    def _lent(self, index: int) -> bool:
+        """Whether a face's foreign sound is another speaker's."""
+        return self.store.clips[self.partner(index)].speaker != self.store.clips[index].speaker
 
 
 def _column(name: str, spec: MetricSpec, metric: ClipMetric) -> Metric:

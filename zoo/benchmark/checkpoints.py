@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 import math
@@ -11,8 +12,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from zoo import registry, runs, trainable
+from zoo import registry, trainable
 from zoo.benchmark.bench import Bench
+from zoo.benchmark.code import code_of
 from zoo.benchmark.suite import Budget, seconds
 from zoo.config import DataConfig
 from zoo.data.module import store_path
@@ -23,6 +25,9 @@ from zoo.spec import MethodSpec
 
 FIT_OVERHEAD_S = 30.0
 """What a fit takes beside training: starting, validating, its own test clip. Measured with LipGAN, one thread."""
+
+RECIPE_S = 150.0
+"""Training by a small recipe on one thread of an idle core, for estimates: LipGAN's takes 100 to 150 s."""
 
 STEP_S = 0.15
 """A training step of the small recipes on one thread, for estimates."""
@@ -50,10 +55,8 @@ class Fit:
 
     def expected(self) -> float:
         """Seconds that it will take, about."""
-        trainer = self.settings["trainer"]
-        limits = [STEP_S * trainer["max_steps"]] if trainer.get("max_steps", -1) > 0 else []
-        limits += [seconds(trainer["max_time"])] if trainer.get("max_time") else []
-        return FIT_OVERHEAD_S + min(limits, default=300.0)
+        steps = self.settings["trainer"].get("max_steps", -1)
+        return FIT_OVERHEAD_S + (STEP_S * steps if steps > 0 else RECIPE_S)
 
 
 @dataclass
@@ -63,6 +66,7 @@ class Weights:
     Attributes:
         source: ``given``, ``run``, ``shipped`` or ``fitted``.
         path: the file; ``None`` as long as it must be fitted first.
+        seed: of its training.
         fit: how it is fitted, or was.
         training: see :class:`zoo.benchmark.results.Cell`.
         trained_on: the same.
@@ -70,6 +74,7 @@ class Weights:
 
     source: str
     path: Path | None
+    seed: int
     fit: Fit | None = None
     training: dict[str, Any] = field(default_factory=dict)
     trained_on: str = "unknown"
@@ -82,9 +87,11 @@ class Weights:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
     def learn(self, bench: Bench) -> None:
-        """Add what the fit left behind of the training."""
-        if self.path is not None and self.fit is not None:
-            _of_run(bench, self, self.path.parent)
+        """Take the weights that the fit left behind, and what it says of the training."""
+        if self.fit is not None and self.path is None:
+            self.path = self.fit.weights()
+            if self.path is not None:
+                _of_run(bench, self, self.path.parent)
 
     def described(self) -> str:
         """For the plan: where they come from."""
@@ -109,21 +116,20 @@ def find_weights(bench: Bench, spec: MethodSpec, seed: int, given: Mapping[str, 
     name = registry.full_name(spec)
     if name in given:
         path = trainable.find_weights(spec, given[name])
-        kept = trainable.read_checkpoint(path)["zoo"]["method"]
-        if kept != spec.name:
-            raise ConfigError(f"--ckpt {name}={path}: a checkpoint of {kept}")
+        kept = trainable.read_checkpoint(path)["zoo"]
+        if kept["method"] != spec.name:
+            raise ConfigError(f"--ckpt {name}={path}: a checkpoint of {kept['method']}")
         run = path.parent.parent if path.parent.name == "checkpoints" else path.parent
-        return _of_run(bench, Weights("given", path), run)
+        return _of_run(bench, Weights("given", path, kept["seed"]), run)
     best = _best_run(bench, spec, seed)
     if best is not None:
-        return _of_run(bench, Weights("run", weights_of(best)), best)
+        return _of_run(bench, Weights("run", weights_of(best), seed), best)
     shipped = _shipped(spec, bench.suite.config.data.name)
     if shipped is not None:
-        return Weights("shipped", shipped)
-    fit = plan_fit(bench, spec, seed, fits)
-    found = next(finished(fit.folder), None)
-    weights = Weights("fitted", weights_of(found) if found else None, fit)
-    return _of_run(bench, weights, found) if found else weights
+        return Weights("shipped", shipped, trainable.read_checkpoint(shipped)["zoo"]["seed"])
+    weights = Weights("fitted", None, seed, plan_fit(bench, spec, seed, fits))
+    weights.learn(bench)
+    return weights
 
 
 def finished(folder: Path) -> Iterator[Path]:
@@ -140,18 +146,44 @@ def weights_of(run: Path) -> Path:
 
 
 def _best_run(bench: Bench, spec: MethodSpec, seed: int) -> Path | None:
-    """The run of the same data, split and seed whose own test came out best."""
+    """The run of the same clips, split and seed that validated best at its end; its test is never asked.
+
+    Where none was validated the newest is taken.
+    """
     config = bench.suite.config
     if config.runs is None:
         return None
     found = []
     for run in finished(Path(config.runs) / spec.name / config.data.name):
-        summary, data = _facts(run)["summary"], _data(run)
-        same = data is not None and data.seed == config.data.seed and summary.get("split") == bench.data.split
-        lmd = summary.get("lmd")
-        if same and _facts(run).get("seed") == seed and isinstance(lmd, (int, float)) and math.isfinite(lmd):
-            found.append((lmd, str(run)))
-    return Path(min(found)[1]) if found else None
+        facts, data = _facts(run), _data(run)
+        same = facts.get("seed") == seed and facts["summary"].get("split") == bench.data.split
+        if same and data is not None and _same_clips(bench, data):
+            found.append((validated(run, spec), run))
+    return min(found, key=lambda item: item[0])[1] if found else None  # of equal ones the first is the newest
+
+
+def _same_clips(bench: Bench, data: DataConfig) -> bool:
+    """Whether the store of a run holds the clips of the suite."""
+    path = store_path(data)
+    try:
+        return path == bench.data.path or Store(path).fingerprint() == bench.fingerprint
+    except ZooError:
+        return False
+
+
+def validated(run: Path, spec: MethodSpec) -> float:
+    """The last value of what the method validates by, lower is better: it is that of the weights a run kept."""
+    wanted = spec.load().monitor
+    values = [float(row[wanted]) for row in _metrics(run) if row.get(wanted)]
+    return values[-1] if values and math.isfinite(values[-1]) else math.inf
+
+
+def _metrics(run: Path) -> list[dict[str, str]]:
+    try:
+        with (run / "metrics.csv").open(newline="", encoding="utf-8") as file:
+            return list(csv.DictReader(file))
+    except OSError:
+        return []
 
 
 def _shipped(spec: MethodSpec, dataset: str) -> Path | None:
@@ -168,12 +200,13 @@ def plan_fit(bench: Bench, spec: MethodSpec, seed: int, fits: Path) -> Fit:
     config = bench.suite.config
     clips, budget = config.data, config.budget
     limits: dict[str, Any] = {"devices": 1, "limit_test_batches": 1}
-    if budget.max_steps is not None or budget.max_time is not None:
-        limits |= {"max_epochs": -1, "max_steps": budget.max_steps or -1, "max_time": budget.max_time}
+    if budget.max_steps is not None:
+        limits |= {"max_epochs": -1, "max_steps": budget.max_steps}
+    if budget.max_time is not None:
+        limits |= {"max_time": budget.max_time}
     settings = {"seed": seed, "data": asdict(clips) | {"split": bench.data.split}, "trainer": limits}
     settings = _merged(settings, budget.settings)
-    version = runs.versions([spec.dist]).get(spec.dist, "")
-    facts = json.dumps([settings, spec.dist, version, bench.fingerprint], sort_keys=True)
+    facts = json.dumps([settings, code_of(spec.target, fit=True), bench.fingerprint], sort_keys=True)
     digest = hashlib.sha256(facts.encode()).hexdigest()[:8]
     folder = fits / f"{file_name(registry.full_name(spec))}-seed{seed}-{digest}"
     return Fit(registry.full_name(spec), folder, settings | {"out": str(folder.resolve())}, describe_budget(budget))
@@ -186,11 +219,11 @@ def file_name(name: str) -> str:
 
 def describe_budget(budget: Budget) -> str:
     """The budget in words."""
-    limits = [f"{budget.max_steps} optimiser steps"] if budget.max_steps is not None else []
+    limit = f"{budget.max_steps} optimiser steps" if budget.max_steps is not None else "its recipe"
     if budget.max_time is not None:
-        limits.append(f"{seconds(budget.max_time)} s")
+        limit += f", {seconds(budget.max_time)} s at the most"
     changed = " ".join(shlex.quote(f"{key}={value}") for key, value in _leaves(budget.settings))
-    return "; ".join(filter(None, [" or ".join(limits) or "its recipe's", changed]))
+    return "; ".join(filter(None, [limit, changed]))
 
 
 def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -216,6 +249,8 @@ def _of_run(bench: Bench, weights: Weights, run: Path) -> Weights:
         return weights
     split = facts.get("summary", {}).get("split") or data.split or registry.dataset(data.name).splits[0]
     budget = weights.fit.budget if weights.fit else f"zoo fit, {facts.get('steps')} optimiser steps"
+    if weights.fit and _cut_short(run):
+        budget += "; ended by the time, so that load had a say in the weights"
     weights.training = {
         "steps": facts.get("steps"),
         "seconds": facts.get("seconds"),
@@ -230,10 +265,11 @@ def _of_run(bench: Bench, weights: Weights, run: Path) -> Weights:
 def trained_on(bench: Bench, data: DataConfig, split: str) -> str:
     """Whether a training set holds test speakers: ``unseen speakers``, ``same speakers`` or ``unknown``."""
     mine = bench.suite.config.data
+    drawn = [registry.dataset(each.name).embedded for each in (data, mine)]
     if data.name != mine.name:
-        # A folder of anybody's videos may hold anybody.
-        return "unknown" if "folder" in (data.name, mine.name) else "unseen speakers"
-    if data.name == mine.name and registry.dataset(mine.name).embedded and data.seed != mine.seed:
+        # Nobody in a video is drawn; whom two collections of videos have in common is not known.
+        return "unseen speakers" if drawn[0] != drawn[1] else "unknown"
+    if drawn[1] and data.seed != mine.seed:
         return "unseen speakers"
     try:
         store = bench.store if store_path(data) == bench.data.path else Store(store_path(data))
@@ -243,6 +279,15 @@ def trained_on(bench: Bench, data: DataConfig, split: str) -> str:
     seen = {store.clips[index].speaker for index in train}
     tested = {bench.store.clips[index].speaker for index in bench.test}
     return "same speakers" if seen & tested else "unseen speakers"
+
+
+def _cut_short(run: Path) -> bool:
+    """Whether the time ended a run before its steps or its last epoch."""
+    trainer = _config(run).get("trainer") or {}
+    if trainer.get("max_steps", -1) > 0:
+        return bool(_facts(run).get("steps", 0) < trainer["max_steps"])
+    epochs = [int(float(row["epoch"])) for row in _metrics(run) if row.get("epoch")]
+    return bool(epochs) and max(epochs) + 1 < trainer.get("max_epochs", 0)
 
 
 def _facts(run: Path) -> dict[str, Any]:
@@ -255,11 +300,20 @@ def _facts(run: Path) -> dict[str, Any]:
 
 def _data(run: Path) -> DataConfig | None:
     """What a run was trained on; ``None`` where that cannot be read."""
+    values = _config(run).get("data")
+    if not isinstance(values, dict):
+        return None
+    try:
+        return DataConfig(**{name: value for name, value in values.items() if name in DataConfig.__dataclass_fields__})
+    except TypeError:
+        return None
+
+
+def _config(run: Path) -> dict[str, Any]:
     import yaml
 
     try:
-        values = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))["data"]
-        known = {name: value for name, value in values.items() if name in DataConfig.__dataclass_fields__}
-        return DataConfig(**known)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, yaml.YAMLError):
-        return None
+        values = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        return {}
+    return values if isinstance(values, dict) else {}

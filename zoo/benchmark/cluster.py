@@ -10,13 +10,13 @@ from typing import Any
 
 from zoo.benchmark.bench import Bench
 from zoo.benchmark.board import Board
+from zoo.benchmark.locks import is_locked, locked, work_folder
 from zoo.benchmark.plan import Plan, Planned, make_plan, set_aside
 from zoo.benchmark.results import Cell, read_cell, write_cell, write_suite
 from zoo.benchmark.run import Outcome, choose_workers, execute, problems
 from zoo.benchmark.suite import NamedSuite, resolve
 from zoo.config import Layer
 from zoo.errors import ConfigError, DataError
-from zoo.files import write_text_aside
 
 POLL_S = 2.0
 """Seconds between looks at the jobs."""
@@ -55,8 +55,7 @@ def work(part: Part) -> list[str]:
     plan = make_plan(
         bench, part.methods, out, given=given, references=part.references, seeds=[part.seed]
     )  # fmt: skip
-    plan.outdated = []  # the other jobs' cells are not ours to judge
-    return execute(bench, plan, choose_workers(part.devices)).problems
+    return execute(bench, plan, choose_workers(part.devices), shared=True).problems
 
 
 def run_jobs(suite: NamedSuite, plan: Plan, given: Mapping[str, Path], devices: str, *, show: bool = True) -> Outcome:
@@ -72,14 +71,17 @@ def run_jobs(suite: NamedSuite, plan: Plan, given: Mapping[str, Path], devices: 
 
     Raises:
         ConfigError: submitit is not installed or refuses a setting.
+        DataError: another benchmark is at work there.
     """
-    work_folder = plan.out / ".work"
-    work_folder.mkdir(parents=True, exist_ok=True)
-    write_text_aside(work_folder / ".gitignore", "*\n")
-    write_suite(plan.out, plan.suite)
-    set_aside(plan)
-    executor = _executor(suite, work_folder)
-    parts = _parts(suite, plan, given, devices)
+    with locked(plan.out):
+        executor = _executor(suite, work_folder(plan.out))
+        write_suite(plan.out, plan.suite)
+        set_aside(plan)
+        return _follow(plan, executor, _parts(suite, plan, given, devices), show=show)
+
+
+def _follow(plan: Plan, executor: Any, parts: Mapping[str, Part], *, show: bool) -> Outcome:
+    """Send the parts and wait for their jobs."""
     jobs = {subject: executor.submit(work, part) for subject, part in parts.items()}
     ended: dict[str, str] = {}
     with Board(float(len(jobs)), dict.fromkeys(jobs, 1), 1.0, show=show) as board:
@@ -92,6 +94,10 @@ def run_jobs(suite: NamedSuite, plan: Plan, given: Mapping[str, Path], devices: 
             time.sleep(POLL_S if len(ended) < len(jobs) else 0)
     outcome = Outcome()
     for planned in plan.cells:
+        if is_locked(plan.out, planned.cell.name):  # by a job that outlived the command that sent it
+            outcome.cells.append(planned.cell)
+            outcome.problems.append(f"{planned.cell.name}: a job is at work on it; run the same command again later")
+            continue
         cell = _cell(plan, planned, ended.get(planned.subject, ""))
         outcome.cells.append(cell)
         outcome.problems += problems(cell)
@@ -113,10 +119,10 @@ def _executor(suite: NamedSuite, folder: Path) -> Any:
 
 
 def _parts(suite: NamedSuite, plan: Plan, given: Mapping[str, Path], devices: str) -> dict[str, Part]:
-    """A job for every subject that has something to do."""
+    """A job for every subject that has something to do and at which none is at work."""
     parts = {}
     for planned in plan.cells:
-        if not planned.tasks and planned.cell.key:
+        if (not planned.tasks and planned.cell.key) or is_locked(plan.out, planned.cell.name):
             continue
         cell = planned.cell
         method = (cell.method,) if cell.kind == "method" else ()

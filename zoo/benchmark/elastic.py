@@ -1,18 +1,19 @@
-"""The benchmark under ``torchrun``: the processes that it started are the workers, on one machine or on several."""
+"""The benchmark under ``torchrun``: each process that it started minds one worker, on one machine or on several.
+
+A worker is a process of its own, so that one that dies costs a clip and not the benchmark.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-import torch
 from torch import distributed
 
 from zoo.benchmark.ledger import Task
-from zoo.benchmark.worker import Job, Worker
+from zoo.benchmark.worker import Job
 
 PATIENCE = timedelta(days=14)
 """How long the others wait while the first process fits methods."""
@@ -28,30 +29,40 @@ def rank() -> int:
     return int(os.environ["RANK"]) if world() else 0
 
 
+def local_world() -> int:
+    """How many of them run on this machine; 0 without torchrun."""
+    return int(os.environ["LOCAL_WORLD_SIZE"]) if world() else 0
+
+
+def local_rank() -> int:
+    """Number of this process on its machine; 0 without torchrun."""
+    return int(os.environ["LOCAL_RANK"]) if world() else 0
+
+
 def join() -> None:
     """Meet the other processes, where there are any."""
     if world() > 0 and not distributed.is_initialized():
         distributed.init_process_group("gloo", timeout=PATIENCE)
 
 
-def share(job: Job, tasks: Sequence[Task], done: Callable[[Task], None]) -> None:
-    """On the first process: share out tasks, do its own part, and wait for the others."""
-    parts = [
-        replace(job, tasks=[(task.cell, task.clip, list(task.metrics)) for task in tasks[place :: world()]])
-        for place in range(world())
-    ]
-    mine, others = tasks[:: world()], [task for place in range(1, world()) for task in tasks[place :: world()]]
-    _send(parts)
-    _work(parts[0], lambda number: done(mine[number]))
+def share(job: Job, tasks: Sequence[Task], run: Callable[[Job, int, Sequence[Task]], None]) -> None:
+    """On the first process: share out tasks, do its own part, and wait for the others.
+
+    Args:
+        job: what all of them need to know.
+        tasks: all of them.
+        run: does the part of one process.
+    """
+    _send((job, tasks))
+    run(job, 0, tasks[:: world()])
     distributed.barrier()
-    for task in others:
-        done(task)
 
 
-def serve() -> None:
-    """On the other processes: work through what comes until the first one has nothing more."""
-    while (parts := _send(None)) is not None:
-        _work(parts[rank()], lambda number: None)
+def serve(run: Callable[[Job, int, Sequence[Task]], None]) -> None:
+    """On the other processes: work through what comes until the first one has nothing more; see :func:`share`."""
+    while (sent := _send(None)) is not None:
+        job, tasks = sent
+        run(job, rank(), tasks[rank() :: world()])
         distributed.barrier()
 
 
@@ -62,14 +73,8 @@ def dismiss() -> None:
         distributed.destroy_process_group()
 
 
-def _send(parts: list[Job] | None) -> list[Job] | None:
-    held: list[Any] = [parts]
+def _send(sent: tuple[Job, Sequence[Task]] | None) -> tuple[Job, Sequence[Task]] | None:
+    held: list[Any] = [sent]
     distributed.broadcast_object_list(held, src=0)
-    sent: list[Job] | None = held[0]
-    return sent
-
-
-def _work(job: Job, done: Callable[[int], None]) -> None:
-    if torch.cuda.is_available():
-        job = replace(job, device=f"cuda:{int(os.environ['LOCAL_RANK']) % torch.cuda.device_count()}")
-    Worker(job, rank()).run(lambda state, number: done(number) if state == "done" else None)
+    received: tuple[Job, Sequence[Task]] | None = held[0]
+    return received

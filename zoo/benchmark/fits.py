@@ -100,8 +100,6 @@ def _fit(fit: Fit, device: str, running: _Running) -> None:
         visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
         number = int(device.removeprefix("cuda:"))
         environment["CUDA_VISIBLE_DEVICES"] = visible[number] if visible != [""] else str(number)
-    for name in ("RANK", "WORLD_SIZE"):
-        environment.pop(name)
     command = [sys.executable, "-m", "zoo.benchmark.child", "fit", fit.method, "--config", str(fit.folder / "fit.yaml")]
     interrupted = any(fit.folder.glob("*/*/*/checkpoints/last.ckpt"))
     for extra in [["--resume", "last"], []] if interrupted else [[]]:

@@ -7,13 +7,14 @@ protocol. A process adds to ``rows-R.jsonl`` and ``times-R.jsonl`` alone; whoeve
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from zoo.benchmark.results import SCHEMA, Cell, Failure, Row, line_of, video_name, write_cell
-from zoo.errors import FAILED, DataError
+from zoo.benchmark.results import Cell, Failure, Row, every_row, line_of, row_of, video_name, write_cell
+from zoo.errors import FAILED
 from zoo.files import write_text_aside
 
 Place = tuple[str, str]
@@ -42,12 +43,16 @@ class Stock:
     Attributes:
         rows: that count, by clip and metric.
         failed: rows of a program that failed, which are tried again.
-        stale: rows of another key or protocol, or of clips and metrics that are not asked for.
+        stale: rows of another key or protocol, or of clips and metrics that are not asked for, beside those that count.
+        aside: the same in the folder ``stale``.
+        back: whether rows that were set aside count again.
     """
 
     rows: dict[Place, Row] = field(default_factory=dict)
     failed: dict[Place, Row] = field(default_factory=dict)
     stale: list[Row] = field(default_factory=list)
+    aside: list[Row] = field(default_factory=list)
+    back: bool = False
 
 
 class Ledger:
@@ -66,15 +71,16 @@ class Ledger:
     def stock(self) -> Stock:
         """Read what is there, rows that were set aside included."""
         found = Stock()
-        for here in (self.path, self.path / "stale"):
-            for row in _every_row(here):
+        for here, others in ((self.path, found.stale), (self.path / "stale", found.aside)):
+            for row in map(row_of, every_row(here)):
                 place = (row.clip, row.metric)
                 if not self._counts(row):
-                    found.stale.append(row)
+                    others.append(row)
                 elif row.reason.startswith(FAILED):
                     found.failed[place] = row
-                else:
-                    found.rows.setdefault(place, row)
+                elif place not in found.rows:
+                    found.rows[place] = row
+                    found.back |= others is found.aside
         found.failed = {place: row for place, row in found.failed.items() if place not in found.rows}
         return found
 
@@ -84,16 +90,20 @@ class Ledger:
 
     def missing(self, stock: Stock, videos: bool) -> list[Task]:
         """What there is to do, in the order of the clips."""
-        tasks = []
+        tasks, there = [], self.videos() if videos else set()
         for clip in self.clips:
             metrics = tuple(name for name in self.cell.protocols if (clip, name) not in stock.rows)
-            if metrics or (videos and not self.video(clip).is_file()):
+            if metrics or (videos and clip not in there):
                 tasks.append(Task(self.cell.name, clip, metrics))
         return tasks
 
     def video(self, clip: str) -> Path:
         """Where the video of a clip lies."""
         return self.path / "videos" / video_name(clip)
+
+    def videos(self) -> set[str]:
+        """Clips whose video was made under this key; one whose process was killed before it said so may be older."""
+        return {clip for clip in self.times(self.cell.key) if self.video(clip).is_file()}
 
     def open(self) -> None:
         """Set aside what does not count and leave one file of rows, so that processes can add theirs.
@@ -102,23 +112,25 @@ class Ledger:
         """
         stock = self.stock()
         aside = self.path / "stale" / "rows.jsonl"
-        if stock.stale or aside.exists():
-            write_text_aside(aside, _text(dict.fromkeys(stock.stale)))
+        if stock.stale:  # what counts again stays there until it is in rows.jsonl
+            before = map(row_of, every_row(aside.parent))
+            write_text_aside(aside, _text(dict.fromkeys([*before, *stock.stale])))
         self._write(stock.rows)
-        times = self.times()
-        stale = [row for row in times.values() if row["key"] != self.cell.key]
-        if stale:  # a video of other weights must not be taken for this one's
-            for clip in {row["clip"] for row in stale}:
-                self.video(clip).unlink(missing_ok=True)
-        self._write_times({clip: row for clip, row in times.items() if row["key"] == self.cell.key})
-        write_cell(self.path.parent.parent, replace(self.cell, status="partial"))
+        if aside.exists():
+            write_text_aside(aside, _text(dict.fromkeys(stock.aside + stock.stale)))
+        kept = {self.video(clip) for clip in self.videos()}
+        for video in self.path.glob("videos/*.mp4"):
+            if video not in kept:  # a video of other weights must not be taken for this one's
+                video.unlink()
+        self._write_times(self.times(self.cell.key))
+        write_cell(self.folder, replace(self.cell, status="partial"))
 
     def close(self) -> Cell:
         """Merge what the processes added, and say in ``cell.json`` what came of the cell."""
         stock = self.stock()
         every = stock.rows | stock.failed
         self._write(every)
-        times = {clip: row for clip, row in self.times().items() if row["key"] == self.cell.key}
+        times = self.times(self.cell.key)
         self._write_times(times)
         cell = replace(self.cell, failures=failures(stock.failed.values()), **_speed(times.values()))
         due = len(self.clips) * len(cell.protocols)
@@ -128,14 +140,15 @@ class Ledger:
         write_cell(self.folder, cell)
         return cell
 
-    def times(self) -> dict[str, dict[str, Any]]:
-        """What generating took, by clip; see :meth:`zoo.benchmark.worker.Worker`."""
+    def times(self, key: str) -> dict[str, dict[str, Any]]:
+        """What generating took under a key, by clip; see :meth:`zoo.benchmark.worker.Worker`."""
         found = {}
-        for path in sorted(self.path.glob("times*.jsonl")):
+        for path in [*self.path.glob("times.jsonl"), *sorted(self.path.glob("times-*.jsonl"))]:  # the newer last
             for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
                 try:
                     row = json.loads(line)
-                    found[row["clip"]] = row
+                    if row["key"] == key:
+                        found[row["clip"]] = row
                 except (ValueError, TypeError, KeyError):
                     continue
         return found
@@ -167,33 +180,20 @@ def failures(rows: Iterable[Row]) -> list[Failure]:
     return found
 
 
-def _every_row(folder: Path) -> Iterator[Row]:
-    """All rows of a folder, of whatever key and protocol; what a killed process left half written is none."""
-    for path in sorted(folder.glob("rows*.jsonl")):
-        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-            try:
-                values = json.loads(line)
-            except ValueError:
-                continue
-            if not isinstance(values, dict) or "key" not in values:
-                continue
-            if values["schema"] > SCHEMA:
-                raise DataError(f"{path}: rows written by a newer zoo; update: pip install -U zoo")
-            known = {name: values[name] for name in Row.__slots__ if name in values}
-            yield Row(**known | {"stats": tuple(values["stats"])})
-
-
 def _text(rows: Iterable[Row]) -> str:
     return "".join(map(line_of, rows))
 
 
 def _speed(times: Iterable[dict[str, Any]]) -> dict[str, Any]:
-    """Frames and seconds of generation, without each process's first clip where there are others."""
+    """Frames and seconds of generation on the device that made the most, without each process's first clip."""
     known = [row for row in times if row["frames"]]
-    warm = [row for row in known if not row["first"]] or known
+    devices = Counter(row["device"] for row in known)
+    device = max(sorted(devices), key=devices.__getitem__, default="")
+    alike = [row for row in known if row["device"] == device]
+    warm = [row for row in alike if not row["first"]] or alike
     return {
         "frames": sum(row["frames"] for row in warm),
         "seconds": round(sum((row["seconds"] for row in warm), 0.0), 3),
         "parameters": max((row["parameters"] for row in known), default=0),
-        "device": known[0]["device"] if known else "",
+        "device": device,
     }

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import count
 from pathlib import Path
 
 from zoo import __version__, registry, runs
 from zoo.benchmark.bench import Bench
 from zoo.benchmark.checkpoints import Weights, file_name, find_weights
+from zoo.benchmark.code import code_of
 from zoo.benchmark.ledger import Ledger, Task
+from zoo.benchmark.locks import is_locked
 from zoo.benchmark.results import Cell, Suite, Track, read_cell
 from zoo.benchmark.suite import REFERENCES, WITHOUT_CROSS
-from zoo.errors import DataError
-from zoo.spec import MethodSpec
-
-RUNNER = 1
-"""Version of what this package does to a clip. It grows when the same weights would give other rows."""
+from zoo.errors import DataError, ZooError
+from zoo.spec import SHOWN, MethodSpec
 
 CLIP_S = 2.2
 """Seconds that one clip of three seconds takes on one thread of an idle core, generation included (ten metrics)."""
@@ -45,7 +44,8 @@ class Planned:
         tasks: clips that must be generated.
         there: rows that are there and count.
         due: rows that it is to have.
-        stale: rows that do not count.
+        stale: rows beside them that do not count and are to be set aside.
+        back: whether rows that were set aside count again.
         error: why it cannot run at all.
     """
 
@@ -55,6 +55,7 @@ class Planned:
     there: int = 0
     due: int = 0
     stale: int = 0
+    back: bool = False
     error: str = ""
 
     @property
@@ -71,15 +72,14 @@ class Plan:
         out: folder of the results.
         suite: as it will be written there.
         cells: in the order in which they run.
-        outdated: cells of the folder that are not planned and were made from other data or with other protocols.
-        left_out: metrics that cannot be had, with the reason.
+        outdated: cells of the folder that are not planned and were made from other data, by other code or with other
+            protocols.
     """
 
     out: Path
     suite: Suite
     cells: list[Planned]
     outdated: list[str]
-    left_out: dict[str, str]
 
     def fits(self) -> dict[str, Weights]:
         """What must be fitted first, by subject."""
@@ -93,10 +93,10 @@ class Plan:
         """All clips that must be generated, cell by cell."""
         return [task for planned in self.cells for task in planned.tasks]
 
-    def expected(self, processes: int, clip_seconds: float) -> float:
+    def expected(self, processes: int, fits_at_once: int, clip_seconds: float) -> float:
         """Seconds that it will take, about."""
         fits = sorted((weights.fit.expected() for weights in self.fits().values() if weights.fit), reverse=True)
-        rounds = sum(fits[::processes])
+        rounds = sum(fits[::fits_at_once])
         return rounds + clip_seconds * len(self.tasks()) / processes
 
     def disk(self) -> int:
@@ -141,10 +141,14 @@ def make_plan(
         ]
     for name in methods:
         spec = registry.method(name)
+        weights_by_seed: dict[int, Weights] = {}
         for seed in config.seeds if seeds is None else seeds:
             weights = find_weights(bench, spec, seed, given or {}, out / "fits")
+            # One file is one training, however many seeds are asked for.
+            weights_by_seed.setdefault(weights.seed, weights)
+        for seed, weights in weights_by_seed.items():
             cells += [_plan_cell(bench, out, _method(bench, spec, seed, track), weights) for track in suite.tracks]
-    return Plan(out, suite, cells, _outdated(out, suite, bench, cells), bench.left_out)
+    return Plan(out, suite, cells, _outdated(out, suite, bench, cells))
 
 
 def _reference(bench: Bench, name: str, track: Track) -> Cell:
@@ -157,8 +161,9 @@ def _reference(bench: Bench, name: str, track: Track) -> Cell:
         kind="reference",
         track=track,
         summary=REFERENCES[name],
-        shown="the true video" if name in ("real", "wrong-sound") else "a still",
+        shown=SHOWN["video" if name in ("real", "wrong-sound") else "still"],
         protocols=bench.protocols(names),
+        code=code_of(),
     )
 
 
@@ -174,8 +179,9 @@ def _method(bench: Bench, spec: MethodSpec, seed: int, track: Track) -> Cell:
         seed=seed,
         summary=spec.summary,
         dist=spec.dist,
-        shown=spec.shown,
+        shown=SHOWN[spec.shown],
         protocols=bench.protocols(bench.names(name, track)),
+        code=code_of(spec.target),
     )
 
 
@@ -188,8 +194,10 @@ def _plan_cell(bench: Bench, out: Path, cell: Cell, weights: Weights | None) -> 
 def complete(bench: Bench, out: Path, planned: Planned) -> None:
     """Fill in what follows from the weights, once they are there: key, what is missing, what is stale."""
     cell, weights = planned.cell, planned.weights
+    if weights is not None:
+        weights.learn(bench)
     digest = weights.digest() if weights is not None else ""
-    cell.made, cell.data = dict(made()), bench.fingerprint
+    cell.made, cell.data, cell.split = dict(made()), bench.fingerprint, bench.data.split
     if weights is not None:
         cell.checkpoint, cell.source = digest[:16], weights.source
         cell.training, cell.trained_on = weights.training, weights.trained_on
@@ -198,17 +206,15 @@ def complete(bench: Bench, out: Path, planned: Planned) -> None:
     ledger = Ledger(out, cell, clips)
     stock = ledger.stock()
     planned.due = len(clips) * len(cell.protocols)
-    planned.there, planned.stale = len(stock.rows), len(stock.stale)
+    planned.there, planned.stale, planned.back = len(stock.rows), len(stock.stale), stock.back
     planned.tasks = ledger.missing(stock, bench.suite.config.videos)
 
 
 def _key(bench: Bench, cell: Cell, digest: str) -> str:
     """Digest of all that decides the rows of a cell beside the protocols of the metrics, which each row carries."""
     facts = {
-        "runner": RUNNER,
-        "zoo": __version__,
+        "code": cell.code,
         "method": cell.method,
-        "dist": runs.versions([cell.dist]) if cell.dist else {},
         "seed": cell.seed,
         "track": cell.track,
         "checkpoint": digest,
@@ -246,25 +252,36 @@ def _outdated(out: Path, suite: Suite, bench: Bench, planned: Sequence[Planned])
             found.append(path.parent.name)
             continue
         others = {name: text for name, text in cell.protocols.items() if protocols.get(name) not in (None, text)}
-        if cell.data != suite.data or others:
+        if (cell.data, cell.split, cell.code) != (suite.data, suite.split, _code(cell)) or others:
             found.append(cell.name)
     return found
 
 
+def _code(cell: Cell) -> str:
+    """What the code of a cell would be now; that of a method which is gone cannot be told from what it was."""
+    if cell.kind == "reference":
+        return code_of()
+    try:
+        return code_of(registry.method(cell.method).target)
+    except ZooError:
+        return "-".join([code_of(), *cell.code.split("-")[1:]])
+
+
 def set_aside(plan: Plan) -> None:
-    """Move outdated cells to ``stale``, where no leaderboard sees them."""
+    """Move outdated cells to ``stale``, where no leaderboard sees them; nothing that lies there is lost."""
     for name in plan.outdated:
-        goal = plan.out / "stale" / name
-        if goal.exists():
-            shutil.rmtree(goal)
-        goal.parent.mkdir(parents=True, exist_ok=True)
-        (plan.out / "cells" / name).rename(goal)
+        if is_locked(plan.out, name) or not (plan.out / "cells" / name).is_dir():
+            continue
+        aside = plan.out / "stale"
+        aside.mkdir(exist_ok=True)
+        free = (goal for number in count(2) if not (goal := aside / f"{name}-{number}").exists())
+        (plan.out / "cells" / name).rename(next(free) if (aside / name).exists() else aside / name)
 
 
-def clip_seconds(out: Path, plan: Plan) -> float:
-    """Seconds per clip and process: of the rows that are there, or else :data:`CLIP_S`."""
+def clip_seconds(out: Path, plan: Plan, device: str) -> float:
+    """Seconds per clip and process: what the rows took that are there, on the same device, or else :data:`CLIP_S`."""
     took = []
     for planned in plan.cells:
-        ledger = Ledger(out, planned.cell, ())
-        took += [row["took"] for row in ledger.times().values() if not row["first"]]
+        times = Ledger(out, planned.cell, ()).times(planned.cell.key).values()
+        took += [row["took"] for row in times if not row["first"] and row["device"] == device]
     return sum(took) / len(took) if took else CLIP_S

@@ -6,19 +6,21 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import Any
 
 from zoo.benchmark.ledger import Task
 from zoo.benchmark.worker import Job
 
 GIVE_UP = 2
 """So many processes in a row that die before their first clip end the attempt."""
+
+CRASH = "Fatal Python error: "
+"""How the stack begins that Python writes when it crashes."""
 
 LAUNCHER = (
     "RANK",
@@ -52,41 +54,49 @@ class _Process:
     log: Path = field(default_factory=Path)
 
 
-def child_environment(rank: int = 0, world: int = 1) -> dict[str, str]:
+_Events = SimpleQueue[tuple[_Process, subprocess.Popen[str], str]]
+"""What processes say; an empty line means that one has ended."""
+
+
+def child_environment() -> dict[str, str]:
     """Environment of a process that is started here: one thread, and no traces of another launcher."""
     foreign = ("TORCHELASTIC_", "SLURM_", "ZOO_RUN")
     kept = {key: value for key, value in os.environ.items() if key not in LAUNCHER and not key.startswith(foreign)}
-    return kept | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "RANK": str(rank), "WORLD_SIZE": str(world)}
+    return kept | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
-def run_pool(
-    job: Job,
-    tasks: Sequence[Task],
-    world: int,
-    folder: Path,
-    *,
-    devices: Sequence[str],
-    done: Callable[[Task], None],
-    died: Callable[[Task, str, int], None],
-) -> None:
+@dataclass(frozen=True)
+class Crew:
+    """Who works at a job.
+
+    Attributes:
+        job: what all of them need to know.
+        folder: for their jobs and logs.
+        devices: theirs, by turns.
+        done: called after each task.
+        died: called with a task at which a process died, or that none lived to begin, with the reason and the number
+            of the process; it adds the rows.
+    """
+
+    job: Job
+    folder: Path
+    devices: Sequence[str]
+    done: Callable[[Task], None]
+    died: Callable[[Task, str, int], None]
+
+
+def run_pool(crew: Crew, shares: Mapping[int, Sequence[Task]]) -> None:
     """Work through tasks in several processes.
 
     Args:
-        job: what all of them need to know.
-        tasks: shared out by turns.
-        world: number of processes.
-        folder: for jobs and logs.
-        devices: of the processes, by turns.
-        done: called after each task.
-        died: called with a task at which a process died, or that none lived to begin, with the reason and the
-            number of the process; it adds the rows.
+        crew: who works, and who is told.
+        shares: the tasks of each process by its number.
     """
-    events: SimpleQueue[tuple[_Process, subprocess.Popen[str], str]] = SimpleQueue()
-    processes = [_Process(rank, list(tasks[rank::world])) for rank in range(world)]
+    events: _Events = SimpleQueue()
+    processes = [_Process(rank, list(tasks)) for rank, tasks in shares.items() if tasks]
     try:
         for process in processes:
-            if process.tasks:
-                _start(process, job, world, folder, devices, events)
+            _start(process, crew, events)
         while any(process.popen is not None for process in processes):
             try:
                 process, popen, line = events.get(timeout=1.0)
@@ -95,33 +105,26 @@ def run_pool(
             if popen is not process.popen:
                 continue
             if line:
-                _note(process, line, done)
+                _note(process, line, crew.done)
             else:
-                _bury(process, died)
+                _bury(process, crew)
                 if process.tasks:
-                    _start(process, job, world, folder, devices, events)
+                    _start(process, crew, events)
     finally:
         for process in processes:
             if process.popen is not None:
                 kill(process.popen)
 
 
-def _start(
-    process: _Process,
-    job: Job,
-    world: int,
-    folder: Path,
-    devices: Sequence[str],
-    events: SimpleQueue[tuple[_Process, subprocess.Popen[str], str]],
-) -> None:
+def _start(process: _Process, crew: Crew, events: _Events) -> None:
     own = replace(
-        job,
+        crew.job,
         tasks=[(task.cell, task.clip, list(task.metrics)) for task in process.tasks],
-        device=devices[process.rank % len(devices)],
+        device=crew.devices[process.rank % len(crew.devices)],
     )
-    path = folder / f"job-{process.rank}.json"
+    path = crew.folder / f"job-{process.rank}.json"
     own.write(path)
-    process.log = folder / f"worker-{process.rank}.log"
+    process.log = crew.folder / f"worker-{process.rank}.log"
     with process.log.open("w") as log:
         popen = subprocess.Popen(
             [sys.executable, "-m", "zoo.benchmark.child", "work", str(path)],
@@ -129,7 +132,7 @@ def _start(
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,
-            env=child_environment(process.rank, world),
+            env=child_environment() | {"RANK": str(process.rank)},
             start_new_session=True,  # Ctrl-C comes to us alone
         )
     process.popen, process.at = popen, False
@@ -137,7 +140,7 @@ def _start(
     Thread(target=_listen, args=(process, popen, popen.stdout, events), daemon=True).start()
 
 
-def _listen(process: _Process, popen: subprocess.Popen[str], pipe: Iterable[str], events: SimpleQueue[Any]) -> None:
+def _listen(process: _Process, popen: subprocess.Popen[str], pipe: Iterable[str], events: _Events) -> None:
     """Hand on what a process says; an empty line means that it has ended."""
     try:
         for line in pipe:
@@ -155,21 +158,24 @@ def _note(process: _Process, line: str, done: Callable[[Task], None]) -> None:
         done(process.tasks.pop(0))
 
 
-def _bury(process: _Process, died: Callable[[Task, str, int], None]) -> None:
-    """See what a process left behind that has ended."""
+def _bury(process: _Process, crew: Crew) -> None:
+    """See what a process left behind that has ended; the log of one that died is kept."""
     assert process.popen is not None
-    code, process.popen = process.popen.returncode, None
-    if code == 0 and not process.tasks:
+    popen, process.popen = process.popen, None
+    if popen.returncode == 0 and not process.tasks:
         return
-    why = f"its process died ({death(code)}{last_words(process.log)})"
+    why = f"its process died ({death(popen.returncode)}{last_words(process.log)})"
+    kept = Path(crew.job.out) / ".work" / "logs"
+    kept.mkdir(exist_ok=True)
+    process.log.replace(kept / f"worker-{process.rank}-{popen.pid}.log")
     if process.at:
-        died(process.tasks.pop(0), why, process.rank)
+        crew.died(process.tasks.pop(0), why, process.rank)
         process.idle = 0
         return
     process.idle += 1
     if process.idle >= GIVE_UP:
         for task in process.tasks:
-            died(task, why, process.rank)
+            crew.died(task, why, process.rank)
         process.tasks = []
 
 
@@ -182,11 +188,15 @@ def death(code: int) -> str:
 
 
 def last_words(log: Path) -> str:
-    """The last line that a process wrote to its log, behind a colon; empty where it wrote none."""
+    """The last line that a process wrote to its log, behind a colon; empty where it wrote none.
+
+    Where the interpreter crashed, the stack that it wrote is for the log's reader.
+    """
     try:
-        lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines()]
+        text = log.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
+    lines = [line.strip() for line in text.partition(CRASH)[0].splitlines()]
     return next((f": {line[:300]}" for line in reversed(lines) if line), "")
 
 

@@ -130,6 +130,8 @@ class Cell:
         made: zoo version, git commit, Python, packages.
         protocols: signature of every metric.
         data: fingerprint of the store (:attr:`Suite.data`).
+        split: how the clips are divided.
+        code: digest of the source code that made it (:func:`zoo.benchmark.code.code_of`).
     """
 
     name: str
@@ -156,6 +158,8 @@ class Cell:
     made: dict[str, Any] = field(default_factory=dict)
     protocols: dict[str, str] = field(default_factory=dict)
     data: str = ""
+    split: str = ""
+    code: str = ""
 
 
 @dataclass
@@ -173,6 +177,9 @@ class Suite:
         metrics: in the order of the columns.
         settings: the suite file, resolved.
         data: fingerprint of the store.
+        left_out: why metrics of the suite file are not among :attr:`metrics`, and what to do about it.
+        cross_speaker: whether every sound of the track ``cross`` is another speaker's; ``False`` where some are
+            other clips' of the same speaker, as all are with one test speaker.
     """
 
     name: str
@@ -185,6 +192,8 @@ class Suite:
     metrics: list[Metric]
     settings: dict[str, Any] = field(default_factory=dict)
     data: str = ""
+    left_out: dict[str, str] = field(default_factory=dict)
+    cross_speaker: bool = True
 
 
 @dataclass
@@ -280,19 +289,15 @@ def read_rows(folder: Path, key: str, protocols: Mapping[str, str] | None = None
     in the folder ``stale``. A last line that a killed process left half written is not a row.
     """
     found, stale = read_values(folder, key, protocols)
-    names = Row.__slots__
-    return [
-        Row(**{name: value for name, value in values.items() if name in names} | {"stats": tuple(values["stats"])})
-        for values in found
-    ], stale
+    return [row_of(values) for values in found], stale
 
 
 def read_values(folder: Path, key: str, protocols: Mapping[str, str] | None = None) -> tuple[list[dict[str, Any]], int]:
     """As :func:`read_rows`, but the fields of :class:`Row` in plain dictionaries: a fraction of the time."""
     found: dict[tuple[str, str], dict[str, Any]] = {}
     expected = protocols or {}
-    stale = sum(path.read_bytes().count(b"\n") for path in folder.glob("stale/rows*.jsonl"))
-    for values in _values(sorted(folder.glob("rows*.jsonl"))):
+    stale = count_aside(folder)
+    for values in every_row(folder):
         if values["key"] == key and expected.get(values["metric"], values["protocol"]) == values["protocol"]:
             found.setdefault((values["clip"], values["metric"]), values)
         else:
@@ -300,23 +305,46 @@ def read_values(folder: Path, key: str, protocols: Mapping[str, str] | None = No
     return [found[place] for place in sorted(found)], stale
 
 
+def count_aside(folder: Path) -> int:
+    """How many rows of a cell's folder are set aside: they count nowhere unless what they were made of comes back."""
+    return sum(path.read_bytes().count(b"\n") for path in folder.glob("stale/rows*.jsonl"))
+
+
 NEEDED = frozenset(("schema", "key", "clip", "metric", "protocol"))
 """What the fields of any row are, whatever its schema."""
 
 
-def _values(paths: Iterable[Path]) -> Iterator[dict[str, Any]]:
-    for path in paths:
+def every_row(folder: Path) -> Iterator[dict[str, Any]]:
+    """The fields of all rows of a folder, of whatever key; what a killed process left half written is none.
+
+    Raises:
+        DataError: they are no rows, or were written by a newer zoo.
+    """
+    for path in sorted(folder.glob("rows*.jsonl")):
         lines = path.read_bytes().decode("utf-8", "replace").split("\n")
         try:
             rows = json.loads(f"[{','.join(filter(None, lines))}]")
         except ValueError:
             rows = list(_whole(lines))
         for values in rows:
-            if NEEDED - values.keys():
+            if not isinstance(values, dict) or NEEDED - values.keys():
                 raise DataError(f"{path}: not rows of `zoo benchmark`")
             if values["schema"] > SCHEMA:
                 raise DataError(f"{path}: rows written by a newer zoo; update: pip install -U zoo")
             yield values
+
+
+def row_of(values: Mapping[str, Any]) -> Row:
+    """A row from its fields; those that a later zoo of the same schema added are left out.
+
+    Raises:
+        DataError: a field is missing.
+    """
+    try:
+        known = {name: value for name, value in values.items() if name in Row.__slots__}
+        return Row(**known | {"stats": tuple(values["stats"])})
+    except (KeyError, TypeError) as error:
+        raise DataError(f"a row of {values['metric']}, clip {values['clip']}, lacks fields ({error})") from error
 
 
 def _whole(lines: Iterable[str]) -> Iterator[dict[str, Any]]:

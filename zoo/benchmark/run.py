@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,17 +16,17 @@ from zoo.benchmark.bench import Bench
 from zoo.benchmark.board import Board
 from zoo.benchmark.fits import run_fits
 from zoo.benchmark.ledger import Ledger, Task
+from zoo.benchmark.locks import locked, work_folder
 from zoo.benchmark.plan import Plan, Planned, clip_seconds, complete, set_aside
-from zoo.benchmark.pool import run_pool
+from zoo.benchmark.pool import Crew, run_pool
 from zoo.benchmark.results import Cell, line_of, read_cell, write_cell, write_suite
 from zoo.benchmark.scoring import Scorer
-from zoo.benchmark.worker import Job, Worker, append
+from zoo.benchmark.worker import Job, append, device_name
 from zoo.data.pool import usable_cores
 from zoo.errors import ConfigError, DataError
-from zoo.files import write_text_aside
 
-Launch = Literal["processes", "here", "elastic"]
-"""Who works: processes that are started, this one alone, or those that torchrun started."""
+Launch = Literal["processes", "elastic"]
+"""Who works: processes that are started here, or one for each that torchrun started."""
 
 
 @dataclass(frozen=True)
@@ -38,12 +36,14 @@ class Workers:
     Attributes:
         launch: see :data:`Launch`.
         count: how many processes.
-        devices: of theirs, by turns.
+        devices: of theirs on this machine, by turns.
+        fits: how many methods are fitted at a time, all on this machine.
     """
 
     launch: Launch
     count: int
     devices: tuple[str, ...]
+    fits: int = 1
 
 
 @dataclass
@@ -69,37 +69,61 @@ def choose_workers(devices: str) -> Workers:
         raise ConfigError(f"--devices {devices}: give a number of processes, or auto")
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
     names = tuple(f"cuda:{number}" for number in range(gpus)) or ("cpu",)
+    room = gpus or usable_cores()
     if elastic.world() > 0:
-        return Workers("elastic", elastic.world(), names)
-    return Workers("processes", int(devices) if devices != "auto" else gpus or usable_cores(), names)
+        return Workers("elastic", elastic.world(), names, min(elastic.local_world(), room))
+    count = int(devices) if devices != "auto" else room
+    return Workers("processes", count, names, min(count, room))
 
 
-def execute(bench: Bench, plan: Plan, workers: Workers, *, show: bool = True) -> Outcome:
+def execute(bench: Bench, plan: Plan, workers: Workers, *, shared: bool = False, show: bool = True) -> Outcome:
     """Do what is planned, whatever fails on the way.
 
+    Args:
+        bench: clips, metrics and judges.
+        plan: what is planned; it is looked over again as soon as nobody else can work at it.
+        workers: who works.
+        shared: whether others work at other cells of the folder, which somebody else has made ready.
+        show: show progress.
+
     Raises:
-        DataError: another benchmark is at work on one of the cells.
+        DataError: another benchmark is at work there; nothing was changed.
     """
-    work = plan.out / ".work"
-    work.mkdir(parents=True, exist_ok=True)
-    write_text_aside(work / ".gitignore", "*\n")
-    write_suite(plan.out, plan.suite)
-    set_aside(plan)
-    each = clip_seconds(plan.out, plan)
-    clips = len(plan.suite.clips)
-    # What a fit leaves to be done is counted as all clips of its cells.
-    expected = sum(weights.fit.expected() for weights in plan.fits().values() if weights.fit)
-    board = Board(expected + each * len(plan.tasks()), {p.cell.name: clips for p in plan.cells}, each, show=show)
-    with ExitStack() as locks, board:
+    with ExitStack() as held:
+        if not shared:
+            held.enter_context(locked(plan.out))
         for planned in plan.cells:
-            locks.enter_context(_lock(work, planned.cell.name))
-        _fit(bench, plan, workers, board)
-        for planned in plan.cells:
-            board.cells[planned.cell.name] = max(1, len(planned.tasks))
-            if not planned.error and _stirs(plan, planned):
-                Ledger(plan.out, planned.cell, plan.suite.clips).open()
-        _score(bench, plan, workers, work, board)
+            held.enter_context(locked(plan.out, planned.cell.name))
+        for planned in plan.cells:  # another benchmark may have ended since they were planned
+            complete(bench, plan.out, planned)
+        if not shared:
+            write_suite(plan.out, plan.suite)
+            set_aside(plan)
+        with _board(plan, workers, show) as board:
+            _fit(bench, plan, workers, board)
+            for planned in plan.cells:
+                board.cells[planned.cell.name] = max(1, len(planned.tasks))
+                if not planned.error and _stirs(plan, planned):
+                    Ledger(plan.out, planned.cell, plan.suite.clips).open()
+            _score(bench, plan, workers, board)
         return _close(plan)
+
+
+def expected(plan: Plan, workers: Workers) -> float:
+    """Seconds that a plan will take, about."""
+    return plan.expected(workers.count, workers.fits, _clip_seconds(plan, workers))
+
+
+def _clip_seconds(plan: Plan, workers: Workers) -> float:
+    return clip_seconds(plan.out, plan, device_name(torch.device(workers.devices[0])))
+
+
+def _board(plan: Plan, workers: Workers, show: bool) -> Board:
+    each = _clip_seconds(plan, workers)
+    # What a fit leaves to be done is counted as all clips of its cells.
+    fits = sum(weights.fit.expected() for weights in plan.fits().values() if weights.fit)
+    cells = {planned.cell.name: len(plan.suite.clips) for planned in plan.cells}
+    return Board(fits + each * len(plan.tasks()), cells, each, show=show)
 
 
 def _fit(bench: Bench, plan: Plan, workers: Workers, board: Board) -> None:
@@ -109,9 +133,6 @@ def _fit(bench: Bench, plan: Plan, workers: Workers, board: Board) -> None:
     def ended(subject: str, error: str) -> None:
         weights = fits[subject]
         assert weights.fit is not None
-        weights.path = None if error else weights.fit.weights()
-        if weights.path is not None:
-            weights.learn(bench)
         for planned in plan.cells:
             if planned.weights is weights:
                 planned.error = error
@@ -120,8 +141,8 @@ def _fit(bench: Bench, plan: Plan, workers: Workers, board: Board) -> None:
         board.fitted(subject, weights.fit.expected(), error)
 
     if fits:
-        board.say(f"fitting {', '.join(fits)} ({min(workers.count, len(fits))} at a time)")
-    run_fits(fits, workers.count, workers.devices, ended=ended)
+        board.say(f"fitting {', '.join(fits)} ({min(workers.fits, len(fits))} at a time)")
+    run_fits(fits, workers.fits, workers.devices, ended=ended)
 
 
 def _stirs(plan: Plan, planned: Planned) -> bool:
@@ -132,10 +153,10 @@ def _stirs(plan: Plan, planned: Planned) -> bool:
     except DataError:
         return True
     same = (known.key, known.status, known.protocols) == (planned.cell.key, "done", planned.cell.protocols)
-    return bool(planned.tasks) or planned.stale > 0 or not same or any(folder.glob("*-*.jsonl"))
+    return bool(planned.tasks or planned.stale or planned.back) or not same or any(folder.glob("*-*.jsonl"))
 
 
-def _score(bench: Bench, plan: Plan, workers: Workers, work: Path, board: Board) -> None:
+def _score(bench: Bench, plan: Plan, workers: Workers, board: Board) -> None:
     """Generate and score what is missing."""
     planned = {item.cell.name: item for item in plan.cells if not item.error}
     tasks = [task for item in planned.values() for task in item.tasks]
@@ -154,22 +175,44 @@ def _score(bench: Bench, plan: Plan, workers: Workers, work: Path, board: Board)
         board.scored(task.cell)
 
     def died(task: Task, why: str, rank: int) -> None:
-        cell = planned[task.cell].cell
-        lines = "".join(map(line_of, Scorer(bench, cell).failed(task.clip, task.metrics, why)))
-        append(plan.out / "cells" / cell.name / f"rows-{rank}.jsonl", lines)
-        board.say(f"{cell.name}: {task.clip}: {why}")
+        bury(job, bench, task, why, rank)
+        board.say(f"{task.cell}: {task.clip}: {why}")
         done(task)
 
-    match workers.launch:
-        case "processes":
-            world = min(workers.count, len(tasks))
-            with TemporaryDirectory(dir=work) as own:  # of this run alone: on a cluster several share the results
-                run_pool(job, tasks, world, Path(own), devices=workers.devices, done=done, died=died)
-        case "elastic":
-            elastic.share(job, tasks, done)
-        case "here":
-            job.tasks = [(task.cell, task.clip, list(task.metrics)) for task in tasks]
-            Worker(job, 0, bench).run(lambda state, number: done(tasks[number]) if state == "done" else None)
+    with TemporaryDirectory(dir=work_folder(plan.out)) as own:  # of this run alone: on a cluster several share these
+
+        def run(job: Job, rank: int, tasks: Sequence[Task]) -> None:
+            run_pool(Crew(job, Path(own), devices(workers), done, died), {rank: tasks})
+
+        if workers.launch == "elastic":
+            elastic.share(job, tasks, run)
+        else:
+            shares = {rank: tasks[rank :: workers.count] for rank in range(workers.count)}
+            run_pool(Crew(job, Path(own), workers.devices, done, died), shares)
+
+
+def devices(workers: Workers) -> tuple[str, ...]:
+    """The device of the one worker that a process of torchrun's minds."""
+    return (workers.devices[elastic.local_rank() % len(workers.devices)],)
+
+
+def serve(workers: Workers) -> None:
+    """On all processes of torchrun's but the first: mind a worker whenever there is something to do."""
+
+    def run(job: Job, rank: int, tasks: Sequence[Task]) -> None:
+        def died(task: Task, why: str, rank: int) -> None:
+            bury(job, job.bench(), task, why, rank)
+
+        with TemporaryDirectory(dir=work_folder(Path(job.out))) as own:
+            run_pool(Crew(job, Path(own), devices(workers), lambda task: None, died), {rank: tasks})
+
+    elastic.serve(run)
+
+
+def bury(job: Job, bench: Bench, task: Task, why: str, rank: int) -> None:
+    """Add the rows of a clip at which a process died."""
+    rows = Scorer(bench, Cell(**job.cells[task.cell][0])).failed(task.clip, task.metrics, why)
+    append(Path(job.out) / "cells" / task.cell / f"rows-{rank}.jsonl", "".join(map(line_of, rows)))
 
 
 def _path(planned: Planned) -> str:
@@ -199,18 +242,3 @@ def problems(cell: Cell) -> list[str]:
         return [f"{cell.name}: {cell.reason}"]
     found = [f"{cell.name}: {' '.join(filter(None, (f.clip, f.metric)))}: {f.reason}" for f in cell.failures]
     return found + ([f"{cell.name}: rows are missing; run the same command again"] if cell.status == "partial" else [])
-
-
-@contextmanager
-def _lock(work: Path, name: str) -> Iterator[None]:
-    """Keep others from the cell; whatever ends this process ends that."""
-    path = work / f"{name}.lock"
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise DataError(f"{path.parent.parent}: another `zoo benchmark` is at work on {name}") from error
-        yield
-    finally:
-        os.close(handle)

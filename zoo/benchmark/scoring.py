@@ -47,7 +47,10 @@ class Scorer:
         for name in names:
             column = self._column(name)
             try:
-                column.add(scene.clip.id, seen)
+                if scene.unheard and "text" in column.spec.needs:
+                    column.fail(scene.clip.id, len(scene.clip.frames), scene.sound.text, scene.unheard)
+                else:
+                    column.add(scene.clip.id, seen)
             except Exception as error:  # weights of a metric that are gone, say: the others go on
                 column.metric.reset()
                 column.fail(scene.clip.id, len(scene.clip.frames), scene.text, f"{FAILED}{reason(error)}")

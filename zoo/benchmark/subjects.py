@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from contextlib import nullcontext
 from pathlib import Path
 
 import torch
@@ -126,7 +125,6 @@ class Method(Subject):
         module = load_checkpoint(checkpoint, name)
         if not isinstance(module, TalkingFaceMethod):
             raise ConfigError(f"{name} is an expert, which makes no faces")
-        module.for_inference()
         self.module, self.checkpoint = module.to(device), checkpoint
         self.spec = self.module.input_spec
         self.windows = Windows(bench.store, self.spec)
@@ -138,19 +136,30 @@ class Method(Subject):
         return paste_back(still, self.generate(scene), scene.still, self.spec)
 
     def generate(self, scene: Scene) -> Float32[Tensor, "T 3 h w"]:
-        """The crops, RGB in [0, 1]; shown is what the method declares (:attr:`zoo.spec.MethodSpec.shown`)."""
-        batch = collate([self.windows[Draw(scene.index, None)]]).unit()
-        identity, wave, frames = (part.to(self.device) for part in (batch.identity, scene.wave[None], batch.frames))
-        count = frames.shape[1]
-        with torch.inference_mode(), nullcontext() if self.parameters else _Counting(self.module) as used:
-            started = time.perf_counter()
-            crops = self.module.generate(identity, wave, count, pose=frames)[0].float().cpu()
-            self.seconds = time.perf_counter() - started
-        self.parameters = used.parameters if used else self.parameters
+        """The crops, RGB in [0, 1]."""
+        if not self.parameters:  # for inference layers may be joined: they are counted before
+            with _Counting(self.module) as used:
+                self._run(scene, self.spec.frames)
+            self.parameters = used.parameters
+            self.module.for_inference()
+        count = len(scene.clip.frames)
+        crops = self._run(scene, count)
         if len(crops) != count:
             raise ValueError(f"{len(crops)} frames were generated, not {count}")
         if not crops.isfinite().all():
             raise ValueError("the generated pictures are not finite numbers")
+        return crops
+
+    def _run(self, scene: Scene, count: int | None) -> Float32[Tensor, "T 3 h w"]:
+        """The first ``count`` frames as the method makes them; ``None``: all."""
+        batch = collate([self.windows[Draw(scene.index, None)]]).unit()
+        frames, identity = (part.to(self.device) for part in (batch.frames[:, :count], batch.identity))
+        wave = audio.cut(scene.wave, 0, audio.num_samples(frames.shape[1]))[None].to(self.device)
+        with torch.inference_mode():
+            started = time.perf_counter()
+            crops = self.module.generate(identity, wave, frames.shape[1], pose=self.module.pose(frames))
+            crops = crops[0].float().cpu()
+            self.seconds = time.perf_counter() - started
         return crops
 
     def tags(self) -> dict[str, str]:

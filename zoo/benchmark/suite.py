@@ -24,8 +24,8 @@ REFERENCES = {
 
 TRACKS = ("reconstruction", "cross")
 
-WITHOUT_CROSS = ("real",)
-"""References that have no meaning where the sound is not the face's own."""
+WITHOUT_CROSS = ("real", "wrong-sound")
+"""References that are not run with the sound of others: one has no meaning there, the other is the same again."""
 
 
 @dataclass
@@ -50,10 +50,16 @@ class Judging:
 
 @dataclass
 class Budget:
-    """What a method without a checkpoint is trained with: the same for all."""
+    """What a method without a checkpoint is trained with: its recipe, or so many steps.
 
-    max_steps: int | None = setting(None, "optimiser steps; none: no limit", least=1)
-    max_time: str | None = setting(None, "time of training, DD:HH:MM:SS; none: no limit. Without either: its recipe")
+    Steps mean different things to different methods (a GAN's optimisers count one each), and time makes weights that
+    depend on what else the machine does. So a suite names the recipes, and a time that they do not reach.
+    """
+
+    max_steps: int | None = setting(
+        None, "optimiser steps instead of the recipe's epochs; a GAN's optimisers count one each", least=1
+    )
+    max_time: str | None = setting(None, "training ends there at the latest, DD:HH:MM:SS; none: no limit")
     settings: dict[str, Any] = setting({}, "settings of `zoo fit` over each method's recipe")
 
 

@@ -6,6 +6,7 @@ standard output. When that process ends, in whatever way, so does this one.
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import os
 import platform
@@ -71,15 +72,14 @@ class Worker:
     Args:
         job: what there is to do.
         rank: number of this process, part of the names of its files.
-        bench: opened already, where the process that planned works itself.
     """
 
-    def __init__(self, job: Job, rank: int, bench: Bench | None = None) -> None:
+    def __init__(self, job: Job, rank: int) -> None:
         self.job, self.rank = job, rank
         self.device = torch.device(job.device or "cpu")
         if self.device.type == "cpu":
             torch.set_num_threads(1)  # with several, the last bits would depend on how many there are
-        self.bench = bench or job.bench()
+        self.bench = job.bench()
         self.out = Path(job.out)
         self._cell = ""
         self._first = True
@@ -106,6 +106,10 @@ class Worker:
         self.scorer = Scorer(self.bench, self.cell)
         self.subject: Subject | None = None
         self.broken = ""
+        if self.cell.data != self.bench.fingerprint:
+            where = self.bench.data.path
+            self.broken = f"{where} holds other clips than those that were planned, on {platform.node()}"
+            return
         try:
             self.subject = make_subject(
                 self.bench, self.cell.method, Path(checkpoint) if checkpoint else None, self.device
@@ -191,6 +195,7 @@ def _values(lines: Sequence[str], key: str) -> Iterator[str]:
 
 def work(path: str) -> None:
     """Work through the job in a file; one line on standard output for every clip that is begun or done."""
+    faulthandler.enable()
     events = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # what libraries print is no event
     worker = Worker(Job.read(Path(path)), int(os.environ["RANK"]))

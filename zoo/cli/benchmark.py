@@ -7,15 +7,17 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zoo.cli import publish
+
 if TYPE_CHECKING:
     from zoo.benchmark.plan import Plan
     from zoo.benchmark.run import Outcome
 
 HELP = "compare methods on the same clips with the same metrics"
 DESCRIPTION = (
-    "Compare methods: take their checkpoints or fit them under one budget, generate every test clip, score it and "
+    "Compare methods: take their checkpoints or fit them by their recipes, generate every test clip, score it and "
     "rank them. Run again, it does what is missing. Settings are key=value over the suite: data.root=STORE "
-    "test_clips=50 budget.max_time=00:01:00:00 seeds=[0,1,2]."
+    "test_clips=50 budget.max_steps=5000 seeds=[0,1,2]."
 )
 
 
@@ -38,6 +40,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--launcher", default="local", choices=("local", "submitit"), help="where the work is done (default: here)"
     )
+    publish.configure(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("overrides", nargs="*", default=[], metavar="key=value", help="settings over the suite's")
 
@@ -61,14 +64,15 @@ def run(args: argparse.Namespace) -> int:
     out = args.out or Path(f"benchmark-{suite.name}")
     from zoo.benchmark import elastic
     from zoo.benchmark.bench import Bench
-    from zoo.benchmark.plan import clip_seconds, make_plan
-    from zoo.benchmark.run import choose_workers, execute
+    from zoo.benchmark.plan import make_plan
+    from zoo.benchmark.run import choose_workers, execute, expected, serve
 
     workers = choose_workers(args.devices)
     elastic.join()
     if elastic.rank() > 0:
-        elastic.serve()
+        serve(workers)
         return 0
+    project = publish.chosen(args)
     with redirect_stdout(sys.stderr) if args.json else nullcontext():
         bench = Bench(suite)
         plan = make_plan(bench, methods, out, given=given)
@@ -77,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
             from zoo.errors import ConfigError
 
             raise ConfigError(f"--ckpt {idle[0]}=...: {idle[0]} is not among the methods of this run")
-        show_plan(plan, plan.expected(workers.count, clip_seconds(out, plan)), workers.count)
+        show_plan(plan, expected(plan, workers), workers.count)
         if args.dry_run:
             elastic.dismiss()
             return 0
@@ -88,7 +92,8 @@ def run(args: argparse.Namespace) -> int:
         else:
             outcome = execute(bench, plan, workers)
         elastic.dismiss()
-        finish(out, plan, outcome)
+        outcome.problems += broken() if args.all else []
+        finish(out, plan, outcome, project)
     if args.json:
         print_outcome(out, outcome)
     for line in outcome.problems[:20]:
@@ -115,6 +120,17 @@ def choose_methods(given: str | None) -> list[str]:
     if names == ["none"]:
         return []
     return [registry.full_name(registry.method(name)) for name in names]
+
+
+def broken() -> list[str]:
+    """Methods that are installed and cannot be loaded, one line each."""
+    from zoo import registry
+
+    return [
+        f"{record.entry.name} is left out: its plugin is broken: {record.error} (see `zoo doctor`)"
+        for record in registry.records("zoo.methods")
+        if record.spec is None
+    ]
 
 
 def checkpoints(given: list[str]) -> dict[str, Path]:
@@ -147,7 +163,7 @@ def show_plan(plan: Plan, expected: float, processes: int) -> None:
     rows = []
     for planned in plan.cells:
         cell, total = planned.cell, len(plan.suite.clips)
-        stale = f"; {planned.stale} rows are stale and set aside" if planned.stale else ""
+        stale = f"; {planned.stale} rows are stale and will be set aside" if planned.stale else ""
         if not cell.key:
             state = f"fit, then {total} clips"
         elif planned.tasks:
@@ -159,33 +175,40 @@ def show_plan(plan: Plan, expected: float, processes: int) -> None:
     title = f"{plan.suite.title}: {len(plan.suite.clips)} clips of {len(set(plan.suite.clips.values()))} speakers"
     print_table(("cell", "what", "rows there", "to do"), rows, title)
     for name in plan.outdated:
-        print(f"{name}: made from other data or with other protocols; it is moved to {plan.out}/stale")
-    for name, reason in plan.left_out.items():
+        print(f"{name}: made from other data, by other code or with other protocols; it goes to {plan.out}/stale")
+    for name, reason in plan.suite.left_out.items():
         print(f"left out: {name}: {reason}")
     if plan.tasks() or plan.fits():
         cost = f"about {_clock(expected)} with {processes} processes and {plan.disk() / 1e6:.0f} MB"
         print(f"{len(plan.tasks())} clips to generate, {len(plan.fits())} fits: {cost} (an estimate)")
 
 
-def finish(out: Path, plan: Plan, outcome: Outcome) -> None:
-    """Build the leaderboard, print it and say how to go on."""
-    from zoo.benchmark.results import read_results
-
-    if not any(rows for rows in read_results(out).rows.values()):
-        print(f"no row was made; see {out}/cells")
-        return
+def finish(out: Path, plan: Plan, outcome: Outcome, project: str | None) -> None:
+    """Build the leaderboard, print it, send it to a project of W&B where one is named, and say how to go on."""
     from zoo.leaderboard.board import build
     from zoo.leaderboard.terminal import show
     from zoo.leaderboard.write import write_leaderboard
 
-    write_leaderboard(out)
-    show(build(out)[0])
+    made = build(out)
+    if not made[1].values:
+        print(f"no row was made; see {out}/cells")
+        return
+    write_leaderboard(out, made=made)
+    show(made[0])
     print(f"results: {out}")
+    if project is not None:
+        from zoo.errors import ZooError
+
+        try:
+            publish.send(out, project, [cell.name for cell in outcome.cells])
+        except ZooError as error:
+            outcome.problems.append(str(error))
     config = plan.suite.settings
     if plan.suite.dataset == "synthgrid":
         print(
-            "go further: more clips with test_clips=24; a longer training with budget.max_time=00:01:00:00; real "
-            "faces with `zoo data prepare grid`, then `zoo benchmark --all --suite grid data.root=STORE`"
+            "go further: more clips with test_clips=24; a longer training with "
+            "budget.settings.trainer.max_epochs=30; "
+            "real faces with `zoo data prepare grid`, then `zoo benchmark --all --suite grid data.root=STORE`"
         )
     elif len(config["seeds"]) < 3:
         print("go further: the spread over training seeds with seeds=[0,1,2]")

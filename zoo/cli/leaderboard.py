@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from zoo.cli import publish
+
 HELP = "show the leaderboard of a results folder"
 DESCRIPTION = (
     "Make the leaderboard of what `zoo benchmark` wrote, from its rows alone: a table, Markdown, JSON, CSV, or with "
-    "--html a page to sort, filter and play the videos side by side."
+    "--html a page to sort, filter and play the videos side by side. With --wandb it is sent to W&B."
 )
 
 FORMATS = {".md": "markdown", ".json": "json", ".csv": "csv", ".html": "html", ".txt": "table"}
@@ -30,26 +32,36 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="write index.html, leaderboard.md, .json and .csv into DIR (with --out: the page alone)",
     )
+    publish.configure(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print it, or write it."""
+    """Print it, or write it, and send it to W&B where that is asked for."""
     from zoo.leaderboard.find import newest
 
     form = _format(args)
+    project = publish.chosen(args)
     folder = args.dir or newest()
+    show(args, folder, form)
+    if project is not None:
+        publish.send(folder, project)
+    return 0
+
+
+def show(args: argparse.Namespace, folder: Path, form: str) -> None:
+    """Print it, or write it."""
     if args.html and args.out is None:
         from zoo.leaderboard.write import write_leaderboard
 
         for path in write_leaderboard(folder, args.sort):
             print(path)
-        return 0
+        return
     if form == "table" and args.out is None:
         from zoo.leaderboard.board import build
-        from zoo.leaderboard.terminal import show
+        from zoo.leaderboard.terminal import show as show_table
 
-        show(build(folder, args.sort)[0])
-        return 0
+        show_table(build(folder, args.sort)[0])
+        return
     from zoo.leaderboard.write import text
 
     made = text(folder, form, args.sort, args.out)
@@ -60,7 +72,6 @@ def run(args: argparse.Namespace) -> int:
 
         write_text_aside(args.out, made)
         print(args.out)
-    return 0
 
 
 def _format(args: argparse.Namespace) -> str:

@@ -17,9 +17,6 @@ DESCRIPTION = (
     "Text for wer and cer: NAME.txt beside the real video, or a GRID file name."
 )
 
-ARROWS = {"lower": "↓", "higher": "↑", "near 0": "→0", "near 1": "→1"}
-"""Which values are better."""
-
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
@@ -102,6 +99,7 @@ def who_judged(metrics: Chosen, judges: Judges) -> list[str]:
 def show(summary: dict[str, Any]) -> None:
     """Print the table, the protocols beneath it, who judged and what was left out."""
     from zoo.cli.output import print_table
+    from zoo.leaderboard.text import ARROWS
 
     facts = summary["metrics"]
     rows = [

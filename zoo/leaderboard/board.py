@@ -12,17 +12,15 @@ from typing import Any
 import numpy as np
 
 from zoo.benchmark.results import Cell, Kind, Metric, Reduce, Track
+from zoo.leaderboard.notes import make_notes
 from zoo.leaderboard.ranking import rank
 from zoo.leaderboard.reported import Reported, read_reported
-from zoo.leaderboard.statistics import LEVEL, Resampling, Sample, draw
+from zoo.leaderboard.statistics import Resampling, Sample, draw
 from zoo.leaderboard.table import Table, Values, read_table
 from zoo.spec import Better
 
 FPS = 25.0
 """Frames per second of the videos, for the real-time factor."""
-
-LEAST_CLIPS = next(units for units in range(1, 99) if 2.0 ** (1 - units) < LEVEL)
-"""With fewer clips no comparison can be significant (:func:`zoo.leaderboard.statistics.p_value`)."""
 
 REASONS = 3
 """So many different reasons are told of one number."""
@@ -38,11 +36,13 @@ class Score:
         high: upper end.
         cost: less is better (:meth:`zoo.leaderboard.statistics.Sample.cost`): what the order goes by.
         clips: clips that were scored by every seed.
-        coverage: share of frames (windows, words) that were scored, 0..1; rows that are not there lower it.
-        seeds: value of each seed, in the order of :attr:`Entry.seeds`.
+        coverage: share of frames (windows, words) that were scored, 0..1; clips of which nothing could be counted, or
+            that have no row, lower it.
+        seeds: value of each seed, in the order of :attr:`Entry.seeds`; ``None`` where that seed has none, and counts
+            for nothing but the coverage.
         spread: standard deviation over seeds (n - 1); ``None`` with one seed.
-        state: ``best``, ``tie`` (not significantly worse than the best), ``worse``, ``apart`` (no clip in common with
-            the best), or empty: not ranked.
+        state: ``best``, ``tie`` (not significantly worse than the best), ``worse``, ``apart`` (no clip, scored with
+            the same sound, in common with the best), or empty: not ranked.
         p: of the comparison with the best, corrected after Holm.
         protocol: signature of its rows, where it is not that of the column: such a score is not ranked.
         reason: why clips were left out.
@@ -60,6 +60,11 @@ class Score:
     p: float | None = None
     protocol: str = ""
     reason: str = ""
+
+    @property
+    def counted(self) -> int:
+        """How many seeds have a value."""
+        return sum(value is not None for value in self.seeds)
 
 
 @dataclass
@@ -137,6 +142,7 @@ class Leaderboard:
         dataset: registered name.
         split: how it is divided.
         speaker_dependent: whether test speakers are in the training set.
+        cross_speaker: whether every sound of the track ``cross`` is another speaker's.
         clips: test clips.
         speakers: test speakers.
         intervals: how they were made.
@@ -150,6 +156,7 @@ class Leaderboard:
     dataset: str
     split: str
     speaker_dependent: bool
+    cross_speaker: bool
     clips: int
     speakers: int
     intervals: str
@@ -181,11 +188,12 @@ def build(folder: Path, sort: str | None = None) -> tuple[Leaderboard, Table]:
         dataset=suite.dataset,
         split=suite.split,
         speaker_dependent=suite.speaker_dependent,
+        cross_speaker=suite.cross_speaker,
         clips=len(table.clips),
         speakers=len(set(table.speakers)),
         intervals=resampling.text,
         tracks=tracks,
-        notes=list(_notes(table)),
+        notes=list(make_notes(table, tracks)),
         reported=read_reported(),
     )
     return board, table
@@ -221,7 +229,7 @@ def groups(cells: Iterable[Cell]) -> dict[str, list[Cell]]:
 
 def _board(table: Table, track: Track, resampling: Resampling, sort: str | None) -> Board:
     cells = groups(cell for cell in table.cells.values() if cell.track == track)
-    entries = {name: _entry(name, some) for name, some in cells.items()}
+    entries = {name: make_entry(name, some) for name, some in cells.items()}
     columns = [
         _column(metric, protocol)
         for metric in table.suite.metrics
@@ -239,7 +247,7 @@ def _board(table: Table, track: Track, resampling: Resampling, sort: str | None)
     for column in columns:
         in_column = {name: samples[name, column.metric] for name in cells if (name, column.metric) in samples}
         for name, sample in in_column.items():
-            entries[name].scores[column.metric] = _score(sample, table, cells[name], column, resampling)
+            entries[name].scores[column.metric] = make_score(sample, table, cells[name], column, resampling)
         ranked = {
             name: sample
             for name, sample in in_column.items()
@@ -287,7 +295,8 @@ def _protocol(table: Table, metric: Metric, cells: dict[str, list[Cell]]) -> str
     return min(count, key=lambda protocol: (-count[protocol], protocol)) if count else None
 
 
-def _entry(name: str, cells: list[Cell]) -> Entry:
+def make_entry(name: str, cells: list[Cell]) -> Entry:
+    """What cells (the seeds of one method) are, without their scores."""
     first = cells[0]
     same = [cell for cell in cells if cell.device == first.device and cell.frames and cell.seconds > 0]
     fps = sum(cell.frames for cell in same) / sum(cell.seconds for cell in same) if same else None
@@ -330,13 +339,15 @@ def _training(cells: Sequence[Cell]) -> str:
     return "; ".join(filter(None, (f"budget {budget}" if budget else "", came, f"on {where}" if where else "")))
 
 
-def _score(sample: Sample, table: Table, cells: list[Cell], column: Column, resampling: Resampling) -> Score:
+def make_score(sample: Sample, table: Table, cells: list[Cell], column: Column, resampling: Resampling) -> Score:
+    """What cells got from one metric, not yet ranked."""
     seeds = [float(value) for value in sample.values()]
     valued = [value for value in seeds if np.isfinite(value)]
     interval = sample.interval(resampling)
     protocol = " and ".join(dict.fromkeys(item.protocol for item in sample.seeds))
     by_cell = [table.values.get((cell.name, column.metric)) for cell in cells]
     present = iter(seeds)
+    reasons = Counter(reason for item in by_cell if item is not None for reason in item.reasons.values())
     return Score(
         value=_or_none(sample.value()),
         low=_or_none(interval[0]) if interval else None,
@@ -344,10 +355,10 @@ def _score(sample: Sample, table: Table, cells: list[Cell], column: Column, resa
         cost=_or_none(sample.cost()),
         clips=int(sample.common.sum()),
         coverage=_coverage(by_cell, len(table.clips)),
-        seeds=[None if item is None else _or_none(next(present)) for item in by_cell],
+        seeds=[_or_none(next(present)) if item is not None and item.counts else None for item in by_cell],
         spread=float(np.std(valued, ddof=1)) if len(valued) > 1 else None,
         protocol="" if protocol == column.protocol else protocol,
-        reason=_reasons(sample.seeds),
+        reason=_reasons(reasons),
     )
 
 
@@ -356,35 +367,18 @@ def _or_none(value: float) -> float | None:
 
 
 def _coverage(cells: Sequence[Values | None], clips: int) -> float:
-    """Share that was scored; a row that is not there counts as one of average length that was not scored."""
+    """Share that was scored; a clip that says nothing, or has no row, counts as one of average length not scored."""
     shares = [
-        item.scored / item.total * min(1.0, item.rows / clips) if item is not None and item.total else 0.0
+        item.scored / item.total * min(1.0, item.countable / clips) if item is not None and item.total else 0.0
         for item in cells
     ]
     return float(np.mean(shares))
 
 
-def _reasons(seeds: Sequence[Values]) -> str:
-    counts = Counter(reason for item in seeds for reason in item.reasons.values())
+def _reasons(counts: Counter[str]) -> str:
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     more = [f"{len(ordered) - REASONS} other reasons"] if len(ordered) > REASONS else []
     return "; ".join([f"{reason} ({count})" if count > 1 else reason for reason, count in ordered[:REASONS]] + more)
-
-
-def _notes(table: Table) -> Iterable[str]:
-    for cell in table.cells.values():
-        name = (
-            f"{cell.method} seed {cell.seed}, {cell.track}" if cell.kind == "method" else f"{cell.method}, {cell.track}"
-        )
-        if cell.status != "done":
-            yield f"{name}: {cell.status}{': ' + cell.reason if cell.reason else ', not all rows are there yet'}"
-        for failure in cell.failures:
-            yield f"{name}: {' '.join(filter(None, (failure.clip, failure.metric)))}: {failure.reason}"
-    for cell_name, count in table.stale.items():
-        rows = "1 stale row" if count == 1 else f"{count:,} stale rows"
-        yield f"{cell_name}: {rows} (other code, weights, data, protocol or clip) not counted; zoo benchmark mends that"
-    if len(table.clips) < LEAST_CLIPS:
-        yield f"{len(table.clips)} clips: too few to tell two methods apart"
 
 
 def plain(record: Any) -> Any:

@@ -10,7 +10,7 @@ import numpy as np
 from zoo.benchmark.results import Metric, Track
 from zoo.errors import DataError, UnknownNameError
 from zoo.leaderboard.board import groups
-from zoo.leaderboard.statistics import LEVEL, Resampling, Sample, difference, holm
+from zoo.leaderboard.statistics import LEVEL, Resampling, Sample, difference, holm, shared
 from zoo.leaderboard.table import Table, read_table
 from zoo.spec import Better
 
@@ -34,6 +34,8 @@ class Comparison:
         winner: ``A``, ``B`` or empty where the corrected p is not below 0.05.
         clips: how many they share.
         reason: why they could not be compared.
+        seeds_a: of the first, how many seeds have a value, and how many there are.
+        seeds_b: of the second.
     """
 
     track: str
@@ -50,6 +52,8 @@ class Comparison:
     winner: str = ""
     clips: int = 0
     reason: str = ""
+    seeds_a: tuple[int, int] = (1, 1)
+    seeds_b: tuple[int, int] = (1, 1)
 
 
 def compare(one: str, other: str, folder: Path | None) -> tuple[list[Comparison], str]:
@@ -83,6 +87,11 @@ def compare(one: str, other: str, folder: Path | None) -> tuple[list[Comparison]
                                      zip((table_a, table_b), (lines_a, lines_b), places, strict=True)], resampling)
             for metric in metrics
         ]  # fmt: skip
+        for pair in filter(None, pairs):
+            pair.seeds_a, pair.seeds_b = (
+                (sum(table.has_value(cell, pair.metric) for cell in lines[track]), len(lines[track]))
+                for table, lines in ((table_a, lines_a), (table_b, lines_b))
+            )
         _decide([pair for pair in pairs if pair is not None])
         found += [pair for pair in pairs if pair is not None]
     if not found:
@@ -130,11 +139,12 @@ def _compare(track: Track, metric: Metric, samples: list[Sample | None], resampl
     if len(protocols) > 1:
         made.reason = f"different protocols: {', '.join(sorted(protocols))}"
         return made
-    mask = one.common & other.common
+    mask = shared(one, other)
     made.clips = int(mask.sum())
     found = difference(one, other, resampling)
     if found is None:
-        made.reason = "no clip on which both were scored"
+        both = (one.common & other.common).any()
+        made.reason = "every clip with another sound" if both else "no clip on which both were scored"
         return made
     made.a, made.b, made.difference = one.value(mask), other.value(mask), found.value
     made.low, made.high, made.p = found.low, found.high, found.p

@@ -20,11 +20,11 @@ from zoo.leaderboard.text import (
     LEGEND,
     NEAR,
     REPORTED_NOTE,
-    TRACKS,
     decimals,
     facts,
     source,
     subtitle,
+    title,
 )
 
 VALUES = 500_000
@@ -84,7 +84,7 @@ def _data(board: Leaderboard, table: Table, videos: str) -> dict[str, Any]:
         "clips": [table.clips[place] for place in kept],
         "speakers": [table.speakers[place] for place in kept],
         "files": [video_name(table.clips[place]) for place in kept],
-        "tracks": [_track(track, table, kept, reasons) for track in board.tracks],
+        "tracks": [{"label": title(t.track, board)} | _track(t, table, kept, reasons) for t in board.tracks],
         "reasons": reasons.texts,
         "reasonsLeftOut": reasons.left_out,
         "reportedNote": REPORTED_NOTE,
@@ -124,7 +124,6 @@ def _track(track: Board, table: Table, kept: np.ndarray, reasons: _Reasons) -> d
     cells = [name for entry in entries for name in entry.cells]
     return {
         "track": track.track,
-        "label": TRACKS.get(track.track, track.track),
         "columns": [
             plain(column) | {"arrow": ARROWS[column.better], "decimals": decimals(track, column.metric)}
             for column in track.columns

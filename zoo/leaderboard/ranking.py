@@ -8,10 +8,10 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from zoo.leaderboard.statistics import LEVEL, Difference, Resampling, Sample, difference, holm
+from zoo.leaderboard.statistics import LEVEL, Difference, Resampling, Sample, difference, holm, shared
 
 State = Literal["best", "tie", "worse", "apart"]
-"""``tie``: not significantly worse than the best. ``apart``: shares no scored clip with the best."""
+"""``tie``: not significantly worse than the best. ``apart``: no clip can be paired with the best."""
 
 
 class Place(NamedTuple):
@@ -52,11 +52,10 @@ def _state(ahead: Difference | None, p: float | None) -> State:
 def _standing(samples: Mapping[str, Sample]) -> Callable[[str], tuple[int, float, str]]:
     """Less is better: pairs won (negative), cost, name."""
     costs = {name: sample.cost() for name, sample in samples.items()}
-    masks = {name: sample.common for name, sample in samples.items()}
-    alike = len({mask.tobytes() for mask in masks.values()}) == 1
+    alike = len({(sample.common.tobytes(), tuple(sample.sound)) for sample in samples.values()}) == 1
     wins = dict.fromkeys(samples, 0)
     for one, other in [] if alike else combinations(samples, 2):
-        mask = masks[one] & masks[other]
+        mask = shared(samples[one], samples[other])
         gap = samples[one].cost(mask) - samples[other].cost(mask) if mask.any() else 0.0
         wins[one] += gap < 0
         wins[other] += gap > 0

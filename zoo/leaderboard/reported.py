@@ -14,7 +14,7 @@ class Reported:
 
     Attributes:
         paper: its title.
-        authors: surnames.
+        authors: surnames; empty where the source names none.
         venue: where and when it appeared.
         table: where in it.
         dataset: registered name where the zoo has it; empty where the paper does not say.

@@ -75,17 +75,21 @@ class Sample:
 
     Args:
         metric: which.
-        seeds: the values of each training seed.
+        seeds: the values of each training seed; one without a value over clips says nothing of the method, and is left
+            out wherever another has one.
     """
 
     def __init__(self, metric: Metric, seeds: Sequence[Values]) -> None:
         self.metric = metric
-        self.seeds = list(seeds)
+        self.seeds = [item for item in seeds if item.counts] or list(seeds)
         seen = np.stack([item.seen for item in self.seeds])
         self.seen: Mask = np.any(seen, axis=0)
         """Clips that a seed has a value for."""
-        self.common: Mask = np.all(seen, axis=0)
-        """Clips that every seed has a value for."""
+        self.sound = self.seeds[0].sound
+        """By clip, whose sound was heard."""
+        heard_alike = np.stack([item.sound == self.sound for item in self.seeds])
+        self.common: Mask = np.all(seen & heard_alike, axis=0)
+        """Clips that every seed has a value for, with the same sound."""
         self.bottoms = np.stack([item.bottom for item in self.seeds])
         self.tops = np.stack([item.top for item in self.seeds])
         # Costs of single clips, where those are averaged; a ratio of sums only has a cost as a whole.
@@ -192,9 +196,15 @@ def holm(values: Sequence[float]) -> list[float]:
     return adjusted
 
 
+def shared(one: Sample, other: Sample) -> Mask:
+    """Clips that both were scored on with the same sound; what was said to another is not paired."""
+    found: Mask = one.common & other.common & (one.sound == other.sound)
+    return found
+
+
 @dataclass(frozen=True)
 class Difference:
-    """One against another on the clips that both were scored on.
+    """One against another on the clips that both were scored on with the same sound.
 
     Attributes:
         value: difference of the values, first less second.
@@ -214,8 +224,8 @@ class Difference:
 
 
 def difference(one: Sample, other: Sample, resampling: Resampling) -> Difference | None:
-    """Compare two, paired by clip; ``None`` where they share no scored clip."""
-    mask = one.common & other.common
+    """Compare two, paired by clip; ``None`` where they share no scored clip with the same sound."""
+    mask = shared(one, other)
     if not mask.any():
         return None
     value, cost = one.value(mask) - other.value(mask), one.cost(mask) - other.cost(mask)

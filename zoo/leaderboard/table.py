@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float64
+from jaxtyping import Bool, Float64, Shaped
 from numpy.typing import NDArray
 
-from zoo.benchmark.results import Cell, Metric, Reduce, Suite, read_cell, read_suite, read_values
+from zoo.benchmark.results import Cell, Metric, Reduce, Suite, count_aside, read_cell, read_suite, read_values
 from zoo.errors import DataError
 
 NO_ROWS = ""
@@ -29,7 +29,8 @@ class Values:
         top: ``(clips,)`` numerator of the value over clips, 0 where not scored: the value itself, or of a ratio of sums
             the first statistic.
         bottom: ``(clips,)`` its denominator: 1 or 0, or the second statistic.
-        rows: how many rows there are.
+        sound: ``(clips,)`` id of the clip that gave the sound; empty where it is the face's own.
+        countable: clips whose rows say how many frames, windows or words there were to score.
         scored: frames, windows or words that were scored, over all rows.
         total: how many there were to score.
         reasons: why clips (by place) were not scored, or not wholly.
@@ -39,7 +40,8 @@ class Values:
     value: Float64[np.ndarray, " clips"]
     top: Float64[np.ndarray, " clips"]
     bottom: Float64[np.ndarray, " clips"]
-    rows: int
+    sound: Shaped[np.ndarray, " clips"]
+    countable: int
     scored: int
     total: int
     reasons: dict[int, str]
@@ -50,11 +52,17 @@ class Values:
         """Which clips were scored."""
         return np.isfinite(self.value)
 
+    @property
+    def counts(self) -> bool:
+        """Whether there is a value over clips."""
+        return bool(self.bottom.sum() > 0)
+
     def at(self, clips: NDArray[np.int_]) -> Values:
         """Of some of the clips, in another order."""
         where = {int(clip): place for place, clip in enumerate(clips)}
         reasons = {where[clip]: reason for clip, reason in self.reasons.items() if clip in where}
-        return replace(self, value=self.value[clips], top=self.top[clips], bottom=self.bottom[clips], reasons=reasons)
+        parts = {name: getattr(self, name)[clips] for name in ("value", "top", "bottom", "sound")}
+        return replace(self, **parts, reasons=reasons)
 
 
 @dataclass
@@ -71,6 +79,7 @@ class Table:
         values: by cell and metric; only what rows speak of.
         stale: how many rows of each cell are not counted, because they are of another key or protocol or of a clip or
             metric that the suite does not have (any more); only where there are any.
+        aside: how many more ``zoo benchmark`` has set aside; only where there are any.
     """
 
     folder: Path
@@ -81,6 +90,11 @@ class Table:
     sounds: dict[str, dict[int, str]]
     values: dict[tuple[str, str], Values]
     stale: dict[str, int]
+    aside: dict[str, int]
+
+    def has_value(self, cell: str, metric: str) -> bool:
+        """Whether a cell has a value over clips."""
+        return (cell, metric) in self.values and self.values[cell, metric].counts
 
 
 def read_table(folder: Path) -> Table:
@@ -93,7 +107,7 @@ def read_table(folder: Path) -> Table:
         raise DataError(f"{folder}: no results there (no suite.json); make some with `zoo benchmark`")
     suite = read_suite(folder)
     cells = {cell.name: cell for cell in map(read_cell, sorted((folder / "cells").glob("*/cell.json")))}
-    table = Table(folder, suite, cells, list(suite.clips), list(suite.clips.values()), {}, {}, {})
+    table = Table(folder, suite, cells, list(suite.clips), list(suite.clips.values()), {}, {}, {}, {})
     for cell in cells.values():
         _add(table, cell)
     return table
@@ -103,7 +117,10 @@ def _add(table: Table, cell: Cell) -> None:
     """Read the rows of one cell."""
     place = {clip: index for index, clip in enumerate(table.clips)}
     metrics = {metric.name: metric for metric in table.suite.metrics}
-    rows, stale = read_values(table.folder / "cells" / cell.name, cell.key, cell.protocols)
+    folder = table.folder / "cells" / cell.name
+    rows, stale = read_values(folder, cell.key, cell.protocols)
+    aside = count_aside(folder)
+    stale -= aside
     by_metric: dict[str, list[dict[str, Any]]] = {}
     sounds = {}
     for row in rows:
@@ -115,18 +132,27 @@ def _add(table: Table, cell: Cell) -> None:
             stale += 1
     table.sounds[cell.name] = sounds
     for metric, some in by_metric.items():
-        table.values[cell.name, metric] = _values(some, metrics[metric], place)
+        try:
+            table.values[cell.name, metric] = _values(some, metrics[metric], place)
+        except (KeyError, TypeError, ValueError) as error:
+            raise DataError(f"{folder}: a row of {metric} lacks fields ({error})") from error
     if stale:
         table.stale[cell.name] = stale
+    if aside:
+        table.aside[cell.name] = aside
 
 
 def _values(rows: list[dict[str, Any]], metric: Metric, place: dict[str, int]) -> Values:
     value, top, bottom = np.full(len(place), np.nan), np.zeros(len(place)), np.zeros(len(place))
     where = np.array([place[row["clip"]] for row in rows])
     value[where], top[where], bottom[where] = _numbers(rows, metric.reduce)
+    givers = {place[row["clip"]]: row["sound"] for row in rows if row.get("sound")}
+    sound = np.array([givers.get(clip, "") for clip in range(len(place))], dtype=str)
     reasons = {place[row["clip"]]: row["reason"] for row in rows if row.get("reason")}
+    countable = sum(row["total"] > 0 for row in rows)
     scored, total = sum(row["scored"] for row in rows), sum(row["total"] for row in rows)
-    return Values(value, top, bottom, len(rows), scored, total, reasons, _protocol(row["protocol"] for row in rows))
+    protocol = _protocol(row["protocol"] for row in rows)
+    return Values(value, top, bottom, sound, countable, scored, total, reasons, protocol)
 
 
 def _numbers(rows: list[dict[str, Any]], reduce: Reduce) -> NDArray[np.float64]:

@@ -18,7 +18,6 @@ from zoo.leaderboard.text import (
     LEGEND,
     NEAR,
     REPORTED_NOTE,
-    TRACKS,
     decimals,
     digits_for,
     facts,
@@ -27,6 +26,7 @@ from zoo.leaderboard.text import (
     parts,
     source,
     subtitle,
+    title,
 )
 
 LONG = ("training", "device")
@@ -44,7 +44,7 @@ def show(board: Leaderboard) -> None:
     console.print(board.title, style="bold")
     console.print(subtitle(board))
     for track in board.tracks:
-        console.print(f"\n{TRACKS[track.track]}", style="bold")
+        console.print(f"\n{title(track.track, board)}", style="bold")
         for columns in _blocks(track, console.width):
             console.print(_scores(track, columns))
         console.print(_about(track))
@@ -159,9 +159,23 @@ def show_comparison(one: str, other: str, found: Sequence[Comparison], how: str)
         for item in found:
             if item.track == track:
                 table.add_row(*map(Text, _difference(item, one, other)))
-        console.print(f"\n{TRACKS.get(track, track)}", style="bold")
+        console.print(f"\n{track.capitalize()}", style="bold")
         console.print(table)
+    for line in _fewer_seeds(found, one, other):
+        console.print(f"! {line}", style="yellow")
     console.print(f"Paired: {how}. Better: p below 0.05 after Holm's correction over the metrics of the track. {NEAR}")
+
+
+def _fewer_seeds(found: Sequence[Comparison], one: str, other: str) -> list[str]:
+    """Where not all seeds of a side have a value."""
+    lines: dict[str, list[str]] = {}
+    for item in found:
+        for name, (counted, of) in ((one, item.seeds_a), (other, item.seeds_b)):
+            if counted < of:
+                lines.setdefault(f"{name}: {counted} of {of} seeds have a value", []).append(
+                    f"{item.metric} ({item.track})"
+                )
+    return [f"{text}: {', '.join(metrics)}" for text, metrics in lines.items()]
 
 
 def _difference(item: Comparison, one: str, other: str) -> list[str]:

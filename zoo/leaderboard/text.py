@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
+from zoo.benchmark.results import Track
 from zoo.leaderboard.board import Board, Column, Entry, Leaderboard, Score, plain
 from zoo.leaderboard.reported import Reported
 from zoo.spec import Better
@@ -24,8 +25,8 @@ MARKS = {"best": "★", "tie": "≈", "apart": "∅"}
 """Beside a value: the best, not significantly worse, cannot be compared."""
 
 LEGEND = (
-    "★ best; ≈ not significantly worse than the best (paired bootstrap on the clips that both were scored on, Holm's "
-    "correction within the column, p ≥ 0.05); ∅ shares no scored clip with the best; "
+    "★ best; ≈ not significantly worse than the best (paired bootstrap on the clips that both were scored on with the "
+    "same sound, Holm's correction within the column, p ≥ 0.05); ∅ shares no such clip with the best; "
     "† another protocol than the column's, not ranked."
 )
 
@@ -39,8 +40,8 @@ FACTS = ("shown", "parameters", "frames/s", "real-time factor", "device", "train
 
 CSV = (
     *("track", "kind", "method", "metric", "better", "unit", "value", "low", "high", "clips", "coverage", "seeds"),
-    *("spread", "state", "p", "ranked", "protocol", "shown", "parameters", "fps", "rtf", "device", "training"),
-    *("trained_on", "source", "status", "reason"),
+    *("seeds_scored", "spread", "state", "p", "ranked", "protocol", "shown", "parameters", "fps", "rtf", "device"),
+    *("training", "trained_on", "source", "status", "reason"),
 )
 """Columns of ``leaderboard.csv``."""
 
@@ -90,6 +91,17 @@ def spread(score: Score, digits: int) -> str:
     return "" if score.spread is None else f"±{number(score.spread, digits)}"
 
 
+def seeds(score: Score) -> str:
+    """How many seeds the value is of, for example ``2 of 3 seeds``; empty where it is of all, or there is none."""
+    counted = score.counted
+    return f"{counted} of {len(score.seeds)} seeds" if 0 < counted < len(score.seeds) else ""
+
+
+def percent(share: float) -> str:
+    """A share for reading; whatever is not all of it never reads as 100 %."""
+    return "100 %" if share >= 1 else f"{math.floor(share * 1000 + 1e-9) / 10:.1f} %"
+
+
 def distance(score: Score, column: Column, digits: int) -> str:
     """How far the clips are from the number that they should be near, where the order goes by that."""
     by_clip = column.better.startswith("near") and column.reduce == "mean"
@@ -97,7 +109,8 @@ def distance(score: Score, column: Column, digits: int) -> str:
 
 
 def parts(entry: Entry, column: Column, digits: int) -> list[str]:
-    """What there is to say of a score: value with mark; distance; interval; spread over seeds; what was left out.
+    """What there is to say of a score: value with mark; distance; interval; spread over seeds; seeds that count; what
+    was left out.
 
     Where all metrics left out the same, the column "coverage" says so, and here nothing does.
     """
@@ -105,9 +118,9 @@ def parts(entry: Entry, column: Column, digits: int) -> list[str]:
     if score is None or score.value is None:
         return ["–"]
     alike = len({other.coverage for other in entry.scores.values()}) == 1
-    left = "" if alike else f"{score.coverage:.1%} scored" if score.coverage < 1 else ""
+    left = "" if alike else f"{percent(score.coverage)} scored" if score.coverage < 1 else ""
     value = number(score.value, digits) + mark(score)
-    rest = distance(score, column, digits), interval(score, digits), spread(score, digits), left
+    rest = distance(score, column, digits), interval(score, digits), spread(score, digits), seeds(score), left
     return [value, *filter(None, rest)]
 
 
@@ -124,11 +137,17 @@ def facts(entry: Entry) -> dict[str, str]:
         "training": entry.training,
         "trained on": entry.trained_on,
         "weights": entry.source,
-        "seeds": str(len(entry.seeds)) if entry.kind == "method" else "",
+        "seeds": _seeds(entry) if entry.kind == "method" else "",
         "clips": "–".join(map(str, dict.fromkeys((clips[0], clips[-1])))) if clips else "0",
-        "coverage": f"{min(score.coverage for score in scores):.1%}" if entry.scores else "0.0%",
+        "coverage": percent(min((score.coverage for score in scores), default=0.0)),
         "status": entry.status + (f": {entry.reason}" if entry.reason else ""),
     }
+
+
+def _seeds(entry: Entry) -> str:
+    """How many there are; where a metric has a value of fewer, the least of those."""
+    least = min((score.counted for score in entry.scores.values() if score.counted), default=len(entry.seeds))
+    return f"{least} of {len(entry.seeds)}" if least < len(entry.seeds) else str(least)
 
 
 def size(parameters: int) -> str:
@@ -166,6 +185,7 @@ def csv_text(board: Leaderboard) -> str:
                 column = columns.get(name)
                 line = {**about, **(vars(column) if column else {}), **scored}
                 line["protocol"] = (score.protocol if score else "") or (column.protocol if column else "")
+                line["seeds_scored"] = score.counted if score else 0
                 line["ranked"] = bool(score and score.state)
                 line["reason"] = "; ".join(filter(None, (entry.reason, score.reason if score else "")))
                 writer.writerow({key: "" if value is None else value for key, value in line.items()})
@@ -181,7 +201,7 @@ def markdown(board: Leaderboard) -> str:
     """Tables with footnotes, for a README or a pull request."""
     lines = [f"# {_md(board.title)}", "", _md(subtitle(board)) + ".", ""]
     for number_of, track in enumerate(board.tracks):
-        lines += [f"## {TRACKS[track.track]}", "", *_quality(track, number_of), ""]
+        lines += [f"## {title(track.track, board)}", "", *_quality(track, number_of), ""]
         lines += [f"### What they are ({track.track})", "", *_about(track), ""]
     lines += [
         "Each number is the mean over seeds of the value over clips; beneath it the 95 % interval "
@@ -199,10 +219,15 @@ def markdown(board: Leaderboard) -> str:
     return "\n".join(lines) + "\n"
 
 
-TRACKS = {
-    "reconstruction": "Reconstruction: each face with its own sound",
-    "cross": "Cross-speaker: each face with the sound of another clip",
-}
+def title(track: Track, board: Leaderboard) -> str:
+    """Heading of a track."""
+    if track == "reconstruction":
+        return "Reconstruction: each face with its own sound"
+    if board.cross_speaker:
+        return "Cross-speaker: each face with the sound of another speaker's clip"
+    whose = "of the same speaker" if board.speakers == 1 else "of the same speaker or another"
+    return f"Cross-clip: each face with the sound of another clip {whose}"
+
 
 REPORTED_NOTE = (
     "As printed, on other clips, with other crops and programs: they stand apart and are not ranked with ours."

@@ -8,13 +8,16 @@ from contextlib import redirect_stdout
 from pathlib import Path
 
 from zoo.files import write_text_aside
-from zoo.leaderboard.board import build
+from zoo.leaderboard.board import Leaderboard, build
 from zoo.leaderboard.page import page
+from zoo.leaderboard.table import Table
 from zoo.leaderboard.terminal import show
 from zoo.leaderboard.text import csv_text, json_text, markdown
 
 
-def write_leaderboard(folder: Path, sort: str | None = None) -> list[Path]:
+def write_leaderboard(
+    folder: Path, sort: str | None = None, made: tuple[Leaderboard, Table] | None = None
+) -> list[Path]:
     """Write ``leaderboard.md``, ``leaderboard.json``, ``leaderboard.csv`` and ``index.html`` from the rows.
 
     The same rows give the same bytes.
@@ -22,6 +25,7 @@ def write_leaderboard(folder: Path, sort: str | None = None) -> list[Path]:
     Args:
         folder: what ``zoo benchmark`` wrote.
         sort: metric that orders the lines.
+        made: what :func:`~zoo.leaderboard.board.build` made of the folder, so that its rows are not read again.
 
     Returns:
         The files.
@@ -30,7 +34,7 @@ def write_leaderboard(folder: Path, sort: str | None = None) -> list[Path]:
         DataError: the folder holds no results, or they cannot be read.
         UnknownNameError: the suite has no such metric.
     """
-    board, table = build(folder, sort)
+    board, table = made or build(folder, sort)
     texts = {
         "leaderboard.md": markdown(board),
         "leaderboard.json": json_text(board),

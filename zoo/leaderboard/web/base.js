@@ -23,15 +23,26 @@ const fmt = (value, decimals) => {
 };
 const spanOf = (score, decimals) =>
   score.low === null ? "" : fmt(score.low, decimals) + (score.low < 0 || decimals < 0 ? " to " : "–") + fmt(score.high, decimals);
-const percent = (share) => (share >= 1 ? "100 %" : (Math.floor(share * 1000) / 10).toFixed(1) + " %");
+const percent = (share) => (share >= 1 ? "100 %" : (Math.floor(share * 1000 + 1e-9) / 10).toFixed(1) + " %");
 const MARKS = { best: "★", tie: "≈", apart: "∅" };
 const markOf = (score) => (score.protocol ? "†" : MARKS[score.state] || "");
-const STATES = { best: "best", tie: "not significantly worse than the best", worse: "significantly worse than the best", apart: "no clip in common with the best", "": "not ranked" };
+const STATES = { best: "best", tie: "not significantly worse than the best", worse: "significantly worse than the best", apart: "no clip in common with the best that has the same sound", "": "not ranked" };
 
-/** Colour of a line: methods by their place in the alphabet, the same in every view and track; references grey. */
+/** Colour of a line: methods by their place in the alphabet, the same in every view and track; references grey. From the
+ *  ninth method on colours come again with another shape. */
 const METHODS = [...new Set(DATA.tracks.flatMap((t) => t.entries.filter((e) => e.kind === "method").map((e) => e.name)))].sort();
 const colour = (entry) => (entry.kind === "method" ? `var(--c${METHODS.indexOf(entry.name) % 8})` : "var(--ref)");
-const swatch = (entry) => el("span", { class: "swatch", style: `background:${colour(entry)}` });
+const SHAPES = [
+  (x, y, r) => `M${x - r} ${y}a${r} ${r} 0 1 0 ${2 * r} 0a${r} ${r} 0 1 0 ${-2 * r} 0z`,
+  (x, y, r) => `M${x - r} ${y - r}h${2 * r}v${2 * r}h${-2 * r}z`,
+  (x, y, r) => `M${x} ${y - 1.2 * r}l${1.2 * r} ${2.2 * r}h${-2.4 * r}z`,
+  (x, y, r) => `M${x} ${y - 1.3 * r}l${1.3 * r} ${1.3 * r}l${-1.3 * r} ${1.3 * r}l${-1.3 * r} ${-1.3 * r}z`,
+  (x, y, r) => `M${x - r / 3} ${y - r}h${r / 1.5}v${r / 1.5}h${r / 1.5}v${r / 1.5}h${-r / 1.5}v${r / 1.5}h${-r / 1.5}v${-r / 1.5}h${-r / 1.5}v${-r / 1.5}h${r / 1.5}z`,
+];
+const shape = (entry) => (entry.kind === "method" ? Math.floor(METHODS.indexOf(entry.name) / 8) % SHAPES.length : 0);
+/** The sign of a line at a place of a picture. */
+const point = (entry, x, y, r) => svg("path", { class: "sign", d: SHAPES[shape(entry)](x, y, r), fill: colour(entry) });
+const swatch = (entry) => svg("svg", { class: "swatch", viewBox: "0 0 12 12", "aria-hidden": "true" }, point(entry, 6, 6, 4.6));
 
 /** Values of an entry clip by clip: the mean over the seeds that have one. */
 function clipValues(board, entry, metric) {
@@ -63,15 +74,20 @@ function sorted(items, key, direction) {
 }
 
 function select(label, options, value, change) {
-  const box = el("select", { "aria-label": label, onchange: (event) => change(event.target.value) });
+  const box = el("select", { "aria-label": label, onchange: (event) => { change(event.target.value); refocus(`select[aria-label="${label}"]`); } });
   for (const [key, text] of options) box.append(el("option", { value: key, selected: String(key) === String(value) }, text));
   return el("label", {}, el("span", { class: "muted" }, label), box);
 }
 
 function segments(label, options, value, change) {
   const buttons = options.map(([key, text]) =>
-    el("button", { type: "button", "aria-pressed": String(key === value), onclick: () => change(key) }, text));
+    el("button", { type: "button", "aria-pressed": String(key === value), onclick: () => { change(key); refocus(`[aria-label="${label}"] [aria-pressed="true"]`); } }, text));
   return el("div", { class: "segments", role: "group", "aria-label": label }, buttons);
+}
+
+/** Where a change drew the view anew, what was pressed has gone: the keyboard goes on from what took its place. */
+function refocus(css) {
+  if (document.activeElement === document.body) document.querySelector(css)?.focus();
 }
 
 function openSheet(title, ...body) {

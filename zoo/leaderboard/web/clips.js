@@ -216,7 +216,10 @@ class Player {
   }
 
   key(event) {
-    if (/^(INPUT|SELECT|TEXTAREA|BUTTON|A|SUMMARY)$/.test(event.target.tagName)) return;
+    const at = event.target, typed = at.tagName === "INPUT" && at.type !== "range";
+    if (typed || /^(SELECT|TEXTAREA)$/.test(at.tagName) || event.altKey || event.ctrlKey || event.metaKey || $("sheet").open) return;
+    // A button or link has Space for itself, and a table that scrolls sideways the arrows.
+    if (event.key === " " ? /^(BUTTON|A|SUMMARY)$/.test(at.tagName) : at.classList?.contains("scroll")) return;
     if (event.key === " ") this.toggle();
     else if (event.key === "ArrowRight") this.frame(1);
     else if (event.key === "ArrowLeft") this.frame(-1);

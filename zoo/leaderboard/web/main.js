@@ -74,5 +74,5 @@ $("footer").textContent = "Made by zoo leaderboard from the rows of this folder 
 $("sheet-close").addEventListener("click", () => $("sheet").close());
 $("sheet").addEventListener("click", (event) => { if (event.target === $("sheet")) $("sheet").close(); });
 theme();
-addEventListener("hashchange", () => { render(); scrollTo(0, 0); });
+addEventListener("hashchange", () => { render(); scrollTo(0, 0); $("main").focus({ preventScroll: true }); });
 render();

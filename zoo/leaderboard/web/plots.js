@@ -119,7 +119,7 @@ function scatter(column, entries, width) {
   for (const entry of sorted(shown, (e) => -e.scores[column.metric].value, 1)) {
     const score = entry.scores[column.metric], ink = colour(entry);
     if (score.low !== null) picture.append(svg("line", { x1: x(entry.fps), x2: x(entry.fps), y1: y(score.low), y2: y(score.high), stroke: ink, "stroke-width": 2, opacity: 0.6 }));
-    picture.append(svg("circle", { cx: x(entry.fps), cy: y(score.value), r: 6, fill: ink }, svg("title", {}, `${entry.name}: ${fmt(score.value, column.decimals)} at ${entry.facts["frames/s"]} frames/s on ${entry.device}`)));
+    picture.append(fill(point(entry, x(entry.fps), y(score.value), 6), {}, [svg("title", {}, `${entry.name}: ${fmt(score.value, column.decimals)} at ${entry.facts["frames/s"]} frames/s on ${entry.device}`)]));
     const end = x(entry.fps) > width * 0.7;
     let at = y(score.value) + 4;
     while (labels.some((other) => Math.abs(other.at - at) < 14 && Math.abs(other.x - x(entry.fps)) < 140)) at += 14;

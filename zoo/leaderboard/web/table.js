@@ -123,22 +123,24 @@ function scoreCell(entry, column, range) {
     return el("td", {}, el("span", { class: "value" }, el("b", {}, "–"), el("i")), score && score.reason ? el("span", { class: "sub left" }, "not scored") : null);
   }
   const d = column.decimals;
+  const counted = score.seeds.filter((v) => v !== null).length;
   const same = new Set(Object.values(entry.scores).map((s) => s.coverage)).size === 1;
   const off = column.better.startsWith("near") && column.reduce === "mean" ? `${fmt(score.cost, d)} off` : "";
   return el("td", { class: score.state },
     el("span", { class: "value" }, el("b", {}, fmt(score.value, d)), el("i", { "aria-label": STATES[score.state] }, markOf(score))),
-    entry.kind === "method" ? rangeBar(score, range, colour(entry)) : null,
+    entry.kind === "method" ? rangeBar(entry, score, range) : null,
     el("span", { class: "sub" }, spanOf(score, d)),
     off ? el("span", { class: "sub" }, off) : null,
     score.spread !== null ? el("span", { class: "sub" }, `±${fmt(score.spread, d)}`) : null,
+    counted > 0 && counted < score.seeds.length ? el("span", { class: "sub left" }, `${counted} of ${score.seeds.length} seeds`) : null,
     score.coverage < 1 && !same ? el("span", { class: "sub left" }, `${percent(score.coverage)} scored`) : null);
 }
 
-function rangeBar(score, [least, most], fillColour) {
+function rangeBar(entry, score, [least, most]) {
   const x = (value) => 3 + (78 * (value - least)) / (most - least || 1);
   const mark = svg("svg", { class: "range", viewBox: "0 0 84 9", "aria-hidden": "true" }, svg("line", { x1: 3, x2: 81, y1: 4.5, y2: 4.5, class: "grid" }));
-  if (score.low !== null) mark.append(svg("line", { x1: x(score.low), x2: x(score.high), y1: 4.5, y2: 4.5, stroke: fillColour, "stroke-width": 3, "stroke-linecap": "round", opacity: 0.55 }));
-  mark.append(svg("circle", { cx: x(score.value), cy: 4.5, r: 3, fill: fillColour }));
+  if (score.low !== null) mark.append(svg("line", { x1: x(score.low), x2: x(score.high), y1: 4.5, y2: 4.5, stroke: colour(entry), "stroke-width": 3, "stroke-linecap": "round", opacity: 0.55 }));
+  mark.append(point(entry, x(score.value), 4.5, 3));
   return mark;
 }
 
