@@ -358,7 +358,7 @@ def test_an_expert_does_not_predict(call: Any, tmp_path: Path):
 
 def test_list_and_info(call: Any):
     said = call("list", "experts", "--json")
-    assert {spec["name"] for spec in json.loads(said.out)["experts"]} == {"sync-expert", "lip-reader"}
+    assert {spec["name"] for spec in json.loads(said.out)["experts"]} >= {"sync-expert", "lip-reader"}
     assert "Wav2Lip" in call("list", "experts").out
     said = call("info", "sync-expert")
     assert said.code == 0
