@@ -2,7 +2,6 @@
 
 import csv
 import json
-import struct
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -14,6 +13,7 @@ import av
 import pytest
 import torch
 import yaml
+from offline import read_run
 
 from zoo import audio
 from zoo.data.shard import write_store
@@ -251,35 +251,12 @@ def test_wandb(resumed: Path, two_processes: Path):
         history: dict[str, Any] = {}
         for folder in folders:
             assert folder.name.endswith(f"-{name}")
-            history |= read_wandb(next(folder.glob("*.wandb")))
+            history |= read_run(folder).history
             (video,) = (folder / "files" / "media" / "videos").rglob("*.mp4")
             assert sound_of(video) == pytest.approx(1.0, abs=0.07)
         assert {"train/l1", "train/d_loss", "val/l1", "epoch"} <= set(history)
         assert any(key.startswith("lr-") for key in history)
         assert any(key.startswith("sample/") for key in history)
-
-
-def read_wandb(path: Path) -> dict[str, Any]:
-    """The last value of everything logged in an offline file (LevelDB's log format behind seven bytes)."""
-    from wandb.proto import wandb_internal_pb2
-
-    data, found = path.read_bytes(), {}
-    assert data.startswith(b":W&B")
-    place, pending = 7, b""
-    while place + 7 <= len(data):
-        left = 32768 - place % 32768
-        if left < 7:  # a record's head is not split over two blocks
-            place += left
-            continue
-        length, kind = struct.unpack_from("<HB", data, place + 4)
-        pending += data[place + 7 : place + 7 + length]
-        place += 7 + length
-        if kind in (1, 4):  # whole, or the last part
-            record = wandb_internal_pb2.Record()
-            record.ParseFromString(pending)
-            found |= {item.key or "/".join(item.nested_key): item.value_json for item in record.history.item}
-            pending = b""
-    return found
 
 
 def test_tensorboard(at_once: Path):

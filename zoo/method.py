@@ -12,6 +12,7 @@ from torch import Tensor
 
 from zoo.data.batch import Batch
 from zoo.data.store import Store
+from zoo.nn.masked import mask_lower_half
 from zoo.spec import MethodSpec, Shown, TrainableSpec
 from zoo.trainable import TrainableModule
 
@@ -41,9 +42,7 @@ class TalkingFaceMethod(TrainableModule):
             return None
         if self.shown == "video":
             return frames
-        masked = frames.clone()
-        masked[..., frames.shape[-2] // 2 :, :] = 0
-        return masked
+        return mask_lower_half(frames)
 
     @abstractmethod
     def generate(
