@@ -1,13 +1,50 @@
-"""Callbacks of training: progress bars in a terminal, plain lines where the output is a file."""
+"""Callbacks of training: its end after so many steps, and progress, in plain lines where the output is a file."""
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import RichProgressBar
+
+
+class StopAfter(pl.Callback):
+    """Ends training after so many steps. A step is a batch; Lightning's ``max_steps`` counts each optimiser's.
+
+    Args:
+        steps: how many, those before a resume included.
+    """
+
+    def __init__(self, steps: int) -> None:
+        self.steps = steps
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Nothing is left of a run that is resumed at its end."""
+        self._look(trainer)
+
+    def on_train_batch_end(self, trainer: pl.Trainer, *args: Any, **kwargs: Any) -> None:
+        """Stop; what is done at an epoch's end is done now."""
+        self._look(trainer)
+
+    def _look(self, trainer: pl.Trainer) -> None:
+        if steps_done(trainer) >= self.steps:
+            trainer.should_stop = True
+
+
+def steps_done(trainer: pl.Trainer) -> int:
+    """Training steps so far, those before a resume included."""
+    total: Any = trainer.fit_loop.epoch_loop.batch_progress.total
+    return int(total.processed)
+
+
+def steps_planned(trainer: pl.Trainer) -> int | float:
+    """Training steps of the whole run, infinite where nothing limits them but time."""
+    callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
+    limits = [callback.steps for callback in callbacks if isinstance(callback, StopAfter)]
+    return min([*limits, trainer.estimated_stepping_batches])
 
 
 class PlainProgress(pl.Callback):
@@ -25,7 +62,7 @@ class PlainProgress(pl.Callback):
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Start the clock."""
         self.started = self.last = time.monotonic()
-        self.first_step = self._batches(trainer)
+        self.first_step = steps_done(trainer)
 
     def on_train_batch_end(self, trainer: pl.Trainer, *args: Any, **kwargs: Any) -> None:
         """Print where training is."""
@@ -44,22 +81,16 @@ class PlainProgress(pl.Callback):
         if trainer.is_global_zero:
             print(f"scoring {sum(trainer.num_test_batches)} test clips per process", flush=True)
 
-    @staticmethod
-    def _batches(trainer: pl.Trainer) -> int:
-        return trainer.fit_loop.epoch_loop.batch_progress.total.completed
-
     def _line(self, trainer: pl.Trainer, now: float) -> str:
-        done = self._batches(trainer)
-        per_epoch = trainer.num_training_batches
+        done, total = steps_done(trainer), steps_planned(trainer)
         losses = " ".join(
             f"{name}={value:.4f}" for name, value in sorted(trainer.progress_bar_metrics.items()) if name != "v_num"
         )
         text = f"epoch {trainer.current_epoch + 1} step {done}"
-        epochs = trainer.max_epochs or -1
-        if epochs > 0 and per_epoch != float("inf"):
-            total = int(epochs * per_epoch)
+        if total != math.inf:
+            epochs = math.ceil(total / trainer.num_training_batches)
             speed = (now - self.started) / max(1, done - self.first_step)
-            text = f"epoch {min(trainer.current_epoch + 1, epochs)}/{epochs} step {done}/{total}"
+            text = f"epoch {min(trainer.current_epoch + 1, epochs)}/{epochs} step {done}/{int(total)}"
             losses += f" {clock(speed * max(0, total - done))} left"
         return f"{text} {losses} ({clock(now - self.started)} so far)"
 

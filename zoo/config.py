@@ -7,7 +7,6 @@ import difflib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from importlib import resources
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,7 +41,7 @@ class TrainerConfig:
     """What goes to the Lightning ``Trainer``."""
 
     max_epochs: int = setting(1, "passes over the training clips; -1: no limit")
-    max_steps: int = setting(-1, "optimiser steps; -1: no limit (a GAN's two optimisers count one step each)")
+    max_steps: int = setting(-1, "training steps, a batch each, however many optimisers a method has; -1: no limit")
     max_time: str | None = setting(None, "wall clock limit, DD:HH:MM:SS")
     accelerator: str = setting("auto", "auto, cpu, gpu, mps")
     devices: Any = setting("auto", "number of processes or GPUs, or a list of GPU indices")
@@ -155,18 +154,27 @@ def read_layer(path: str | Path) -> Layer:
     Raises:
         ConfigError: the file cannot be read or is no YAML mapping.
     """
-    from omegaconf import OmegaConf
-
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
-    values = _parse(text, str(path))
+    return parse_layer(text, str(path))
+
+
+def parse_layer(text: str, source: str) -> Layer:
+    """Settings as YAML text.
+
+    Raises:
+        ConfigError: the text is no YAML mapping.
+    """
+    from omegaconf import OmegaConf
+
+    values = _parse(text, source)
     # A file may say `data: grid`, as the command line does.
     plain: Any = OmegaConf.to_container(values)
     if isinstance(plain.get("data"), str):
         values.data = {"name": plain["data"]}
-    return Layer(str(path), values)
+    return Layer(source, values)
 
 
 def recipe(spec: TrainableSpec, dataset: str) -> Layer:
@@ -177,18 +185,18 @@ def recipe(spec: TrainableSpec, dataset: str) -> Layer:
 
 
 def recipes(spec: TrainableSpec) -> dict[str, str]:
-    """The data sets that a method has a recipe for, each with the text of its YAML file.
+    """The data sets that there is a recipe for, each with the text of its YAML file: the method's own, then others'.
 
     Raises:
-        BrokenPluginError: the package of recipes that the spec names cannot be read.
+        BrokenPluginError: a package of recipes cannot be read.
     """
-    if not spec.recipes:
-        return {}
-    try:
-        files = [item for item in resources.files(spec.recipes).iterdir() if item.name.endswith(".yaml")]
-        return {item.name.removesuffix(".yaml"): item.read_text("utf-8") for item in files}
-    except Exception as error:
-        raise spec.broken(f"its recipes in {spec.recipes} cannot be read: {reason(error)}") from error
+    own: dict[str, str] = {}
+    if spec.recipes:
+        try:
+            own = registry.yaml_texts(spec.recipes)
+        except Exception as error:
+            raise spec.broken(f"its recipes in {spec.recipes} cannot be read: {reason(error)}") from error
+    return registry.recipe_texts(spec.name) | own
 
 
 def to_dict(config: RunConfig) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from pytorch_lightning.strategies import DDPStrategy, Strategy
 from torch import Tensor
 
 from zoo import __version__, registry, runs, trainable
-from zoo.callbacks import training_progress
+from zoo.callbacks import StopAfter, steps_done, training_progress
 from zoo.config import RunConfig
 from zoo.data.module import TalkingFaceData
 from zoo.errors import ConfigError
@@ -98,7 +98,7 @@ def _fit(config: RunConfig, run: Path, resume: Path | None) -> FitResult | None:
     trainable.save_weights(module, run / "weights.safetensors", kept)
     seconds = time.monotonic() - started
     result = FitResult(run, run / "checkpoints" / "last.ckpt", scores.summary, sample, seconds)
-    runs.update(run, summary=without_nan(result.summary), seconds=round(seconds, 1), steps=trainer.global_step)
+    runs.update(run, summary=without_nan(result.summary), seconds=round(seconds, 1), steps=steps_done(trainer))
     return result
 
 
@@ -124,6 +124,9 @@ def make_trainer(config: RunConfig, callbacks: list[Any], loggers: list[Any], ru
         ConfigError: Lightning refuses a setting.
     """
     given = dataclasses.asdict(config.trainer)
+    steps = given.pop("max_steps")
+    if steps >= 0:
+        callbacks = [*callbacks, StopAfter(steps)]
     if config.fast:
         given["precision"] = BF16
     try:

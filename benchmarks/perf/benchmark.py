@@ -54,8 +54,9 @@ def timed(command: list[str]) -> Took:
 def bare(ckpt: str, settings: list[str]) -> None:
     """Generate and score the clips in a plain loop."""
     torch.set_num_threads(1)
-    ((name, checkpoint),) = checkpoints([ckpt]).items()
-    bench = Bench(find_suite("synth", settings))
+    suite = find_suite("synth", settings)
+    ((name, checkpoint),) = checkpoints(suite.config, [ckpt]).items()
+    bench = Bench(suite)
     subject = make_subject(bench, name, checkpoint, torch.device("cpu"))
     scorer = Scorer(bench, Cell("bare", "", "perf", name, "method", "reconstruction"))
     with TemporaryDirectory() as folder:

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from zoo import audio, trainable
+from zoo.callbacks import steps_planned
 from zoo.data.batch import Batch
 from zoo.errors import ConfigError, DataError
 from zoo.method import TalkingFaceMethod
@@ -180,8 +181,8 @@ class AtAGlance(TalkingFaceMethod):
         Raises:
             ConfigError: the autoencoder's steps are all there are.
         """
-        total = self.trainer.estimated_stepping_batches
-        if 0 < total <= self.warm_up:
+        total = steps_planned(self.trainer)
+        if total <= self.warm_up:
             raise ConfigError(
                 f"model.autoencoder_steps: all {int(total)} steps of this run would be the autoencoder's "
                 f"({self.warm_up}); take fewer, or raise trainer.max_epochs"

@@ -23,7 +23,7 @@ from zoo.benchmark.locks import locked
 from zoo.benchmark.plan import make_plan
 from zoo.benchmark.results import read_results, read_suite, write_cell, write_suite
 from zoo.benchmark.run import choose_workers
-from zoo.benchmark.suite import find_suite
+from zoo.benchmark.suite import find_entry, find_suite
 from zoo.cli import main
 from zoo.cli.benchmark import broken
 from zoo.config import DataConfig
@@ -38,7 +38,7 @@ def test_plan_alone_writes_nothing(store: Path, tmp_path: Path, capsys: Any):
     printed = capsys.readouterr().out
     assert code == 0
     assert "toy-seed0-cross" in printed
-    assert "fit: its recipe, 1200 s at the most" in printed
+    assert "fit: 800 steps, 1200 s at the most" in printed
     assert "15 clips to generate, 1 fits: about" in printed
     assert "an estimate" in printed
     assert not (tmp_path / "out").exists()
@@ -78,7 +78,7 @@ def test_fits_under_the_budget_and_goes_on_when_one_fails(benchmark: Run, tmp_pa
     assert outcome.problems == []
     first, second = outcome.cells
     assert (first.source, first.training["steps"], first.training["budget"]) == (
-        "fitted", 2, "2 optimiser steps; data.batch_size=2 trainer.accelerator=cpu",
+        "fitted", 2, "2 steps; data.batch_size=2 trainer.accelerator=cpu",
     )  # fmt: skip
     assert first.trained_on == "unseen speakers"
     assert first.checkpoint != second.checkpoint
@@ -94,6 +94,38 @@ def test_fits_under_the_budget_and_goes_on_when_one_fails(benchmark: Run, tmp_pa
     plan, outcome = benchmark(tmp_path, *few, "seeds=[0,1]", ckpt=None)
     assert (plan.tasks(), plan.fits(), outcome.problems) == ([], {}, [])
     assert {name: text for name, text in rows_of(tmp_path).items() if "toy" in name} == before
+
+
+def test_configurations_of_a_method_are_compared(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+):
+    """A suite names them, so that nothing else must; a run of the method counts where it had their settings."""
+    monkeypatch.chdir(tmp_path)
+    named = {f"gain-{gain}": {"method": "toy", "settings": {"model": {"gain": gain / 10}}} for gain in (8, 12)}
+    suite = {
+        "data": {"root": str(store)}, "configurations": named, "budget": {"max_steps": 1}, "test_clips": 1,
+        "references": [], "tracks": ["reconstruction"], "metrics": ["psnr"],
+    }  # fmt: skip
+    Path("mine.yaml").write_text(yaml.safe_dump(suite))
+    weights = toy_weights(tmp_path / "runs/toy/synthgrid/a/weights.safetensors", gain=1.2)
+    (weights.parent / "config.yaml").write_text(
+        yaml.safe_dump({"data": {"name": "synthgrid", "root": str(store)}, "model": {"gain": 1.2, "fails": ""}})
+    )
+    (weights.parent / "run.json").write_text(json.dumps({"seed": 0, "summary": {"split": "by-speaker"}}))
+    assert main.run(["benchmark", "--suite", "mine.yaml", "--out", "out", "--devices", "1", "--json"]) == 0
+    cells = {cell["method"]: cell for cell in json.loads(capsys.readouterr().out)["cells"]}
+    assert {name: (cell["base"], cell["source"]) for name, cell in cells.items()} == {
+        "gain-8": ("toy", "fitted"), "gain-12": ("toy", "run"),
+    }  # fmt: skip
+    assert cells["gain-8"]["summary"] == "toy model.gain=0.8"
+    rows = read_results(Path("out")).rows
+    dark, bright = (rows[f"gain-{gain}-seed0-reconstruction"] for gain in (8, 12))
+    assert dark[0].method == "gain-8"
+    assert dark[0].value != bright[0].value
+    assert main.run(["leaderboard", "out"]) == 0
+    assert "gain-12" in capsys.readouterr().out
+    plan = make_plan(Bench(find_suite("mine.yaml")), ["gain-12", "gain-8"], Path("out"))
+    assert (plan.tasks(), plan.fits(), plan.outdated) == ([], {}, [])
 
 
 def test_the_run_that_validated_best_is_taken(store: Path, weights: Path, tmp_path: Path):
@@ -129,10 +161,10 @@ def test_one_file_is_one_training(store: Path, weights: Path, tmp_path: Path):
 
 
 def test_weights_do_not_depend_on_load(store: Path, tmp_path: Path):
-    """The suite's time is a guard over the recipes, and fits share no core."""
+    """Everyone trains as many steps, the suite's time is a guard, and fits share no core."""
     bench = Bench(find_suite("synth", [f"data.root={store}", *FEW]))
-    trainer = plan_fit(bench, registry.method("lipgan"), 0, tmp_path).settings["trainer"]
-    assert not {"max_epochs", "max_steps"} & trainer.keys()
+    trainer = plan_fit(bench, find_entry(bench.suite.config, "lipgan"), 0, tmp_path).settings["trainer"]
+    assert (trainer["max_epochs"], trainer["max_steps"]) == (-1, 800)
     workers = choose_workers("64")
     assert (workers.count, workers.fits) == (64, usable_cores())
     run = tmp_path / "run"
@@ -244,7 +276,11 @@ def test_submitit_runs_every_subject_as_a_job(results: Path, store: Path, weight
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "one of the arguments --all --methods is required"),
+        ([], "which methods? give --all, or --methods A,B"),
+        (["configurations.one.method=toi"], "no method is called 'toi'; did you mean toy?"),
+        (["configurations.one.methods=toy"], "configurations.one.methods"),
+        (["configurations.One={method: toy}"], "'One': a name is small letters, digits and single dashes"),
+        (["configurations.one.settings.model.gain=2"], "configurations.one: names no method"),
         (["--methods", "toi"], "no method is called 'toi'; did you mean toy?"),
         (["--methods", ","], "--methods: names no method"),
         (["--methods", "toy", "--suite", "sinth"], "no suite is called 'sinth'; did you mean synth?"),
@@ -270,10 +306,7 @@ def test_wrong_questions_are_refused_before_any_work(
     monkeypatch.chdir(tmp_path)
     given = [item.replace("WEIGHTS", str(weights)) for item in arguments]
     place = [] if "grid" in arguments or "data.root=nowhere" in arguments else [f"data.root={store}"]
-    code = main.run(["benchmark", *given, *place]) if arguments else 2
-    if not arguments:
-        with pytest.raises(SystemExit):
-            main.run(["benchmark"])
+    code = main.run(["benchmark", *given, *place])
     out, err = capsys.readouterr()
     assert code in (1, 2)
     assert out == ""

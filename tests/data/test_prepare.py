@@ -229,6 +229,8 @@ def test_two_at_once(tmp_path: Path):
         wait_for_shards(tmp_path / "store", 1)
         with pytest.raises(DataError, match="another process"):
             run(Tiny(40), tmp_path / "store")
+        assert run(Tiny(40), tmp_path / "store", wait=True).prepared < 40
+        check_complete(tmp_path / "store", 40)
     finally:
         process.kill()
         process.wait()

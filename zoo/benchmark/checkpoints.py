@@ -15,7 +15,7 @@ from typing import Any
 from zoo import registry, trainable
 from zoo.benchmark.bench import Bench
 from zoo.benchmark.code import code_of
-from zoo.benchmark.suite import Budget, seconds
+from zoo.benchmark.suite import Budget, Entry, leaves, seconds
 from zoo.config import DataConfig
 from zoo.data.module import store_path
 from zoo.data.splits import split_clips
@@ -38,7 +38,7 @@ class Fit:
     """A fit under the suite's budget.
 
     Attributes:
-        method: its name.
+        method: its registered name.
         folder: of its runs; its name ends in a digest of the settings, so that other settings are another fit.
         settings: what ``zoo fit --config`` reads.
         budget: for people.
@@ -100,34 +100,34 @@ class Weights:
         return f"{self.source}: {self.path}"
 
 
-def find_weights(bench: Bench, spec: MethodSpec, seed: int, given: Mapping[str, Path], fits: Path) -> Weights:
-    """The weights of a method: given, else of its best run, else shipped, else to be fitted.
+def find_weights(bench: Bench, entry: Entry, seed: int, given: Mapping[str, Path], fits: Path) -> Weights:
+    """The weights of an entry: given, else of its best run, else shipped, else to be fitted.
 
     Args:
         bench: data and settings.
-        spec: the method.
+        entry: a method, or a configuration of one: then a run counts where it had its settings.
         seed: a run counts where it had this one.
-        given: paths by method.
+        given: paths by name of entry.
         fits: folder for fits.
 
     Raises:
         ZooError: a path that was given holds no weights of this method.
     """
-    name = registry.full_name(spec)
-    if name in given:
-        path = trainable.find_weights(spec, given[name])
+    spec = entry.spec
+    if entry.name in given:
+        path = trainable.find_weights(spec, given[entry.name])
         kept = trainable.read_checkpoint(path)["zoo"]
         if kept["method"] != spec.name:
-            raise ConfigError(f"--ckpt {name}={path}: a checkpoint of {kept['method']}")
+            raise ConfigError(f"--ckpt {entry.name}={path}: a checkpoint of {kept['method']}")
         run = path.parent.parent if path.parent.name == "checkpoints" else path.parent
         return _of_run(bench, Weights("given", path, kept["seed"]), run)
-    best = _best_run(bench, spec, seed)
+    best = _best_run(bench, entry, seed)
     if best is not None:
         return _of_run(bench, Weights("run", weights_of(best), seed), best)
-    shipped = _shipped(spec, bench.suite.config.data.name)
+    shipped = None if entry.settings else _shipped(spec, bench.suite.config.data.name)
     if shipped is not None:
         return Weights("shipped", shipped, trainable.read_checkpoint(shipped)["zoo"]["seed"])
-    weights = Weights("fitted", None, seed, plan_fit(bench, spec, seed, fits))
+    weights = Weights("fitted", None, seed, plan_fit(bench, entry, seed, fits))
     weights.learn(bench)
     return weights
 
@@ -145,18 +145,19 @@ def weights_of(run: Path) -> Path:
     return exported if exported.is_file() else run / "checkpoints" / "last.ckpt"
 
 
-def _best_run(bench: Bench, spec: MethodSpec, seed: int) -> Path | None:
-    """The run of the same clips, split and seed that validated best at its end; its test is never asked.
+def _best_run(bench: Bench, entry: Entry, seed: int) -> Path | None:
+    """The run of the same settings, clips, split and seed that validated best at its end; its test is never asked.
 
     Where none was validated the newest is taken.
     """
-    config = bench.suite.config
+    config, spec = bench.suite.config, entry.spec
     if config.runs is None:
         return None
     found = []
     for run in finished(Path(config.runs) / spec.name / config.data.name):
         facts, data = _facts(run), _data(run)
         same = facts.get("seed") == seed and facts["summary"].get("split") == bench.data.split
+        same = same and set(leaves(entry.settings)) <= set(leaves(_config(run)))
         if same and data is not None and _same_clips(bench, data):
             found.append((validated(run, spec), run))
     return min(found, key=lambda item: item[0])[1] if found else None  # of equal ones the first is the newest
@@ -195,9 +196,9 @@ def _shipped(spec: MethodSpec, dataset: str) -> Path | None:
         return None
 
 
-def plan_fit(bench: Bench, spec: MethodSpec, seed: int, fits: Path) -> Fit:
-    """The fit of a method with a seed: its recipe of the data set, the suite's data and budget over it."""
-    config = bench.suite.config
+def plan_fit(bench: Bench, entry: Entry, seed: int, fits: Path) -> Fit:
+    """The fit of an entry with a seed: its method's recipe, then the suite's data and budget, then its own settings."""
+    config, spec = bench.suite.config, entry.spec
     clips, budget = config.data, config.budget
     limits: dict[str, Any] = {"devices": 1, "limit_test_batches": 1}
     if budget.max_steps is not None:
@@ -205,10 +206,10 @@ def plan_fit(bench: Bench, spec: MethodSpec, seed: int, fits: Path) -> Fit:
     if budget.max_time is not None:
         limits |= {"max_time": budget.max_time}
     settings = {"seed": seed, "data": asdict(clips) | {"split": bench.data.split}, "trainer": limits}
-    settings = _merged(settings, budget.settings)
+    settings = _merged(_merged(settings, budget.settings), entry.settings)
     facts = json.dumps([settings, code_of(spec.target, fit=True), bench.fingerprint], sort_keys=True)
     digest = hashlib.sha256(facts.encode()).hexdigest()[:8]
-    folder = fits / f"{file_name(registry.full_name(spec))}-seed{seed}-{digest}"
+    folder = fits / f"{file_name(entry.name)}-seed{seed}-{digest}"
     return Fit(registry.full_name(spec), folder, settings | {"out": str(folder.resolve())}, describe_budget(budget))
 
 
@@ -219,19 +220,11 @@ def file_name(name: str) -> str:
 
 def describe_budget(budget: Budget) -> str:
     """The budget in words."""
-    limit = f"{budget.max_steps} optimiser steps" if budget.max_steps is not None else "its recipe"
+    limit = f"{budget.max_steps} steps" if budget.max_steps is not None else "its recipe"
     if budget.max_time is not None:
         limit += f", {seconds(budget.max_time)} s at the most"
-    changed = " ".join(shlex.quote(f"{key}={value}") for key, value in _leaves(budget.settings))
+    changed = " ".join(shlex.quote(f"{key}={value}") for key, value in leaves(budget.settings))
     return "; ".join(filter(None, [limit, changed]))
-
-
-def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in tree.items():
-        if isinstance(value, Mapping):
-            yield from _leaves(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
 
 
 def _merged(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
@@ -248,7 +241,7 @@ def _of_run(bench: Bench, weights: Weights, run: Path) -> Weights:
     if data is None:
         return weights
     split = facts.get("summary", {}).get("split") or data.split or registry.dataset(data.name).splits[0]
-    budget = weights.fit.budget if weights.fit else f"zoo fit, {facts.get('steps')} optimiser steps"
+    budget = weights.fit.budget if weights.fit else f"zoo fit, {facts.get('steps')} steps"
     if weights.fit and _cut_short(run):
         budget += "; ended by the time, so that load had a say in the weights"
     weights.training = {

@@ -17,9 +17,9 @@ from zoo.benchmark.code import code_of
 from zoo.benchmark.ledger import Ledger, Task
 from zoo.benchmark.locks import is_locked
 from zoo.benchmark.results import Cell, Suite, Track, read_cell
-from zoo.benchmark.suite import REFERENCES, WITHOUT_CROSS
+from zoo.benchmark.suite import REFERENCES, WITHOUT_CROSS, Entry, find_entry
 from zoo.errors import DataError, ZooError
-from zoo.spec import SHOWN, MethodSpec
+from zoo.spec import SHOWN
 
 CLIP_S = 2.2
 """Seconds that one clip of three seconds takes on one thread of an idle core, generation included (ten metrics)."""
@@ -119,9 +119,9 @@ def make_plan(
 
     Args:
         bench: clips, metrics and judges.
-        methods: names as the registry knows them.
+        methods: names of the suite's configurations or, as the registry knows them, of methods.
         out: folder of the results.
-        given: checkpoints by method.
+        given: checkpoints by those names.
         references: which; the suite's if not given.
         seeds: the same.
 
@@ -140,14 +140,14 @@ def make_plan(
             if not (track == "cross" and name in WITHOUT_CROSS)
         ]
     for name in methods:
-        spec = registry.method(name)
+        entry = find_entry(config, name)
         weights_by_seed: dict[int, Weights] = {}
         for seed in config.seeds if seeds is None else seeds:
-            weights = find_weights(bench, spec, seed, given or {}, out / "fits")
+            weights = find_weights(bench, entry, seed, given or {}, out / "fits")
             # One file is one training, however many seeds are asked for.
             weights_by_seed.setdefault(weights.seed, weights)
         for seed, weights in weights_by_seed.items():
-            cells += [_plan_cell(bench, out, _method(bench, spec, seed, track), weights) for track in suite.tracks]
+            cells += [_plan_cell(bench, out, _method(bench, entry, seed, track), weights) for track in suite.tracks]
     return Plan(out, suite, cells, _outdated(out, suite, bench, cells))
 
 
@@ -167,20 +167,21 @@ def _reference(bench: Bench, name: str, track: Track) -> Cell:
     )
 
 
-def _method(bench: Bench, spec: MethodSpec, seed: int, track: Track) -> Cell:
-    name = registry.full_name(spec)
+def _method(bench: Bench, entry: Entry, seed: int, track: Track) -> Cell:
+    spec, registered = entry.spec, registry.full_name(entry.spec)
     return Cell(
-        name=f"{file_name(name)}-seed{seed}-{track}",
+        name=f"{file_name(entry.name)}-seed{seed}-{track}",
         key="",
         suite=bench.suite.name,
-        method=name,
+        method=entry.name,
+        base="" if entry.name == registered else registered,
         kind="method",
         track=track,
         seed=seed,
-        summary=spec.summary,
+        summary=entry.summary,
         dist=spec.dist,
         shown=SHOWN[spec.shown],
-        protocols=bench.protocols(bench.names(name, track)),
+        protocols=bench.protocols(bench.names(entry.name, track)),
         code=code_of(spec.target),
     )
 
@@ -262,7 +263,7 @@ def _code(cell: Cell) -> str:
     if cell.kind == "reference":
         return code_of()
     try:
-        return code_of(registry.method(cell.method).target)
+        return code_of(registry.method(cell.base or cell.method).target)
     except ZooError:
         return "-".join([code_of(), *cell.code.split("-")[1:]])
 

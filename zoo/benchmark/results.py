@@ -107,7 +107,8 @@ class Cell:
         key: digest of all that decides its rows but the metrics, whose protocol each row carries: code, checkpoint,
             data, seed and track.
         suite: name of the suite.
-        method: name of the method or reference.
+        method: name of the method, of a configuration of one, or of the reference.
+        base: registered name of the method that a configuration is one of; empty else.
         kind: method, or reference.
         track: see :data:`Track`.
         seed: training seed.
@@ -140,6 +141,7 @@ class Cell:
     method: str
     kind: Kind
     track: Track
+    base: str = ""
     seed: int = 0
     status: Literal["done", "partial", "failed"] = "partial"
     reason: str = ""

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Sequence
+import re
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from zoo.config import Layer, dotlist, explain, read_layer
+from zoo import registry
+from zoo.config import Layer, dotlist, explain, parse_layer, read_layer
 from zoo.errors import ConfigError
-from zoo.spec import setting
+from zoo.spec import MethodSpec, setting
 
 REFERENCES = {
     "real": "the real video through the same pipeline",
@@ -50,17 +52,22 @@ class Judging:
 
 @dataclass
 class Budget:
-    """What a method without a checkpoint is trained with: its recipe, or so many steps.
-
-    Steps mean different things to different methods (a GAN's optimisers count one each), and time makes weights that
-    depend on what else the machine does. So a suite names the recipes, and a time that they do not reach.
-    """
+    """What a method without a checkpoint is trained with: its recipe, for as many steps as everyone else's."""
 
     max_steps: int | None = setting(
-        None, "optimiser steps instead of the recipe's epochs; a GAN's optimisers count one each", least=1
+        None, "training steps, a batch each, instead of the recipe's; none: each recipe's own", least=1
     )
     max_time: str | None = setting(None, "training ends there at the latest, DD:HH:MM:SS; none: no limit")
     settings: dict[str, Any] = setting({}, "settings of `zoo fit` over each method's recipe")
+
+
+@dataclass
+class Configuration:
+    """A method with settings of its own, under a name of its own."""
+
+    method: str = setting("", "registered name")
+    settings: dict[str, Any] = setting({}, "settings of `zoo fit` over the method's recipe and the suite's budget")
+    summary: str = setting("", "one line; empty: the settings")
 
 
 @dataclass
@@ -75,6 +82,9 @@ class SuiteConfig:
     options: dict[str, Any] = setting({}, "of metrics, as cpbd: {variant: python}")
     judges: Judging = field(default_factory=Judging)
     budget: Budget = field(default_factory=Budget)
+    configurations: dict[str, Configuration] = setting(
+        {}, "compared instead of the methods that are installed, by name, as {l1: {method: lipgan, settings: {...}}}"
+    )
     seeds: list[int] = setting([0], "training seeds of every method")
     references: list[str] = setting(list(REFERENCES), "reference rows", choices=tuple(REFERENCES))
     videos: bool = setting(True, "keep the videos that were scored")
@@ -93,11 +103,57 @@ class NamedSuite:
     config: SuiteConfig
 
 
+@dataclass(frozen=True)
+class Entry:
+    """What is trained and compared: a method, or a configuration of one.
+
+    Attributes:
+        name: in tables and of its folders.
+        spec: of the method.
+        settings: of `zoo fit` over the method's recipe and the suite's budget.
+        summary: one line.
+    """
+
+    name: str
+    spec: MethodSpec
+    settings: Mapping[str, Any]
+    summary: str
+
+
+def entry_names(config: SuiteConfig) -> list[str]:
+    """Everything that a suite compares: its configurations, or else every method that is installed."""
+    installed = [registry.full_name(r.spec) for r in registry.records("zoo.methods") if r.spec is not None]
+    return list(config.configurations) or installed
+
+
+def find_entry(config: SuiteConfig, name: str) -> Entry:
+    """A configuration of the suite, or a method.
+
+    Raises:
+        ConfigError: neither is called so.
+    """
+    if name not in config.configurations:
+        spec = registry.method(name)
+        return Entry(registry.full_name(spec), spec, {}, spec.summary)
+    found = config.configurations[name]
+    settings = " ".join(shlex.quote(f"{key}={value}") for key, value in leaves(found.settings))
+    return Entry(name, registry.method(found.method), found.settings, found.summary or f"{found.method} {settings}")
+
+
+def leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Nested settings as dotted names with their values."""
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            yield from leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
 def find_suite(which: str, overrides: Sequence[str] = ()) -> NamedSuite:
     """A suite by its name or file, with settings laid over it.
 
     Args:
-        which: name of one that comes with the zoo, or a YAML file.
+        which: name of one that is installed, or a YAML file.
         overrides: ``key=value`` items; ``data=NAME`` is short for ``data.name=NAME``.
 
     Raises:
@@ -107,18 +163,17 @@ def find_suite(which: str, overrides: Sequence[str] = ()) -> NamedSuite:
     if path.suffix in (".yaml", ".yml"):
         return NamedSuite(path.stem, resolve([read_layer(path), dotlist(overrides)]))
     known = names()
-    if which not in known:
+    if which.rpartition(":")[2] not in known:
         near = difflib.get_close_matches(which, known, n=1)
         hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
         raise ConfigError(f"no suite is called '{which}'; {hint} A file of your own ends in .yaml")
-    with resources.as_file(resources.files("zoo.benchmark.suites") / f"{which}.yaml") as file:
-        return NamedSuite(which, resolve([Layer(f"suite {which}", read_layer(file).values), dotlist(overrides)]))
+    layer = parse_layer(registry.suite(which), f"suite {which}")
+    return NamedSuite(which.rpartition(":")[2], resolve([layer, dotlist(overrides)]))
 
 
 def names() -> list[str]:
-    """The suites that come with the zoo."""
-    items = resources.files("zoo.benchmark.suites").iterdir()
-    return sorted(item.name.removesuffix(".yaml") for item in items if item.name.endswith(".yaml"))
+    """The suites that come with the zoo and with other packages."""
+    return sorted({entry.name for entry in registry.packages("zoo.suites")})
 
 
 def resolve(layers: Sequence[Layer]) -> SuiteConfig:
@@ -153,6 +208,11 @@ def _check(suite: SuiteConfig, source: str) -> None:
         values = getattr(suite, key)
         if not values or len(set(values)) < len(values):
             raise ConfigError(f"{source}: {key}: name at least one, and each once")
+    for name, configuration in suite.configurations.items():
+        if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name) or name in REFERENCES:
+            raise ConfigError(f"{source}: configurations: '{name}': a name is small letters, digits and single dashes")
+        if not configuration.method:
+            raise ConfigError(f"{source}: configurations.{name}: names no method")
     if min(suite.seeds) < 0:
         raise ConfigError(f"{source}: seeds: 0 or more, not {min(suite.seeds)}")
     for part in (suite, suite.data, suite.budget):

@@ -112,7 +112,7 @@ class Worker:
             return
         try:
             self.subject = make_subject(
-                self.bench, self.cell.method, Path(checkpoint) if checkpoint else None, self.device
+                self.bench, self.cell.base or self.cell.method, Path(checkpoint) if checkpoint else None, self.device
             )
         except Exception as error:
             self.broken = said(error)

@@ -12,6 +12,7 @@ from zoo.cli import publish
 if TYPE_CHECKING:
     from zoo.benchmark.plan import Plan
     from zoo.benchmark.run import Outcome
+    from zoo.benchmark.suite import SuiteConfig
 
 HELP = "compare methods on the same clips with the same metrics"
 DESCRIPTION = (
@@ -23,10 +24,10 @@ DESCRIPTION = (
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    which = parser.add_mutually_exclusive_group(required=True)
-    which.add_argument("--all", action="store_true", help="every method that is installed")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--all", action="store_true", help="every method that is installed, or all that the suite names")
     which.add_argument(
-        "--methods", metavar="A,B", help="these methods (none: only the reference rows)"
+        "--methods", metavar="A,B", help="these methods, or names in the suite (none: only the reference rows)"
     ).completer = _complete  # type: ignore[attr-defined]
     parser.add_argument(
         "--suite", default="synth", metavar="NAME|FILE", help="what is compared: synth (default), grid, or a YAML file"
@@ -60,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
     from zoo.benchmark.suite import find_suite
 
     suite = find_suite(args.suite, args.overrides)
-    methods, given = choose_methods(args.methods), checkpoints(args.ckpt)
+    methods, given = choose_methods(suite.config, args.methods, every=args.all), checkpoints(suite.config, args.ckpt)
     out = args.out or Path(f"benchmark-{suite.name}")
     from zoo.benchmark import elastic
     from zoo.benchmark.bench import Bench
@@ -103,23 +104,25 @@ def run(args: argparse.Namespace) -> int:
     return 1 if outcome.problems else 0
 
 
-def choose_methods(given: str | None) -> list[str]:
-    """The methods that ``--methods`` names, or all.
+def choose_methods(config: SuiteConfig, given: str | None = None, *, every: bool = False) -> list[str]:
+    """What ``--methods`` names, or all; a suite with configurations of its own needs neither option.
 
     Raises:
-        ZooError: one that there is not; or none is installed.
+        ZooError: one that there is not; or nothing says which.
     """
-    from zoo import registry
+    from zoo.benchmark.suite import entry_names, find_entry
     from zoo.errors import ConfigError
 
     if given is None:
-        return [registry.full_name(r.spec) for r in registry.records("zoo.methods") if r.spec is not None]
+        if not every and not config.configurations:
+            raise ConfigError("which methods? give --all, or --methods A,B")
+        return entry_names(config)
     names = list(dict.fromkeys(name.strip() for name in given.split(",") if name.strip()))
     if not names:
         raise ConfigError("--methods: names no method")
     if names == ["none"]:
         return []
-    return [registry.full_name(registry.method(name)) for name in names]
+    return [find_entry(config, name).name for name in names]
 
 
 def broken() -> list[str]:
@@ -133,13 +136,13 @@ def broken() -> list[str]:
     ]
 
 
-def checkpoints(given: list[str]) -> dict[str, Path]:
-    """``METHOD=PATH`` items by method; a folder is that of a run.
+def checkpoints(config: SuiteConfig, given: list[str]) -> dict[str, Path]:
+    """``METHOD=PATH`` items by name of method or configuration; a folder is that of a run.
 
     Raises:
         ConfigError: an item is of another form, or there is nothing at its path.
     """
-    from zoo import registry
+    from zoo.benchmark.suite import find_entry
     from zoo.errors import ConfigError
 
     found = {}
@@ -152,7 +155,7 @@ def checkpoints(given: list[str]) -> dict[str, Path]:
             from zoo.benchmark.checkpoints import weights_of
 
             path = weights_of(path)
-        found[registry.full_name(registry.method(name))] = path
+        found[find_entry(config, name).name] = path
     return found
 
 

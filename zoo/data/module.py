@@ -73,7 +73,7 @@ class TalkingFaceData(pl.LightningDataModule):
             source = dataset.load()(clips=self.config.clips, seed=self.config.seed)
             prepare(
                 source, self.path, dataset=dataset.name, splits=dataset.splits, licence=dataset.licence,
-                citation=dataset.citation,
+                citation=dataset.citation, wait=True,
             )  # fmt: skip
 
     def setup(self, stage: str | None = None) -> None:

@@ -95,6 +95,7 @@ def prepare(
     progress: bool = True,
     licence: str = "",
     citation: str = "",
+    wait: bool = False,
 ) -> PrepareReport:
     """Bring every clip of a source into a store.
 
@@ -114,10 +115,11 @@ def prepare(
         progress: show progress on stderr.
         licence: of the clips, for ``store.json``.
         citation: whom to credit, for ``store.json``.
+        wait: wait for another process that is writing to the store, and then do what it left.
 
     Raises:
-        DataError: the source is empty, the folder holds the store of something else, another process is writing to it,
-            the disk is full, or a worker died. Finished shards stay valid in every case.
+        DataError: the source is empty, the folder holds the store of something else, another process is writing to it
+            and ``wait`` is off, the disk is full, or a worker died. Finished shards stay valid in every case.
     """
     start = time.monotonic()
     out = Path(out)
@@ -137,7 +139,7 @@ def prepare(
         "citation": citation,
     }
     try:
-        with _locked(out):
+        with _locked(out, wait):
             _check_same(out, meta)
             _clean(out)
             before = stored_ids(out)
@@ -152,16 +154,18 @@ def prepare(
 
 
 @contextmanager
-def _locked(out: Path) -> Iterator[None]:
+def _locked(out: Path, wait: bool) -> Iterator[None]:
     """Keep a second ``prepare`` out; the system lets go of the lock when this process ends, however it ends."""
     (out / "shards").mkdir(parents=True, exist_ok=True)
     with (out / ".lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise DataError(
-                f"{out}: another process prepares this store; wait for it or choose another --out"
-            ) from error
+            if not wait:
+                raise DataError(
+                    f"{out}: another process prepares this store; wait for it or choose another --out"
+                ) from error
+            fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 

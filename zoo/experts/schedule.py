@@ -8,6 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from pytorch_lightning import LightningModule
 
+from zoo.callbacks import steps_planned
 from zoo.errors import ConfigError
 
 
@@ -30,7 +31,7 @@ def adam(module: LightningModule, config: Steps) -> Any:
     optimiser = torch.optim.AdamW(module.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
     if not (config.warmup or config.decay):
         return optimiser
-    steps = module.trainer.estimated_stepping_batches
+    steps = steps_planned(module.trainer)
     if not math.isfinite(steps):
         raise ConfigError(
             "trainer: the step size follows the number of steps: set max_epochs or max_steps, or model.warmup=0 "

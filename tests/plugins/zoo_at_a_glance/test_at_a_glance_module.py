@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import fields, replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+from pytorch_lightning import Trainer
 from torch import Tensor
 from torch.nn import functional as F
 from zoo_at_a_glance.autoencoder.module import MouthAutoencoder
@@ -17,6 +17,7 @@ from zoo_at_a_glance.module import AtAGlance, make_flow
 from zoo_at_a_glance.spec import SPEC
 
 from zoo import audio, config, registry, trainable
+from zoo.callbacks import StopAfter
 from zoo.data.batch import Batch
 from zoo.data.store import Store
 from zoo.data.windows import Draw, Windows, collate, place
@@ -279,8 +280,8 @@ def test_without_weights_the_autoencoder_is_trained_first_and_then_fixed(monkeyp
 
 def test_a_run_that_never_reaches_the_generator_is_refused(monkeypatch: pytest.MonkeyPatch):
     module = make(replace(THIN, autoencoder=None, autoencoder_steps=3))
-    for total, refused in ((3, True), (4, False), (float("inf"), False), (-1, False)):
-        trainer = SimpleNamespace(estimated_stepping_batches=total)
+    for limits, refused in (([StopAfter(3)], True), ([StopAfter(4)], False), ([], False)):
+        trainer = Trainer(max_epochs=-1, callbacks=[*limits], accelerator="cpu", logger=False)
         monkeypatch.setattr(AtAGlance, "trainer", property(lambda _, trainer=trainer: trainer))
         if refused:
             with pytest.raises(ConfigError, match="all 3 steps of this run would be the autoencoder's"):
