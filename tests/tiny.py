@@ -15,6 +15,6 @@ TINY = [
     "trainer.accelerator=cpu",
     "trainer.limit_test_batches=1",
     "model.width=0.06",
-    "model.warmup_steps=0",
+    "model.judged_from=0",
 ]
 """Settings of the smallest run of ``zoo fit lipgan``: two steps, one test clip."""

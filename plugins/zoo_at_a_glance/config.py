@@ -54,7 +54,7 @@ class AtAGlanceConfig:
     width: float = setting(1.0, "factor on all channel counts; 1 is the published network", "ours")
     last_kernel: int = setting(7, "side of the decoder's last 3-D convolution, odd", "Table 6: 7", least=1)
     residual_blocks: int = setting(9, "residual blocks of the decoder", "Table 6: 9", least=1)
-    channels_last: bool = setting(True, "memory layout of the generator; the same numbers, up to twice as fast", "ours")
+    channels_last: bool = setting(True, "memory layout of the networks; the same numbers, up to twice as fast", "ours")
     pixel_weight: float = setting(1.0, "weight of the L1 of pixels in [-1, 1]", "Sec. 4; the code has 0.2")
     perceptual_weight: float = setting(1.0, "weight of the squared distance of features", "Sec. 4")
     correlation_weight: float = setting(0.5, "weight of the correlation losses on real and on made flow", "Sec. 4")
@@ -65,9 +65,15 @@ class AtAGlanceConfig:
     correlation_rate: float = setting(1e-4, "Adam step size of the correlation networks", "code")
     correlation_decay: float = setting(5e-4, "weight decay of the correlation networks", "code")
     beta1: float = setting(0.5, "Adam's first moment", "code")
-    decay_from: int = setting(0, "step from which the step sizes fall linearly to zero", "ours")
-    decay_steps: int = setting(0, "how many steps that takes; 0: the step sizes stay", "Sec. 5.1: fixed")
-    adversarial_from: int = setting(0, "generator steps before the discriminator joins", "ours", least=0)
+    fade: float = setting(
+        0.0,
+        "share of the run, its end, in which the generator's step size falls to zero; 0: it stays",
+        "Sec. 5.1: fixed",
+        least=0,
+    )
+    judged_from: float = setting(
+        0.0, "share of the run after which the discriminator joins; 0: from the first", "ours", least=0
+    )
     flow: str = setting(
         "lucas-kanade", "optical flow: lucas-kanade, flownets, or raft (torchvision's weights)", "ours; code: FlowNetS",
         choices=FLOWS,

@@ -15,6 +15,7 @@ from zoo.data.batch import Batch
 from zoo.errors import ConfigError, DataError
 from zoo.method import TalkingFaceMethod
 from zoo.nn.flow import FlowEstimator, LucasKanade, Raft
+from zoo.schedule import fading, reached
 from zoo.spec import InputSpec
 from zoo_at_a_glance.autoencoder.module import MouthAutoencoder
 from zoo_at_a_glance.autoencoder.networks import Autoencoder
@@ -83,6 +84,8 @@ class AtAGlance(TalkingFaceMethod):
         initialise(self)
         if config.channels_last:
             self.generator.use_channels_last()
+            if self.autoencoder is not None:
+                self.autoencoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if self.autoencoder is not None and config.autoencoder:
             self.autoencoder.requires_grad_(False)
         # Not a submodule: it is never trained here, and whoever only generates needs no weights of it.
@@ -231,10 +234,9 @@ class AtAGlance(TalkingFaceMethod):
         if step < 0:
             self._autoencoder_step(named["autoencoder"], given.real)
         else:
-            for optimiser, rates in zip(named.values(), self._rates().values(), strict=True):
-                for group, rate in zip(optimiser.param_groups, rates, strict=True):
-                    group["lr"] = rate * self._decay(step)
-            adversarial = self.discriminator is not None and step >= self.config.adversarial_from
+            for group, rate in zip(named["generator"].param_groups, self._rates()["generator"], strict=True):
+                group["lr"] = rate * fading(self, self.config.fade)
+            adversarial = self.discriminator is not None and reached(self, self.config.judged_from)
             made, flow, flow_real = self._generator_step(named["generator"], given, adversarial)
             if adversarial:
                 self._discriminator_step(named["discriminator"], given, made, flow, flow_real)
@@ -349,12 +351,6 @@ class AtAGlance(TalkingFaceMethod):
             parts = [group | {"lr": rate} for group, rate in zip(wanted[name], rates, strict=True)]
             made.append(torch.optim.Adam(parts, lr=config.learning_rate, betas=betas))
         return made
-
-    def _decay(self, step: int) -> float:
-        """What is left of the step sizes at a step of the generator, 1 to 0."""
-        if not self.config.decay_steps:
-            return 1.0
-        return min(1.0, max(0.0, 1 - (step - self.config.decay_from) / self.config.decay_steps))
 
 
 def make_flow(config: AtAGlanceConfig) -> FlowEstimator:

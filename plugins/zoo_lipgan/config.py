@@ -39,11 +39,17 @@ class LipGANConfig:
         choices=("clip", "roll"),
     )
     learning_rate: float = setting(1e-4, "Adam step size of both networks", "code, train.py")
-    decay_from: int = setting(0, "step from which the step size falls linearly to zero", "ours")
-    decay_steps: int = setting(0, "how many steps that takes; 0: the step size stays", "code: it stays")
+    fade: float = setting(
+        0.0,
+        "share of the run, its end, in which the generator's step size falls to zero; 0: it stays",
+        "code: they stay",
+        least=0,
+    )
     beta1: float = setting(0.9, "Adam's first moment", "Keras default")
     discriminator_every: int = setting(1, "steps of the generator per step of the discriminator", "code: 1", least=1)
-    warmup_steps: int = setting(0, "generator steps before discriminator and expert join", "ours", least=0)
+    judged_from: float = setting(
+        0.0, "share of the run after which discriminator and expert join; 0: from the first", "ours", least=0
+    )
     channels_last: bool = setting(
         True, "memory layout of the networks; the same numbers, faster on most CPUs and GPUs", "ours"
     )

@@ -19,7 +19,7 @@ from zoo.losses.reconstruction import lip_weights, weighted_l1
 from zoo.losses.sync import SyncLoss
 from zoo.method import TalkingFaceMethod
 from zoo.nn.masked import draw_clips, mask_lower_half
-from zoo.schedule import faded
+from zoo.schedule import fading, reached
 from zoo.spec import InputSpec
 from zoo_lipgan import accuracy
 from zoo_lipgan.config import LipGANConfig
@@ -40,7 +40,6 @@ class LipGAN(TalkingFaceMethod):
     """
 
     config: LipGANConfig
-    steps_done: Tensor
 
     def __init__(self, config: LipGANConfig) -> None:
         super().__init__(config)
@@ -53,7 +52,6 @@ class LipGAN(TalkingFaceMethod):
         frontend, columns = FRONTENDS[config.frontend]
         self.automatic_optimization = False
         self.frontend = frontend(columns)
-        self.register_buffer("steps_done", torch.zeros((), dtype=torch.long))
         self.generator = Generator(config.frontend, config.width)
         self.discriminator = Discriminator(config.frontend, config.width)
         if config.channels_last:
@@ -128,9 +126,9 @@ class LipGAN(TalkingFaceMethod):
             )
         optimisers: Any = self.optimizers()
         optimiser_g, optimiser_d = optimisers
-        for group in (*optimiser_g.param_groups, *optimiser_d.param_groups):
-            group["lr"] = config.learning_rate * faded(int(self.steps_done), config.decay_from, config.decay_steps)
-        warm = bool(self.steps_done >= config.warmup_steps)
+        for group in optimiser_g.param_groups:
+            group["lr"] = config.learning_rate * fading(self, config.fade)
+        warm = reached(self, config.judged_from)
         adversarial = config.adversarial_weight > 0 and warm
         heard = self.heard(batch)
         features = self.features(heard.flatten(0, 1))
@@ -159,7 +157,6 @@ class LipGAN(TalkingFaceMethod):
         self.log("train/g_loss", loss.detach())
         if adversarial and batch_idx % config.discriminator_every == 0:
             self._discriminator_step(optimiser_d, made.detach(), real, reference, features)
-        self.steps_done += 1
 
     def _discriminator_step(
         self,

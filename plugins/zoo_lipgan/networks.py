@@ -20,7 +20,7 @@ def _stage(cin: int, cout: int, residuals: int, kernel: Pair = 3, stride: Pair =
 
 def audio_encoder(frontend: str, width: float) -> nn.Sequential:
     """Features ``(batch, 1, 80, 27)`` or ``(batch, 1, 12, 35)`` to ``(batch, 512 * width, 1, 1)``."""
-    c = [scaled(n, width) for n in (32, 64, 128, 256, 512)]
+    c = [scaled(n, width, least=8) for n in (32, 64, 128, 256, 512)]
     if frontend == "mel":
         stages: list[nn.Module] = [
             _stage(1, c[0], 2),
@@ -51,7 +51,7 @@ class Generator(nn.Module):
 
     def __init__(self, frontend: str = "mel", width: float = 1.0) -> None:
         super().__init__()
-        c = {n: scaled(n, width) for n in (16, 32, 64, 128, 256, 512)}
+        c = {n: scaled(n, width, least=8) for n in (16, 32, 64, 128, 256, 512)}
         self.face_encoder = nn.ModuleList(
             [
                 _stage(6, c[32], 0, kernel=7),
@@ -118,7 +118,7 @@ class Discriminator(nn.Module):
 
     def __init__(self, frontend: str = "mel", width: float = 1.0) -> None:
         super().__init__()
-        c = {n: scaled(n, width) for n in (32, 64, 128, 256, 512)}
+        c = {n: scaled(n, width, least=8) for n in (32, 64, 128, 256, 512)}
         self.face = nn.Sequential(
             _NormBlock(3, c[64], 7, 2, 3),
             _NormBlock(c[64], c[128], 5, 2, 2),

@@ -15,6 +15,7 @@ from zoo.data.batch import Batch
 from zoo.errors import ConfigError
 from zoo.losses.reconstruction import lip_weights
 from zoo.method import TalkingFaceMethod
+from zoo.schedule import fading, reached
 from zoo.spec import InputSpec
 from zoo_temporal_gan.config import StaticGANConfig, sizes
 from zoo_temporal_gan.losses import fooling_loss, half_l1, judge_loss
@@ -187,7 +188,7 @@ class FaceGAN(TalkingFaceMethod):
         """One step of the generator (eq. 3), then one of every discriminator (eq. 1)."""
         config = self.config
         optimiser_g, *optimisers_d = self._optimisers()
-        adversarial = self.current_epoch >= config.warmup_epochs and any(self.judge_weights.values())
+        adversarial = reached(self, config.judged_from) and any(self.judge_weights.values())
         clips = self.clips(mirrored(batch, config.mirror))
         noise = config.noise_std * torch.randn(len(clips.clip), config.noise_dim, device=self.device)
         chosen = self._sample(clips.lengths)
@@ -274,9 +275,10 @@ class FaceGAN(TalkingFaceMethod):
         ]
 
     def _optimisers(self) -> list[Any]:
-        """The optimisers with the step sizes of this epoch, and of nothing else: a resumed run has the same."""
+        """The optimisers with the step sizes of this step, and of nothing else: a resumed run has the same."""
         optimisers: Any = self.optimizers()
-        for optimiser, size in zip(optimisers, self.step_sizes(self.current_epoch), strict=True):
+        generator, *judges = self.step_sizes(self.current_epoch)
+        for optimiser, size in zip(optimisers, [generator * fading(self, self.config.fade), *judges], strict=True):
             for group in optimiser.param_groups:
                 group["lr"] = size
         return list(optimisers)

@@ -85,7 +85,18 @@ class StaticGANConfig:
     decay_from: int = setting(20, "epochs before those two step sizes decay", "paper 2.3", least=0)
     decay_rate: float = setting(0.1, "share of the step size that is lost in each later epoch", "paper 2.3", least=0)
     beta1: float = setting(0.9, "Adam's first moment", "Adam's default; the paper tells none", least=0)
-    warmup_epochs: int = setting(0, "epochs before the discriminators join", "ours: 0 is the paper's", least=0)
+    fade: float = setting(
+        0.0,
+        "share of the run, its end, in which the generator's step size falls to zero; 0: it stays",
+        "paper 2.3: decay_from",
+        least=0,
+    )
+    judged_from: float = setting(
+        0.0,
+        "share of the run after which the discriminators join; 0: from the first",
+        "ours: 0 is the paper's",
+        least=0,
+    )
     mirror: float = setting(0.5, "share of training clips that are mirrored", "paper 3.1", least=0)
     channels_last: bool = setting(
         True, "memory layout of the networks; the same numbers, faster on most CPUs and GPUs", "ours"

@@ -30,7 +30,9 @@ class Wav2LipConfig:
     disc_weight: float = setting(
         0.07, "weight of the discriminator's loss; 0: no discriminator", "code, hq_wav2lip_train.py", least=0
     )
-    warmup_steps: int = setting(0, "generator steps before the discriminator joins", "ours; code: 0", least=0)
+    judged_from: float = setting(
+        0.0, "share of the run after which the discriminator joins; 0: from the first", "ours; code: 0", least=0
+    )
     lip_weight: float = setting(
         1.0, "weight of the lip region in the L1 loss against 1 elsewhere", "LipGAN's project page; code: 1", least=1
     )
@@ -41,8 +43,12 @@ class Wav2LipConfig:
         least=0,
     )
     learning_rate: float = setting(1e-4, "Adam step size of both networks", "code")
-    decay_from: int = setting(0, "step from which the step size falls linearly to zero", "ours")
-    decay_steps: int = setting(0, "how many steps that takes; 0: the step size stays", "code: it stays", least=0)
+    fade: float = setting(
+        0.0,
+        "share of the run, its end, in which the generator's step size falls to zero; 0: it stays",
+        "code: they stay",
+        least=0,
+    )
     beta1: float = setting(0.5, "Adam's first moment", "code")
     channels_last: bool = setting(
         True, "memory layout of the networks; the same numbers, faster on most CPUs and GPUs", "ours"

@@ -20,7 +20,7 @@ from zoo.losses.sync import SyncLoss
 from zoo.method import TalkingFaceMethod
 from zoo.nn.frontend import Mel
 from zoo.nn.masked import draw_clips, mask_lower_half
-from zoo.schedule import faded
+from zoo.schedule import fading, reached
 from zoo.spec import InputSpec
 from zoo_wav2lip.config import Wav2LipConfig
 from zoo_wav2lip.networks import Generator, QualityDiscriminator
@@ -43,7 +43,6 @@ class Wav2Lip(TalkingFaceMethod):
     """
 
     config: Wav2LipConfig
-    steps_done: Tensor
     sync_joined: Tensor
 
     def __init__(self, config: Wav2LipConfig) -> None:
@@ -52,7 +51,6 @@ class Wav2Lip(TalkingFaceMethod):
             raise ConfigError("model.sync_weight and model.disc_weight: together less than 1, the rest is L1's")
         self.automatic_optimization = False
         self.frontend = Mel(COLUMNS)
-        self.register_buffer("steps_done", torch.zeros((), dtype=torch.long))
         self.register_buffer("sync_joined", torch.zeros((), dtype=torch.long))
         self.generator = Generator(config.width)
         self.discriminator = QualityDiscriminator(config.width)
@@ -138,9 +136,9 @@ class Wav2Lip(TalkingFaceMethod):
         _require_whole(batch)
         optimisers: Any = self.optimizers()
         optimiser_g, optimiser_d = optimisers
-        for group in (*optimiser_g.param_groups, *optimiser_d.param_groups):
-            group["lr"] = config.learning_rate * faded(int(self.steps_done), config.decay_from, config.decay_steps)
-        judged = config.disc_weight > 0 and bool(self.steps_done >= config.warmup_steps)
+        for group in optimiser_g.param_groups:
+            group["lr"] = config.learning_rate * fading(self, config.fade)
+        judged = config.disc_weight > 0 and reached(self, config.judged_from)
 
         self.toggle_optimizer(optimiser_g)
         made = self.reconstruct(batch)
@@ -151,7 +149,6 @@ class Wav2Lip(TalkingFaceMethod):
         self.untoggle_optimizer(optimiser_g)
         if judged:
             self._discriminator_step(optimiser_d, _lower(made.detach()), _lower(batch.frames))
-        self.steps_done += 1
 
     def _generator_loss(self, made: Float[Tensor, "B 5 3 H W"], batch: Batch, judged: bool) -> Float[Tensor, ""]:
         """Paper, section 3.3: the losses that have not joined leave their share to L1."""

@@ -38,7 +38,7 @@ def test_plan_alone_writes_nothing(store: Path, tmp_path: Path, capsys: Any):
     printed = capsys.readouterr().out
     assert code == 0
     assert "toy-seed0-cross" in printed
-    assert "fit: 800 steps, 1200 s at the most" in printed
+    assert "fit: 900 steps, 1200 s at the most" in printed
     assert "15 clips to generate, 1 fits: about" in printed
     assert "an estimate" in printed
     assert not (tmp_path / "out").exists()
@@ -164,7 +164,7 @@ def test_weights_do_not_depend_on_load(store: Path, tmp_path: Path):
     """Everyone trains as many steps, the suite's time is a guard, and fits share no core."""
     bench = Bench(find_suite("synth", [f"data.root={store}", *FEW]))
     trainer = plan_fit(bench, find_entry(bench.suite.config, "lipgan"), 0, tmp_path).settings["trainer"]
-    assert (trainer["max_epochs"], trainer["max_steps"]) == (-1, 800)
+    assert (trainer["max_epochs"], trainer["max_steps"]) == (-1, 900)
     workers = choose_workers("64")
     assert (workers.count, workers.fits) == (64, usable_cores())
     run = tmp_path / "run"

@@ -29,7 +29,7 @@ FIT_OVERHEAD_S = 30.0
 RECIPE_S = 150.0
 """Training by a small recipe on one thread of an idle core, for estimates: LipGAN's takes 100 to 150 s."""
 
-STEP_S = 0.15
+STEP_S = 0.2
 """A training step of the small recipes on one thread, for estimates."""
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from pytorch_lightning import Trainer
+from steps import at_step
 from torch import Tensor
 from torch.nn import functional as F
 from zoo_at_a_glance.autoencoder.module import MouthAutoencoder
@@ -329,21 +330,24 @@ def test_the_flow_of_the_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         make_flow(replace(THIN, flow="flownets", flow_weights="nowhere"))
 
 
-def test_the_step_sizes_fade_out_together(monkeypatch: pytest.MonkeyPatch):
-    module = make(replace(THIN, learning_rate=1e-3, decay_from=1, decay_steps=2))
+def test_the_generators_step_sizes_fade_out(monkeypatch: pytest.MonkeyPatch):
+    module = make(replace(THIN, learning_rate=1e-3, fade=0.5))
     run, batch, sizes = Run(module, monkeypatch), random_batch(module), []
-    for number in range(4):
+    for number in (0, 2, 3, 4):
+        at_step(module, number, 4)
         run.step(batch, number)
         sizes.append([group["lr"] for o in run.optimisers for group in o.param_groups])
-    assert sizes == [[pytest.approx(share * rate) for rate in (1e-3, 1e-4, 1e-3)] for share in (1, 1, 0.5, 0)]
+    assert sizes == [[pytest.approx(rate) for rate in (share * 1e-3, share * 1e-4, 1e-3)] for share in (1, 1, 0.5, 0)]
 
 
 def test_the_discriminator_joins_when_it_is_told(monkeypatch: pytest.MonkeyPatch):
     for ablation in ("e", "a"):
-        module = make(replace(THIN, ablation=ablation, adversarial_from=1))
+        module = make(replace(THIN, ablation=ablation, judged_from=0.5))
         run, batch = Run(module, monkeypatch), random_batch(module)
+        at_step(module, 1, 4)
         run.step(batch)
         assert "train/d_loss" not in run.logged
+        at_step(module, 2, 4)
         run.step(batch, 1)
         assert "train/d_loss" in run.logged
 

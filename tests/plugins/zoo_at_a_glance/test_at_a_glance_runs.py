@@ -26,8 +26,8 @@ SETTINGS = (
     "model.autoencoder=null",
     "model.autoencoder_steps=1",
     "model.autoencoder_width=0.03",
-    "model.decay_steps=0",
-    "model.adversarial_from=0",
+    "model.fade=0",
+    "model.judged_from=0",
 )
 
 Fit = Callable[..., Path]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from steps import at_step
 from torch import Tensor
 from zoo_lipgan import accuracy
 from zoo_lipgan.config import LipGANConfig
@@ -114,9 +115,10 @@ def test_the_losses_with_an_expert(frontend: str, adversarial: float, monkeypatc
 
 
 def test_the_expert_joins_with_the_discriminator(monkeypatch: pytest.MonkeyPatch):
-    module = make(replace(EXPERT, warmup_steps=1))
+    module = make(replace(EXPERT, judged_from=0.5))
     steps, joined = Steps(module, monkeypatch), []
     for number in range(2):
+        at_step(module, number, 2)
         steps.run(window_batch(module), number)
         joined.append(("train/g_expert" in steps.logged, "train/g_sync" in steps.logged))
     assert joined == [(False, False), (True, True)]
@@ -186,7 +188,7 @@ def test_a_run_with_an_expert(tiny_store: Path, tmp_path: Path, monkeypatch: pyt
     code = main.run(
         ["fit", "lipgan", f"data.root={tiny_store}", "data.batch_size=2", "data.windows_per_clip=1",
          "trainer.max_epochs=1", "trainer.accelerator=cpu", "trainer.limit_test_batches=1",
-         "trainer.log_every_n_steps=1", "model.width=0.06", "model.warmup_steps=0", "model.expert=synthgrid",
+         "trainer.log_every_n_steps=1", "model.width=0.06", "model.judged_from=0", "model.expert=synthgrid",
          "model.adversarial_weight=0"]
     )  # fmt: skip
     assert code == 0

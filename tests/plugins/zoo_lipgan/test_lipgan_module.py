@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from steps import at_step
 from torch import Tensor
 from zoo_lipgan.config import LipGANConfig
 from zoo_lipgan.module import SIZE, LipGAN, mask_lower_half
@@ -86,7 +87,6 @@ def test_one_step_reaches_every_parameter(frontend: str, negatives: str, monkeyp
         # Batch and instance norms take away the mean, so the bias before one moves by rounding only.
         if not name.endswith(".0.bias"):
             assert not torch.equal(value, before[name]), name
-    assert module.steps_done == 1
     assert all(value == value for value in run.logged.values())
 
 
@@ -149,26 +149,27 @@ def test_alpha_of_one_is_plain_l1_and_no_adversary_no_discriminator(monkeypatch:
 
 
 def test_the_discriminator_joins_after_the_warm_up_and_every_so_often(monkeypatch: pytest.MonkeyPatch):
-    module = make(replace(THIN, warmup_steps=2, discriminator_every=2))
+    module = make(replace(THIN, judged_from=0.4, discriminator_every=2))
     run = Run(module, monkeypatch)
     batch = random_batch(module)
     calls = []
     for number in range(5):
         run.shown.clear()
+        at_step(module, number, 5)
         run.step(batch, number)
         calls.append(len(run.shown))  # one for the generator's loss, one for its own
     assert calls == [0, 0, 2, 1, 2]
-    assert module.steps_done == 5
 
 
-def test_the_step_size_stays_or_fades_out(monkeypatch: pytest.MonkeyPatch):
-    for decay, expected in (((0, 0), [1, 1, 1, 1, 1]), ((1, 2), [1, 1, 0.5, 0, 0])):
-        module = make(replace(THIN, learning_rate=1e-3, decay_from=decay[0], decay_steps=decay[1]))
+def test_the_generators_step_size_stays_or_fades_out(monkeypatch: pytest.MonkeyPatch):
+    for fade, expected in ((0.0, [1, 1, 1, 1]), (0.5, [1, 1, 1, 0.5])):
+        module = make(replace(THIN, learning_rate=1e-3, fade=fade))
         run, sizes = Run(module, monkeypatch), []
-        for number in range(5):
+        for number in range(4):
+            at_step(module, number, 4)
             run.step(random_batch(module), number)
             sizes.append([o.param_groups[0]["lr"] for o in run.optimisers])
-        assert sizes == [[pytest.approx(1e-3 * share)] * 2 for share in expected]
+        assert sizes == [[pytest.approx(1e-3 * share), 1e-3] for share in expected]
 
 
 def test_one_window_is_too_few_for_batch_normalisation(monkeypatch: pytest.MonkeyPatch):

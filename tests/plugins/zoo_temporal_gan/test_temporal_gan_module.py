@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from steps import at_step
 from temporal_gan_inputs import HEIGHT, STATIC, THIN, WIDTH, make, random_batch
 from torch import Tensor
 from torch.nn import functional as F
@@ -178,12 +179,15 @@ def test_the_lip_region_may_count_more(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_discriminators_join_after_the_warm_up(monkeypatch: pytest.MonkeyPatch):
-    for epoch, joined in ((0, False), (1, False), (2, True)):
-        module = make(replace(THIN, warmup_epochs=2))
-        run = Run(module, monkeypatch, epoch)
+    for done, joined in ((0, False), (1, False), (2, True)):
+        module = make(replace(THIN, judged_from=0.5, fade=1.0))
+        run = Run(module, monkeypatch)
+        at_step(module, done, 4)
         run.step(random_batch(module))
         assert ("sequence_discriminator" in run.shown) is joined
         assert ("train/d_frame" in run.logged) is joined
+        sizes = [group["lr"] for o in run.optimisers for group in o.param_groups]
+        assert sizes == pytest.approx([2e-4 * (1 - done / 4), 1e-3, 5e-5])
         if not joined:
             assert run.logged["train/g_loss"] == pytest.approx(400 * run.logged["train/l1"])
 

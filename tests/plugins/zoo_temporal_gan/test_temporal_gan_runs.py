@@ -28,7 +28,7 @@ SETTINGS = (
     "trainer.log_every_n_steps=1",
     "model.height=32",
     "model.width=0.05",
-    "model.warmup_epochs=0",
+    "model.judged_from=0",
 )
 
 PER_CLIP = {"temporal-gan": 1, "temporal-gan-static": 4}

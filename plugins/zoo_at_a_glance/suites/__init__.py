@@ -1,0 +1,1 @@
+"""Suites of At a Glance."""
