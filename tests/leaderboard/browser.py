@@ -21,7 +21,7 @@ FLAGS = (
 
 
 @contextmanager
-def chromium(profile: Path, width: int = 1440, height: int = 1000, *, phone: bool = False) -> Iterator[Chrome]:
+def chromium(profile: Path, width: int = 1440, height: int = 1000) -> Iterator[Chrome]:
     """Open a browser; skips where there is none, and fails where ``CI=true``."""
     binary, driver = shutil.which("chromium"), shutil.which("chromedriver")
     if binary is None or driver is None:
@@ -32,9 +32,6 @@ def chromium(profile: Path, width: int = 1440, height: int = 1000, *, phone: boo
     for flag in (*FLAGS, f"--user-data-dir={profile}", f"--window-size={width},{height}"):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    if phone:
-        metrics = {"width": width, "height": height, "pixelRatio": 2.0, "touch": True}
-        options.add_experimental_option("mobileEmulation", {"deviceMetrics": metrics})
     browser = Chrome(options=options, service=Service(driver))
     try:
         yield browser

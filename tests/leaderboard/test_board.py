@@ -67,7 +67,7 @@ def test_values_by_hand(old_results: Path):
     assert (gamma.status, gamma.scores) == ("failed", {})
     assert alpha.fps == pytest.approx(1200 / 30)
     assert alpha.rtf == pytest.approx(25 / 40)
-    assert alpha.training == "budget 1 min; 100 steps in 1.0 min; on synthgrid by-speaker"
+    assert alpha.training == "100 steps in 1.0 min on synthgrid by-speaker; budget: 1 min"
     assert all(score.state == "" for score in real.scores.values())
     assert any("gamma" in note and "cannot generate" in note for note in board.notes)
     assert any("1 stale row " in note and "alpha-seed1" in note for note in board.notes)
@@ -289,3 +289,16 @@ def test_bad_folders(tmp_path: Path, folder: Path):
     path.write_text("{")
     with pytest.raises(DataError, match="not results"):
         build(folder)
+
+
+def test_lips_order_the_lines_where_nobody_says(results: Path, tmp_path: Path):
+    folder = Path(shutil.copytree(results, tmp_path / "results"))
+    assert [track.sort for track in build(folder)[0].tracks] == ["lmd", "lmd"]
+    assert [track.sort for track in build(folder, "psnr")[0].tracks] == ["psnr", "psnr"]
+    # Sharpness comes first in the suite, and nobody can compare with the real lips.
+    metrics = [metric for metric in reversed(METRICS) if metric.name != "lmd"]
+    write_suite(folder, dataclasses.replace(read_suite(folder), metrics=metrics))
+    track = build(folder)[0].tracks[0]
+    assert track.sort == "lse_d"
+    costs = [method.scores["lse_d"].cost for method in track.methods]
+    assert costs == sorted(costs, key=lambda cost: cost or 0.0)

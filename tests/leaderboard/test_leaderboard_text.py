@@ -18,8 +18,9 @@ from markdown_it import MarkdownIt
 from plausible import write_results
 
 from zoo.cli import main
+from zoo.leaderboard import terminal
 from zoo.leaderboard.board import build
-from zoo.leaderboard.text import number, size
+from zoo.leaderboard.text import decimals, interval, number, significant, size
 from zoo.leaderboard.write import write_leaderboard
 
 Run = Callable[..., str]
@@ -69,11 +70,28 @@ def test_table(run: Run, old_results: Path):
     words = shown.split()
     assert {"alpha", "3.60★", "0.240★", "4.50", "0.375≈", "2.27–4.93", "±0.14"} <= set(words)
     assert "6 clips of 6 speakers" in shown
+    assert "; best lmd first" in shown
     assert "one still" in shown
     assert "1.23 M" in shown
     assert "gamma seed 0, reconstruction: failed: ValueError: it cannot generate" in shown
     assert "1 stale row (" in shown
     assert "lmd|points:mouth20|zoo:0.1.0" in shown
+
+
+def test_no_interval_is_broken(results: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    board, _ = build(results)
+    wanted = {
+        word
+        for track in board.tracks
+        for column in track.columns
+        for entry in [*track.methods, *track.references]
+        if column.metric in entry.scores
+        for word in interval(entry.scores[column.metric], decimals(track, column.metric)).split()
+    }
+    for width in (88, 96, 120, 140):
+        monkeypatch.setattr(terminal, "WIDTH", width)
+        terminal.show(board)
+        assert wanted <= set(capsys.readouterr().out.split()), width
 
 
 def test_papers_of_the_suites_dataset_are_shown(run: Run, old_results: Path, tmp_path: Path):
@@ -89,11 +107,14 @@ def test_papers_of_the_suites_dataset_are_shown(run: Run, old_results: Path, tmp
 
 def test_markdown_is_a_table_with_footnotes(run: Run, old_results: Path):
     text = run("leaderboard", old_results, "--format", "markdown")
+    assert "Best lmd first." in text
     assert "**3.60★**" in text
     assert "[^lmd-1]: landmark distance. `lmd|points:mouth20|zoo:0.1.0`" in text
     assert "*real* (reference)" in text
     html = MarkdownIt("commonmark").enable("table").render(text)
-    assert html.count("<table>") == 3
+    assert html.count("<table>") == 2 + 4  # four tables of papers
+    assert "28.45‡" in html
+    assert "27.98‡" not in html  # another paper's PSNR
     first = html.split("</table>")[0]
     assert first.count("<tr>") == 5
     assert first.count("<td") == 4 * first.count("</th>")
@@ -132,7 +153,7 @@ def test_names_of_strangers_cannot_break_the_files(tmp_path: Path, run: Run):
     html = MarkdownIt("commonmark").enable("table").render((folder / "leaderboard.md").read_text())
     assert "<img" not in html
     assert f"<strong>{escape(EVIL, quote=False)}</strong>" in html  # whole, in one cell
-    assert html.count("<tr>") == html.count("</tr>") == 1 + 7 + 1 + 3 + 1 + 26
+    assert html.count("<tr>") == html.count("</tr>") == 1 + 7 + 1 + 3 + 4 + 26
     assert EVIL in run("leaderboard", folder, "--format", "json").replace("\\", "")
 
 
@@ -163,12 +184,33 @@ def test_files_and_default_folder(run: Run, results: Path, tmp_path: Path, monke
         (0.3125, 3, "0.313"),
         (-0.5, 0, "−1"),
         (-0.004, 2, "0.00"),
-        (2.1e-4, -1, "2.10e-04"),
+        (2.1e-4, -1, "2.10e-4"),
+        (-2.1e-12, -1, "−2.10e-12"),
+        (0.0, -1, "0.00e0"),
+        (-12345.6, 0, "−12,346"),
         (None, 2, "–"),
     ],
 )
 def test_number(value: float | None, decimals: int, text: str):
     assert number(value, decimals) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "text"),
+    [
+        (1407.8, 3, "1,410"),
+        (999.6, 3, "1,000"),
+        (123456.0, 3, "123,000"),
+        (82.42, 3, "82.4"),
+        (5.0, 3, "5.00"),
+        (0.0178, 2, "0.018"),
+        (0.0996, 2, "0.10"),
+        (0.000123, 2, "0.00012"),
+        (0.0, 2, "0.0"),
+    ],
+)
+def test_significant(value: float, digits: int, text: str):
+    assert significant(value, digits) == text
 
 
 def test_size():

@@ -47,10 +47,13 @@ def browser(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         yield driver
 
 
-@pytest.fixture(scope="module")
-def phone(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
-    with chromium(tmp_path_factory.mktemp("profile"), 360, 780, phone=True) as driver:
-        yield driver
+@pytest.fixture
+def phone(browser: Chrome) -> Iterator[Chrome]:
+    """The same browser with the screen of a phone."""
+    screen = {"width": 360, "height": 780, "deviceScaleFactor": 2, "mobile": True}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+    yield browser
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
 def open_view(browser: Chrome, folder: Path, view: str = "table") -> None:
@@ -63,7 +66,7 @@ def find(browser: Chrome, css: str) -> WebElement:
 
 
 def methods(browser: Chrome) -> list[str]:
-    return [item.text for item in browser.find_elements(By.CSS_SELECTOR, "#methods .name")]
+    return [item.text for item in browser.find_elements(By.CSS_SELECTOR, ".scores .methods .name")]
 
 
 def button(browser: Chrome, text: str) -> WebElement:
@@ -81,10 +84,10 @@ def test_table_is_the_leaderboard(browser: Chrome, folder: Path):
     board, _ = build(folder)
     assert methods(browser) == [entry.name for entry in board.tracks[0].methods]
     assert (
-        find(browser, "#methods .best .value").text.replace("\n", "")
+        find(browser, ".scores .best .value").text.replace("\n", "")
         == f"{board.tracks[0].methods[0].scores['lmd'].value:.2f}★"
     )
-    assert "never ranked" in find(browser, "#references").text
+    assert "never ranked" in find(browser, ".scores .references").text
     assert "20 clips of 5 speakers" in find(browser, "#subtitle").text
     assert "clips of only 5 speakers" in find(browser, "#main").text
     no_complaints(browser)
@@ -99,6 +102,8 @@ def test_sorting_says_so(browser: Chrome, folder: Path):
     assert methods(browser) == best_first
     assert find(browser, f"th:has({head})").get_attribute("aria-sort") == "descending"
     assert browser.switch_to.active_element == find(browser, head)
+    focus = browser.execute_script("return getComputedStyle(document.activeElement).outline")  # type: ignore[no-untyped-call]
+    assert "solid 2px" in focus  # it is seen where the keyboard is
     find(browser, head).send_keys(Keys.ENTER)
     assert methods(browser) == best_first[::-1]
     assert find(browser, f"th:has({head})").get_attribute("aria-sort") == "ascending"
@@ -109,12 +114,12 @@ def test_filter_kinds_columns_and_track(browser: Chrome, folder: Path):
     open_view(browser, folder)
     find(browser, "input[type=search]").send_keys("LIPGAN")
     assert methods(browser) == ["lipgan"]
-    assert not browser.find_elements(By.CSS_SELECTOR, "#references")
+    assert not browser.find_elements(By.CSS_SELECTOR, ".references")
     find(browser, "input[type=search]").send_keys(" nobody")
     assert "No line fits" in find(browser, "#main").text
     open_view(browser, folder)
     browser.find_element(By.XPATH, "//label[.='references']/input").click()
-    assert not browser.find_elements(By.CSS_SELECTOR, "#references")
+    assert not browser.find_elements(By.CSS_SELECTOR, ".references")
     find(browser, "details.columns summary").click()
     browser.find_element(By.XPATH, "//details//label[.='cpbd']/input").click()
     assert not browser.find_elements(By.CSS_SELECTOR, "[data-sort='metric:cpbd']")
@@ -153,7 +158,10 @@ def test_every_metric_has_its_picture(browser: Chrome, folder: Path):
     for panel in panels:
         browser.execute_script("arguments[0].scrollIntoView()", panel)  # type: ignore[no-untyped-call]
         WebDriverWait(browser, 5).until(lambda _, panel=panel: panel.find_elements(By.CSS_SELECTOR, "svg .dot"))
-        assert len(panel.find_elements(By.CSS_SELECTOR, "svg .dot")) == 7 * len(CLIPS)
+        away = panel.find_elements(By.CSS_SELECTOR, "svg .away")
+        assert len(panel.find_elements(By.CSS_SELECTOR, "svg .dot")) == (7 - len(away)) * len(CLIPS)
+        # The real video's PSNR would squeeze all others; it is told at the edge.
+        assert [item.text for item in away] == (["48.0 →"] if panel.get_attribute("data-metric") == "psnr" else [])
     browser.execute_script("document.querySelector('.dot').dispatchEvent(new MouseEvent('click'))")  # type: ignore[no-untyped-call]
     assert browser.current_url.split("#")[1].startswith("/clip/")
     no_complaints(browser)
@@ -290,21 +298,76 @@ def test_many_methods_are_told_apart(browser: Chrome, tmp_path: Path):
     script = (
         "return [...document.querySelectorAll(arguments[0])].map((s) => s.getAttribute('fill') + s.getAttribute('d'))"
     )
-    signs = browser.execute_script(script, "#methods .swatch .sign")  # type: ignore[no-untyped-call]
+    signs = browser.execute_script(script, ".scores .methods .swatch .sign")  # type: ignore[no-untyped-call]
     assert len(signs) == len(set(signs)) == 20
     open_view(browser, folder, "speed")
     WebDriverWait(browser, 5).until(lambda driver: driver.find_elements(By.CSS_SELECTOR, ".panel svg .sign"))
     script = script.replace("s.getAttribute('d')", "s.getAttribute('d').replace(/M\\S+ \\S+?(?=[a-z])/, '')")
     shapes = browser.execute_script(script, ".panel svg .sign")  # type: ignore[no-untyped-call]
     assert len(set(shapes)) == 20
+    names = boxes(browser, ".panel svg text.who")
+    assert len(names) == 20
+    for index, one in enumerate(names):
+        assert not [other for other in names[:index] if overlap(one, other)]
     no_complaints(browser)
 
 
-@pytest.mark.parametrize("view", VIEWS)
-def test_phone_needs_no_sideways_scroll(phone: Chrome, folder: Path, view: str):
-    open_view(phone, folder, view)
-    width, shown = phone.execute_script("return [document.documentElement.scrollWidth, innerWidth]")  # type: ignore[no-untyped-call]
-    assert (width, shown) == (360, 360)
+def boxes(browser: Chrome, css: str) -> list[dict[str, float]]:
+    script = "return [...document.querySelectorAll(arguments[0])].map((node) => node.getBoundingClientRect().toJSON())"
+    return list(browser.execute_script(script, css))  # type: ignore[no-untyped-call]
+
+
+def overlap(one: dict[str, float], other: dict[str, float]) -> bool:
+    """By more than a pixel."""
+    return all(
+        min(one[end], other[end]) - max(one[start], other[start]) > 1
+        for start, end in (("left", "right"), ("top", "bottom"))
+    )
+
+
+def test_tables_are_tidy(browser: Chrome, folder: Path):
+    """The eye's complaints: tall rows, broken intervals, facts that nobody sees, a choice of order that is not told."""
+    open_view(browser, folder)
+    assert all(box["height"] < 22 for box in boxes(browser, ".scores .sub"))  # each on one line
+    rows = boxes(browser, ".scores tbody tr:not([data-entry*=script])")  # but the one with the endless name
+    assert max(row["height"] for row in rows) < 110  # a value, its bar, interval, distance and spread
+    facts = [
+        head.text.replace("\n", " ").replace("‑", "-")
+        for head in browser.find_elements(By.CSS_SELECTOR, ".facts thead th")
+    ]
+    assert facts == ["method", "is shown", "trained on", "training", "weights", "seeds", "parameters", "frames/s",
+                     "real-time factor", "device"]  # fmt: skip
+    lipgan = find(browser, ".facts [data-entry='lipgan']").text
+    for fact in ("upper half of every frame", "unseen speakers", "2,005 steps in 1.6 min", "2.41 M", "82.4", "0.30"):
+        assert fact in lipgan
+    assert "plausible numbers of still" in find(browser, ".facts [data-entry='still']").text
+    assert find(browser, "th[aria-sort='ascending']").text.startswith("lmd")
+
+
+def test_without_videos_it_says_so(browser: Chrome, folder: Path):
+    open_view(browser, folder, "clip/s1%2Fclip01")
+    WebDriverWait(browser, 10).until(lambda _: "do not lie beside this page" in find(browser, "#main").text)
+    assert not browser.find_elements(By.CSS_SELECTOR, "figure, .player")
+    assert "lipgan, seed 0" in find(browser, "#rows").text
+
+
+def test_papers_stand_apart_and_bad_psnr_is_flagged(browser: Chrome, folder: Path):
+    open_view(browser, folder, "papers")
+    assert "not ranked with ours" in find(browser, "#main").text
+    flagged = [cell.text for cell in browser.find_elements(By.CSS_SELECTOR, "td.left")]
+    assert "29.89‡" in flagged
+    assert "27.98" not in [text.removesuffix("‡") for text in flagged]  # another paper's PSNR
+    assert "wrap around modulo 256" in find(browser, "#main").text
+
+
+def test_phone_needs_no_sideways_scroll(phone: Chrome, folder: Path):
+    for view in VIEWS:
+        open_view(phone, folder, view)
+        script = "return [document.documentElement.scrollWidth, innerWidth]"
+        assert phone.execute_script(script) == [360, 360], view  # type: ignore[no-untyped-call]
+        (tab,) = boxes(phone, "nav a[aria-current]")
+        assert tab["left"] >= 0, view  # where one is, is seen
+        assert tab["right"] <= 360, view
     no_complaints(phone)
 
 

@@ -225,6 +225,22 @@ def test_again_it_goes_on_in_the_same_runs(folder: Path, sent: Published, runs: 
     assert other.ids["leaderboard"] != third.ids["leaderboard"]
 
 
+def test_rows_are_read_once_where_the_board_is_at_hand(
+    old_results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    mine = Path(shutil.copytree(old_results, tmp_path / "mine"))
+    made = build(mine, "wer")
+    for path in mine.glob("cells/*/rows*.jsonl"):
+        path.unlink()
+    done = publish(mine, cells=[], made=made)
+    assert done is not None
+    (run,) = read_runs(mine / "wandb")
+    assert [line["method"] for line in run.table("leaderboard")] == [
+        entry.name for entry in [*made[0].tracks[0].methods, *made[0].tracks[0].references]
+    ]
+    assert made[0].tracks[0].methods[0].scores["wer"].value is not None
+
+
 @pytest.mark.parametrize("name", ["RANK", "LOCAL_RANK", "SLURM_PROCID"])
 def test_other_processes_send_nothing(old_results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str):
     mine = Path(shutil.copytree(old_results, tmp_path / "mine"))
@@ -297,3 +313,14 @@ def test_without_an_account_it_says_what_to_do(
     assert (code, err.endswith(": nothing was sent, W&B is disabled\n")) == (0, True)
     wandb.teardown()
     assert not (mine / "wandb").exists()
+
+
+def test_command_reads_the_rows_once(run: Any, old_results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    from zoo.leaderboard import table
+
+    mine = Path(shutil.copytree(old_results, tmp_path / "mine"))
+    read = []
+    values = table.read_values
+    monkeypatch.setattr(table, "read_values", lambda *found: (read.append(found[0]), values(*found))[1])
+    assert run("leaderboard", mine, "--html", "--wandb")[0] == 0
+    assert len(read) == len(set(read)) == 5

@@ -203,7 +203,7 @@ def finish(out: Path, plan: Plan, outcome: Outcome, project: str | None) -> None
         from zoo.errors import ZooError
 
         try:
-            publish.send(out, project, [cell.name for cell in outcome.cells])
+            publish.send(out, project, [cell.name for cell in outcome.cells], made)
         except ZooError as error:
             outcome.problems.append(str(error))
     config = plan.suite.settings

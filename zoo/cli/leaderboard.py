@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from zoo.cli import publish
+
+if TYPE_CHECKING:
+    from zoo.leaderboard.board import Leaderboard
+    from zoo.leaderboard.table import Table
 
 HELP = "show the leaderboard of a results folder"
 DESCRIPTION = (
@@ -26,7 +31,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, metavar="FILE", help="write it there; what, tells its suffix (.md .json .csv .html .txt)"
     )
-    parser.add_argument("--sort", metavar="METRIC", help="order of the lines, best first (default: the first metric)")
+    parser.add_argument(
+        "--sort", metavar="METRIC", help="order of the lines, best first (default: lmd; lse_d where there is none)"
+    )
     parser.add_argument(
         "--html",
         action="store_true",
@@ -37,40 +44,41 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print it, or write it, and send it to W&B where that is asked for."""
+    from zoo.leaderboard.board import build
     from zoo.leaderboard.find import newest
 
     form = _format(args)
     project = publish.chosen(args)
     folder = args.dir or newest()
-    show(args, folder, form)
+    made = build(folder, args.sort)
+    show(args, folder, form, made)
     if project is not None:
-        publish.send(folder, project)
+        publish.send(folder, project, made=made)
     return 0
 
 
-def show(args: argparse.Namespace, folder: Path, form: str) -> None:
+def show(args: argparse.Namespace, folder: Path, form: str, made: tuple[Leaderboard, Table]) -> None:
     """Print it, or write it."""
     if args.html and args.out is None:
         from zoo.leaderboard.write import write_leaderboard
 
-        for path in write_leaderboard(folder, args.sort):
+        for path in write_leaderboard(folder, made=made):
             print(path)
         return
     if form == "table" and args.out is None:
-        from zoo.leaderboard.board import build
         from zoo.leaderboard.terminal import show as show_table
 
-        show_table(build(folder, args.sort)[0])
+        show_table(made[0])
         return
     from zoo.leaderboard.write import text
 
-    made = text(folder, form, args.sort, args.out)
+    shown = text(folder, form, out=args.out, made=made)
     if args.out is None:
-        print(made, end="")
+        print(shown, end="")
     else:
         from zoo.files import write_text_aside
 
-        write_text_aside(args.out, made)
+        write_text_aside(args.out, shown)
         print(args.out)
 
 

@@ -6,6 +6,11 @@ import argparse
 import sys
 from collections.abc import Collection
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from zoo.leaderboard.board import Leaderboard
+    from zoo.leaderboard.table import Table
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -37,8 +42,13 @@ def chosen(args: argparse.Namespace) -> str | None:
     return args.wandb_project or PROJECT
 
 
-def send(folder: Path, project: str, cells: Collection[str] | None = None) -> None:
-    """Publish a results folder and say where.
+def send(
+    folder: Path,
+    project: str,
+    cells: Collection[str] | None = None,
+    made: tuple[Leaderboard, Table] | None = None,
+) -> None:
+    """Publish a results folder, of which ``made`` is what was built, and say where.
 
     Raises:
         ZooError: it could not be sent; the folder is as it was.
@@ -47,7 +57,7 @@ def send(folder: Path, project: str, cells: Collection[str] | None = None) -> No
     from zoo.leaderboard.publish import publish
 
     try:
-        sent = publish(folder, project, cells)
+        sent = publish(folder, project, cells, made)
     except ZooError as error:
         again = f"zoo leaderboard {folder} --wandb"
         raise ZooError(f"{error}; the results are safe in {folder}; send them with `{again}`") from error

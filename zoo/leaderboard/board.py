@@ -22,6 +22,10 @@ from zoo.spec import Better
 FPS = 25.0
 """Frames per second of the videos, for the real-time factor."""
 
+FIRST = ("lmd", "lse_d", "sync_acc", "wer")
+"""What orders the lines where nobody says: how far the lips are from the true ones or, with another clip's sound, how
+well they fit it."""
+
 REASONS = 3
 """So many different reasons are told of one number."""
 
@@ -124,12 +128,13 @@ class Column:
 
 @dataclass
 class Board:
-    """One track: its columns, and its lines from best to worst by the metric that it is sorted by."""
+    """One track: its columns, and its lines from best to worst by the metric ``sort``; empty where none has values."""
 
     track: Track
     columns: list[Column]
     methods: list[Entry]
     references: list[Entry]
+    sort: str
 
 
 @dataclass
@@ -170,7 +175,7 @@ def build(folder: Path, sort: str | None = None) -> tuple[Leaderboard, Table]:
 
     Args:
         folder: what ``zoo benchmark`` wrote.
-        sort: metric that orders the lines; the first that has values where not given.
+        sort: metric that orders the lines; where a track has no values of it the first of :data:`FIRST`, or of all.
 
     Raises:
         DataError: the folder cannot be read.
@@ -256,24 +261,19 @@ def _board(table: Table, track: Track, resampling: Resampling, sort: str | None)
         for name, place in rank(ranked, resampling).items():
             score = entries[name].scores[column.metric]
             score.state, score.p = place.state, place.p
-    order = _order(columns, list(entries.values()), sort)
+    valued = [c.metric for c in columns if any(_cost(entry, c.metric) is not None for entry in entries.values())]
+    by = next((name for name in (sort, *FIRST, *valued) if name in valued), None) or ""
+
+    def order(entry: Entry) -> tuple[bool, float, str]:
+        """Best first; those without a value last, then by name."""
+        cost = _cost(entry, by)
+        return cost is None, cost or 0.0, entry.name
+
     methods, references = (
         sorted((entry for entry in entries.values() if entry.kind == kind), key=order)
         for kind in ("method", "reference")
     )
-    return Board(track, columns, methods, references)
-
-
-def _order(columns: Sequence[Column], entries: Sequence[Entry], sort: str | None) -> Any:
-    """Best first by one metric; those without a value last, then by name."""
-    valued = [column.metric for column in columns if any(_cost(entry, column.metric) is not None for entry in entries)]
-    by = sort if sort is not None else valued[0] if valued else ""
-
-    def key(entry: Entry) -> tuple[bool, float, str]:
-        cost = _cost(entry, by)
-        return cost is None, 0.0 if cost is None else cost, entry.name
-
-    return key
+    return Board(track, columns, methods, references, by)
 
 
 def _cost(entry: Entry, metric: str) -> float | None:
@@ -326,7 +326,7 @@ def make_entry(name: str, cells: list[Cell]) -> Entry:
 
 
 def _training(cells: Sequence[Cell]) -> str:
-    """Budget, data, and the mean over seeds of steps and minutes."""
+    """The mean over seeds of steps and minutes, the data, and the budget."""
     facts = [cell.training for cell in cells if cell.training]
     if not facts:
         return ""
@@ -336,7 +336,8 @@ def _training(cells: Sequence[Cell]) -> str:
     took = f"{np.mean(seconds) / 60:.1f} min" if seconds else ""
     came = " in ".join(filter(None, (f"{np.mean(steps):,.0f} steps" if steps else "", took)))
     where = " ".join(str(facts[0][name]) for name in ("dataset", "split") if facts[0].get(name))
-    return "; ".join(filter(None, (f"budget {budget}" if budget else "", came, f"on {where}" if where else "")))
+    what = " on ".join(filter(None, (came, where)))
+    return "; ".join(filter(None, (what, f"budget: {budget}" if budget else "")))
 
 
 def make_score(sample: Sample, table: Table, cells: list[Cell], column: Column, resampling: Resampling) -> Score:

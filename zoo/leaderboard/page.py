@@ -17,9 +17,10 @@ from zoo.leaderboard.board import Board, Entry, Leaderboard, plain
 from zoo.leaderboard.table import Table
 from zoo.leaderboard.text import (
     ARROWS,
-    LEGEND,
     NEAR,
     REPORTED_NOTE,
+    RTF,
+    SIGNS,
     decimals,
     facts,
     source,
@@ -76,8 +77,9 @@ def _data(board: Leaderboard, table: Table, videos: str) -> dict[str, Any]:
         "suite": board.suite,
         "dataset": board.dataset,
         "intervals": board.intervals,
-        "legend": LEGEND,
+        "signs": SIGNS,
         "near": NEAR,
+        "rtf": RTF,
         "notes": board.notes,
         "videos": videos,
         "allClips": len(table.clips),
@@ -124,6 +126,7 @@ def _track(track: Board, table: Table, kept: np.ndarray, reasons: _Reasons) -> d
     cells = [name for entry in entries for name in entry.cells]
     return {
         "track": track.track,
+        "sort": track.sort,
         "columns": [
             plain(column) | {"arrow": ARROWS[column.better], "decimals": decimals(track, column.metric)}
             for column in track.columns

@@ -76,7 +76,12 @@ def check_account() -> None:
             raise ZooError(ACCOUNT)
 
 
-def publish(folder: Path, project: str = PROJECT, cells: Collection[str] | None = None) -> Published | None:
+def publish(
+    folder: Path,
+    project: str = PROJECT,
+    cells: Collection[str] | None = None,
+    made: tuple[Leaderboard, Table] | None = None,
+) -> Published | None:
     """Send what lies in a results folder. The same cells go on in the same runs.
 
     A cell that was never given weights has no run; the notes of the leaderboard name it.
@@ -85,6 +90,7 @@ def publish(folder: Path, project: str = PROJECT, cells: Collection[str] | None 
         folder: what ``zoo benchmark`` wrote; nothing of it is changed.
         project: of W&B.
         cells: names of those whose runs are wanted; all where not given. The leaderboard always holds all.
+        made: what :func:`~zoo.leaderboard.board.build` made of the folder, so that its rows are not read again.
 
     Returns:
         What was sent; ``None`` on all processes but the first.
@@ -95,7 +101,7 @@ def publish(folder: Path, project: str = PROJECT, cells: Collection[str] | None 
     """
     if not is_first_process():
         return None
-    board, table = build(folder)
+    board, table = made or build(folder)
     check_account()
     group = group_of(folder)
     resampling = Resampling(table.speakers)

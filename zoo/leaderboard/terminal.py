@@ -11,20 +11,21 @@ from rich.text import Text
 
 from zoo.leaderboard.board import Board, Column, Entry, Leaderboard
 from zoo.leaderboard.compare import Comparison
-from zoo.leaderboard.reported import Reported
 from zoo.leaderboard.text import (
     ARROWS,
     FACTS,
     LEGEND,
     NEAR,
     REPORTED_NOTE,
+    WORDS,
+    by_source,
     decimals,
     digits_for,
     facts,
     heading,
     number,
     parts,
-    source,
+    reported_cells,
     subtitle,
     title,
 )
@@ -44,7 +45,8 @@ def show(board: Leaderboard) -> None:
     console.print(board.title, style="bold")
     console.print(subtitle(board))
     for track in board.tracks:
-        console.print(f"\n{title(track.track, board)}", style="bold")
+        by = f"; best {track.sort} first" if track.sort else ""
+        console.print(f"\n{title(track.track, board)}{by}", style="bold")
         for columns in _blocks(track, console.width):
             console.print(_scores(track, columns))
         console.print(_about(track))
@@ -70,7 +72,8 @@ def show(board: Leaderboard) -> None:
 def _blocks(track: Board, width: int) -> list[list[Column]]:
     """Columns in groups that fit the width."""
     entries = [*track.methods, *track.references]
-    room = width - max((len(entry.name) for entry in entries), default=0)
+    # Columns stand two spaces apart, and the table has one at either side.
+    room = width - 4 - max((len(entry.name) for entry in entries), default=0)
     blocks: list[list[Column]] = [[]]
     used = 0
     for column in track.columns:
@@ -86,9 +89,9 @@ def _blocks(track: Board, width: int) -> list[list[Column]]:
 
 
 def _new(columns: Sequence[str]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 1))
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for index, column in enumerate(columns):
-        table.add_column(column, justify="right" if index else "left", overflow="fold", no_wrap=not index)
+        table.add_column(column, justify="left" if column in WORDS else "right", overflow="fold", no_wrap=not index)
     return table
 
 
@@ -135,17 +138,15 @@ def _reported(console: Console, board: Leaderboard) -> None:
         console.print(f"\nNo paper that we know of reports numbers on {board.dataset}; others: leaderboard.md.")
         return
     console.print(f"\nNumbers printed in papers. {REPORTED_NOTE}", style="bold")
-    names = list(dict.fromkeys(name for item in own for name in item.values))
-    table = _new(["method", *names, "source"])
-    for item in own:
-        table.add_row(*map(Text, (item.method, *(_value(item, name) for name in names), source(item))))
-    console.print(table)
-    for flag in dict.fromkeys(f"{name}: {why}" for item in own for name, why in item.flags.items()):
-        console.print(f"‡ {flag}")
-
-
-def _value(item: Reported, name: str) -> str:
-    return item.values.get(name, "") + ("‡" if name in item.flags else "")
+    for name, items in by_source(own).items():
+        head, lines, flags = reported_cells(items)
+        table = _new(head)
+        for line in lines:
+            table.add_row(*map(Text, line))
+        console.print(f"\n{name}")
+        console.print(table)
+        for flag in flags:
+            console.print(flag)
 
 
 def show_comparison(one: str, other: str, found: Sequence[Comparison], how: str) -> None:

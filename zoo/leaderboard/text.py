@@ -24,11 +24,16 @@ ARROWS: dict[Better, str] = {"lower": "↓", "higher": "↑", "near 0": "→0", 
 MARKS = {"best": "★", "tie": "≈", "apart": "∅"}
 """Beside a value: the best, not significantly worse, cannot be compared."""
 
-LEGEND = (
-    "★ best; ≈ not significantly worse than the best (paired bootstrap on the clips that both were scored on with the "
-    "same sound, Holm's correction within the column, p ≥ 0.05); ∅ shares no such clip with the best; "
-    "† another protocol than the column's, not ranked."
-)
+SIGNS = {
+    "★": "best",
+    "≈": "not significantly worse than the best (paired bootstrap on the clips that both were scored on with the same "
+    "sound, Holm's correction within the column, p ≥ 0.05)",
+    "∅": "shares no such clip with the best",
+    "†": "another protocol than the column's, not ranked",
+}
+"""What the signs beside values mean."""
+
+LEGEND = "; ".join(f"{sign} {meaning}" for sign, meaning in SIGNS.items()) + "."
 
 NEAR = "→0 and →1 are ordered by the mean distance of the clips' values from that number, of rates by that of the rate."
 
@@ -37,6 +42,8 @@ RTF = "Real-time factor: time taken over time shown, at 25 frames per second; be
 FACTS = ("shown", "parameters", "frames/s", "real-time factor", "device", "training", "trained on", "weights", "seeds",
          "status")  # fmt: skip
 
+WORDS = {"", "shown", "device", "training", "trained on", "weights", "status", "dataset", "method"}
+"""Columns of words stand to the left, those of numbers to the right."""
 
 CSV = (
     *("track", "kind", "method", "metric", "better", "unit", "value", "low", "high", "clips", "coverage", "seeds"),
@@ -50,9 +57,19 @@ def number(value: float | None, decimals: int) -> str:
     """A value with the decimals of its column (-1: scientific), rounded as the page does; a dash for none."""
     if value is None:
         return "–"
-    rounded = Decimal(value).quantize(Decimal(1).scaleb(-max(decimals, 0)), ROUND_HALF_UP)
-    text = f"{value:.2e}" if decimals < 0 else f"{rounded:f}"
-    return text.replace("-", "−", 1) if value < 0 and float(text) else text.removeprefix("-")
+    if decimals < 0:
+        mantissa, exponent = f"{abs(value):.2e}".split("e")
+        text, zero = f"{mantissa}e{int(exponent)}", value == 0
+    else:
+        rounded = abs(Decimal(value)).quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP)
+        text, zero = f"{rounded:,f}", rounded == 0
+    return f"−{text}" if value < 0 and not zero else text
+
+
+def significant(value: float, digits: int) -> str:
+    """A positive value with so many digits that count, for example ``1,410`` or ``0.018``."""
+    size = math.floor(math.log10(float(f"{value:.{digits - 1}e}"))) if value > 0 else 0
+    return f"{round(value, digits - 1 - size):,.{max(0, digits - 1 - size)}f}"
 
 
 def decimals(board: Board, metric: str) -> int:
@@ -131,8 +148,8 @@ def facts(entry: Entry) -> dict[str, str]:
     return {
         "shown": entry.shown,
         "parameters": size(entry.parameters),
-        "frames/s": "" if entry.fps is None else f"{entry.fps:#.3g}".removesuffix("."),
-        "real-time factor": "" if entry.rtf is None else f"{entry.rtf:.2f}",
+        "frames/s": "" if entry.fps is None else significant(entry.fps, 3),
+        "real-time factor": "" if entry.rtf is None else significant(entry.rtf, 2),
         "device": entry.device,
         "training": entry.training,
         "trained on": entry.trained_on,
@@ -155,7 +172,7 @@ def size(parameters: int) -> str:
     if not parameters:
         return ""
     power = 2 if parameters >= 999_500 else 1 if parameters >= 1000 else 0
-    return f"{parameters / 1000**power:#.3g}".removesuffix(".") + ("", " k", " M")[power] if power else str(parameters)
+    return significant(parameters / 1000**power, 3) + ("", " k", " M")[power] if power else str(parameters)
 
 
 def count(number: int, noun: str) -> str:
@@ -201,7 +218,7 @@ def markdown(board: Leaderboard) -> str:
     """Tables with footnotes, for a README or a pull request."""
     lines = [f"# {_md(board.title)}", "", _md(subtitle(board)) + ".", ""]
     for number_of, track in enumerate(board.tracks):
-        lines += [f"## {title(track.track, board)}", "", *_quality(track, number_of), ""]
+        lines += [f"## {title(track.track, board)}", "", *_ordered(track), *_quality(track, number_of), ""]
         lines += [f"### What they are ({track.track})", "", *_about(track), ""]
     lines += [
         "Each number is the mean over seeds of the value over clips; beneath it the 95 % interval "
@@ -211,7 +228,7 @@ def markdown(board: Leaderboard) -> str:
     ]
     if board.notes:
         lines += ["## Notes", "", *(f"- {_md(note)}" for note in board.notes), ""]
-    lines += ["## Numbers printed in papers", "", REPORTED_NOTE, "", *reported_table(board.reported), ""]
+    lines += ["## Numbers printed in papers", "", REPORTED_NOTE, "", *_reported(board.reported)]
     for number_of, track in enumerate(board.tracks):
         lines += [f"[^{_note(number_of, c.metric)}]: {_md(c.summary)}. `{_code(c.protocol)}`" for c in track.columns]
         others = other_protocols(track)
@@ -229,6 +246,10 @@ def title(track: Track, board: Leaderboard) -> str:
     return f"Cross-clip: each face with the sound of another clip {whose}"
 
 
+def _ordered(track: Board) -> list[str]:
+    return [f"Best {_md(track.sort)} first.", ""] if track.sort else []
+
+
 REPORTED_NOTE = (
     "As printed, on other clips, with other crops and programs: they stand apart and are not ranked with ours."
 )
@@ -242,7 +263,7 @@ def other_protocols(track: Board) -> list[str]:
 
 def _quality(track: Board, number_of: int) -> list[str]:
     heads = [f"{_md(heading(column))}[^{_note(number_of, column.metric)}]" for column in track.columns]
-    lines = _row(["", *heads, "clips", "coverage"], header=True)
+    lines = _head(["", *heads, "clips", "coverage"])
     digits = {column.metric: decimals(track, column.metric) for column in track.columns}
     others = other_protocols(track)
     for entry in [*track.methods, *track.references]:
@@ -250,7 +271,7 @@ def _quality(track: Board, number_of: int) -> list[str]:
         name = f"**{_md(entry.name)}**" if entry.kind == "method" else f"*{_md(entry.name)}* (reference)"
         failed = "" if entry.status == "done" else f"<br>{entry.status}"
         about = facts(entry)
-        lines += _row([name + failed, *cells, about["clips"], about["coverage"]])
+        lines.append(_row([name + failed, *cells, about["clips"], about["coverage"]]))
     return lines
 
 
@@ -265,22 +286,39 @@ def _cell(entry: Entry, column: Column, digits: int, number_of: int, others: Seq
 
 
 def _about(track: Board) -> list[str]:
-    lines = _row(["", *FACTS], header=True)
+    lines = _head(["", *FACTS])
     for entry in track.methods:
         about = facts(entry)
-        lines += _row([_md(entry.name), *(_md(about[name]) for name in FACTS)])
+        lines.append(_row([_md(entry.name), *(_md(about[name]) for name in FACTS)]))
     return lines
 
 
-def reported_table(reported: Sequence[Reported]) -> list[str]:
-    """Lines of a Markdown table, and the flags beneath it."""
-    names = list(dict.fromkeys(name for item in reported for name in item.values))
-    lines = _row(["dataset", "method", *names, "source"], header=True)
+def by_source(reported: Sequence[Reported]) -> dict[str, list[Reported]]:
+    """Lines of the same table of a paper together."""
+    found: dict[str, list[Reported]] = {}
     for item in reported:
-        values = [f"{item.values.get(name, '')}{'‡' if name in item.flags else ''}" for name in names]
-        lines += _row([_md(text) for text in (item.dataset, item.method, *values, source(item))])
-    flags = dict.fromkeys(f"{name}: {why}" for item in reported for name, why in item.flags.items())
-    return [*lines, *(["", *(f"‡ {_md(flag)}." for flag in flags)] if flags else [])]
+        found.setdefault(source(item), []).append(item)
+    return found
+
+
+def reported_cells(items: Sequence[Reported]) -> tuple[list[str], list[list[str]], list[str]]:
+    """One table of a paper: its heading, its lines, and why the values marked ‡ must not be compared."""
+    names = list(dict.fromkeys(name for item in items for name in item.values))
+    lines = [
+        [item.method, item.dataset, *(item.values.get(name, "") + "‡" * (name in item.flags) for name in names)]
+        for item in items
+    ]
+    flags = dict.fromkeys(f"‡ {name}: {why}." for item in items for name, why in item.flags.items())
+    return ["method", "dataset", *names], lines, list(flags)
+
+
+def _reported(reported: Sequence[Reported]) -> list[str]:
+    text = []
+    for name, items in by_source(reported).items():
+        head, lines, flags = reported_cells(items)
+        text += [f"**{_md(name)}**", "", *_head(head), *(_row(list(map(_md, line))) for line in lines), ""]
+        text += [line for flag in flags for line in (_md(flag), "")]
+    return text
 
 
 def source(item: Reported) -> str:
@@ -288,9 +326,12 @@ def source(item: Reported) -> str:
     return ", ".join(filter(None, (item.paper, item.authors, item.venue, item.table)))
 
 
-def _row(cells: Sequence[str], *, header: bool = False) -> list[str]:
-    line = f"| {' | '.join(cells)} |"
-    return [line, "|" + "|".join(["---", *["---:"] * (len(cells) - 1)]) + "|"] if header else [line]
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _head(cells: Sequence[str]) -> list[str]:
+    return [_row(cells), "|" + "|".join("---" if name in WORDS else "---:" for name in cells) + "|"]
 
 
 def _note(track: int, name: str) -> str:

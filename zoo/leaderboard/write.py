@@ -46,7 +46,13 @@ def write_leaderboard(
     return [folder / name for name in texts]
 
 
-def text(folder: Path, form: str, sort: str | None = None, out: Path | None = None) -> str:
+def text(
+    folder: Path,
+    form: str,
+    sort: str | None = None,
+    out: Path | None = None,
+    made: tuple[Leaderboard, Table] | None = None,
+) -> str:
     """The leaderboard in one form: ``table``, ``markdown``, ``json``, ``csv`` or ``html``.
 
     Args:
@@ -54,8 +60,9 @@ def text(folder: Path, form: str, sort: str | None = None, out: Path | None = No
         form: which.
         sort: metric that orders the lines.
         out: where a page will lie, so that it finds the videos.
+        made: as for :func:`write_leaderboard`.
     """
-    board, table = build(folder, sort)
+    board, table = made or build(folder, sort)
     if form == "html":
         near = folder.resolve() if out is None else out.resolve().parent
         return page(board, table, videos=Path(os.path.relpath(folder.resolve(), near)).as_posix())

@@ -18,8 +18,9 @@ const svg = (tag, attributes, ...children) => fill(document.createElementNS("htt
 const track = () => DATA.tracks[state.track];
 const fmt = (value, decimals) => {
   if (value === null || value === undefined) return "–";
-  const text = decimals < 0 ? value.toExponential(2) : value.toFixed(decimals);
-  return value < 0 && Number(text) !== 0 ? text.replace("-", "−") : text.replace(/^-/, "");
+  const size = Math.abs(value), digits = { minimumFractionDigits: decimals, maximumFractionDigits: decimals };
+  const text = decimals < 0 ? size.toExponential(2).replace("+", "") : size.toLocaleString("en-US", digits);
+  return value < 0 && /[1-9]/.test(text) ? "−" + text : text;
 };
 const spanOf = (score, decimals) =>
   score.low === null ? "" : fmt(score.low, decimals) + (score.low < 0 || decimals < 0 ? " to " : "–") + fmt(score.high, decimals);
@@ -43,6 +44,16 @@ const shape = (entry) => (entry.kind === "method" ? Math.floor(METHODS.indexOf(e
 /** The sign of a line at a place of a picture. */
 const point = (entry, x, y, r) => svg("path", { class: "sign", d: SHAPES[shape(entry)](x, y, r), fill: colour(entry) });
 const swatch = (entry) => svg("svg", { class: "swatch", viewBox: "0 0 12 12", "aria-hidden": "true" }, point(entry, 6, 6, 4.6));
+
+/** A metric as a heading: name, direction, unit. */
+const metricName = (column) => [`${column.metric} ${column.arrow}`, column.unit ? el("span", { class: "muted" }, ` ${column.unit}`) : null];
+
+/** Width of a bold label of a picture in pixels. */
+function textWidth(text) {
+  textWidth.ruler ||= document.createElement("canvas").getContext("2d");
+  textWidth.ruler.font = `600 12px ${getComputedStyle(document.body).fontFamily}`;
+  return textWidth.ruler.measureText(text).width;
+}
 
 /** Values of an entry clip by clip: the mean over the seeds that have one. */
 function clipValues(board, entry, metric) {

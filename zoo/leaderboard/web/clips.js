@@ -32,14 +32,14 @@ function clipList(board, entry, column) {
   const rows = order.slice(0, listing.shown).map((place, rank) => {
     const value = values[place], why = value === null ? reasonsOf(board, entry.cells, column.metric, place).join("; ") : "";
     return el("tr", {}, el("td", { class: "muted" }, String(rank + 1)),
-      el("th", { scope: "row", class: "text" }, el("a", { href: clipLink(place) }, DATA.clips[place])), el("td", { class: "text" }, DATA.speakers[place]),
+      el("th", { scope: "row", class: "text" }, el("a", { href: clipLink(place) }, DATA.clips[place])), el("td", { class: "text speaker" }, DATA.speakers[place]),
       el("td", {}, fmt(value, column.decimals)),
       el("td", { class: "meter-cell" }, value === null ? el("span", { class: "left small" }, why || "no row") :
         el("span", { class: "meter", style: `width:${(100 * (value - least)) / (most - least || 1)}%;background:${colour(entry)}` })));
   });
   const more = el("button", { type: "button", onclick: () => { listing.shown += PAGE; render(); } }, `Show ${PAGE} more`);
   return el("div", {}, el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Clips" }, el("table", { id: "clips" },
-    el("thead", {}, el("tr", {}, ["", "clip", "speaker", `${column.metric} ${column.arrow}`, ""].map((h, i) => el("th", { scope: "col", class: i === 1 || i === 2 || i === 4 ? "text" : "" }, h)))),
+    el("thead", {}, el("tr", {}, [["", ""], ["clip", "text"], ["speaker", "text speaker"], [metricName(column), ""], ["", "text"]].map(([name, of]) => el("th", { scope: "col", class: of }, name)))),
     el("tbody", {}, rows))), order.length > listing.shown ? el("p", {}, more) : null);
 }
 
@@ -71,6 +71,8 @@ function clipView(place) {
   const grid = el("div", { class: "videos" }), player = new Player();
   const draw = () => {
     const shown = of.filter((s) => !hiddenCells.has(s.cell));
+    const rows = Math.ceil(shown.length / 6) || 1;
+    grid.setAttribute("style", `--rows:${rows};--columns:${Math.ceil(shown.length / rows) || 1}`);
     grid.replaceChildren(...shown.map((s) => figure(board, s, place, player)));
     player.take([...grid.querySelectorAll("video")], shown.map((s) => s.label), shown.findIndex((s) => !s.foreign));
   };
@@ -86,7 +88,7 @@ function clipView(place) {
   const step = (to, text) => (to >= 0 && to < DATA.clips.length ? el("a", { href: clipLink(to) }, text) : null);
   return [el("div", { class: "crumbs" }, el("h2", { style: "margin:0" }, name), el("span", { class: "muted" }, `speaker ${DATA.speakers[place]}`),
     step(place - 1, "← before"), step(place + 1, "next →"), el("a", { href: "#/clips" }, "all clips")),
-  grid, player.controls, el("div", { class: "chips", role: "group", "aria-label": "Videos shown" }, chips), clipRows(board, of, place)];
+  el("div", { class: "stage" }, grid, player.controls, el("div", { class: "chips", role: "group", "aria-label": "Videos shown" }, chips)), clipRows(board, of, place)];
 }
 
 function figure(board, { entry, cell, label }, place, player) {
@@ -94,7 +96,11 @@ function figure(board, { entry, cell, label }, place, player) {
   const frame = el("div", { class: "frame" });
   const video = el("video", { playsinline: true, preload: "auto", "aria-label": label, "data-cell": cell });
   video.muted = true;
-  video.addEventListener("error", () => { frame.append(el("div", { class: "none" }, "no video here")); player.drop(video); });
+  video.addEventListener("error", () => {
+    frame.append(el("div", { class: "none" }, "no video here"));
+    if (!player.drop(video)) frame.closest(".stage")?.replaceChildren(el("p", { class: "muted" }, "The videos of this clip do not lie beside this page; zoo benchmark makes them."));
+  });
+  video.addEventListener("loadedmetadata", () => { frame.style.aspectRatio = `${video.videoWidth} / ${video.videoHeight}`; });
   video.src = folder;
   frame.append(video);
   const metric = board.columns.find((c) => c.metric === listing.metric) || board.columns[0];
@@ -102,7 +108,7 @@ function figure(board, { entry, cell, label }, place, player) {
   const sound = (board.sounds[cell] || {})[place];
   const text = [metric && value !== undefined ? `${metric.metric} ${fmt(value, metric.decimals)}` : "", sound ? `sound of ${sound}` : ""].filter(Boolean).join(", ");
   return el("figure", { class: isReal(entry) ? "real" : "" }, frame,
-    el("figcaption", {}, swatch(entry), el("b", {}, label), el("span", { class: "about" }, text)));
+    el("figcaption", {}, el("span", { class: "who" }, swatch(entry), el("b", {}, label)), el("span", { class: "about" }, text)));
 }
 
 /** One set of controls that drives all videos; the others follow the first. */
@@ -142,10 +148,12 @@ class Player {
     this.hear(this.heard && !this.videos.includes(this.heard) ? 0 : this.videos.indexOf(this.heard));
   }
 
+  /** Goes on without one; how many are left. */
   drop(video) {
     this.videos = this.videos.filter((other) => other !== video);
     this.listSounds();
     this.show();
+    return this.videos.length;
   }
 
   hear(which) {
@@ -229,17 +237,21 @@ class Player {
 }
 
 function clipRows(board, of, place) {
-  const reasons = [];
-  const rows = of.filter((s) => !s.foreign).map(({ entry, cell, label }) => el("tr", {}, el("th", { scope: "row", class: "first" }, swatch(entry), label),
+  const reasons = [], own = of.filter((s) => !s.foreign);
+  const valueOf = (cell, column) => ((board.values[cell] || {})[column.metric] || [])[place] ?? null;
+  const best = new Map(board.columns.map((column) => [column, Math.min(...own.filter((s) => s.entry.kind === "method").map((s) => cost(column, valueOf(s.cell, column)) ?? Infinity))]));
+  const rows = own.map(({ entry, cell, label }) => el("tr", {}, el("th", { scope: "row", class: "first" }, el("span", { class: "who" }, swatch(entry), el("span", {}, label))),
     board.columns.map((column) => {
-      const value = ((board.values[cell] || {})[column.metric] || [])[place] ?? null;
-      for (const why of reasonsOf(board, [cell], column.metric, place)) reasons.push([`${label}: ${why}`, column.metric]);
-      return el("td", { class: value === null ? "left" : "" }, fmt(value, column.decimals));
+      const value = valueOf(cell, column), why = reasonsOf(board, [cell], column.metric, place);
+      for (const text of why) reasons.push([`${label}: ${text}`, column.metric]);
+      const first = entry.kind === "method" && value !== null && cost(column, value) === best.get(column);
+      return el("td", { class: why.length ? "left" : "" }, first ? el("b", { class: "leads" }, fmt(value, column.decimals)) : fmt(value, column.decimals));
     })));
   const byReason = new Map();
   for (const [text, metric] of reasons) byReason.set(text, [...(byReason.get(text) || []), metric]);
   return [el("h2", {}, "Scores of this clip"),
-    el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Scores of this clip" }, el("table", { id: "rows" },
-      el("thead", {}, el("tr", {}, el("th", { class: "first", scope: "col" }, ""), board.columns.map((c) => el("th", { scope: "col" }, `${c.metric} ${c.arrow}`)))), el("tbody", {}, rows))),
+    el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Scores of this clip" }, el("table", { id: "rows", class: "compact" },
+      el("thead", {}, el("tr", {}, el("th", { class: "first", scope: "col" }, "video"), board.columns.map((c) => el("th", { scope: "col" }, metricName(c))))), el("tbody", {}, rows))),
+    el("p", { class: "muted small" }, "Bold: the best of the methods on this clip."),
     byReason.size ? el("ul", { class: "small" }, [...byReason].map(([text, metrics]) => el("li", {}, `${text} (${metrics.join(", ")})`))) : null];
 }

@@ -5,22 +5,24 @@ function protocolsView() {
   const board = track();
   const others = board.entries.flatMap((e) => Object.values(e.scores).filter((s) => s.protocol).map((s) => [e.name, s.protocol]));
   return [el("p", { class: "muted" }, "The same name means different things in different papers. These are the exact measures behind the columns."),
-    board.columns.map((c) => [el("h2", {}, `${c.metric} ${c.arrow}`), el("p", {}, `${c.summary}.`), signature(c.protocol)]),
+    el("div", { class: "panels" }, board.columns.map((c) => el("section", { class: "panel" }, el("header", {}, el("h3", {}, metricName(c)), el("span", { class: "muted small" }, DIRECTIONS[c.better])), el("p", {}, `${c.summary}.`), signature(c.protocol)))),
     others.length ? [el("h2", {}, "† Other protocols, not ranked"), others.map(([name, text]) => el("p", {}, `${name}: `, el("code", {}, text)))] : null].flat(3).filter(Boolean);
 }
 
+/** A table for every table of a paper, those on our data set first. */
 function papersView() {
-  const names = [...new Set(DATA.reported.flatMap((r) => Object.keys(r.values)))];
-  const own = (r) => r.dataset === DATA.dataset;
-  const flags = [...new Set(DATA.reported.flatMap((r) => Object.entries(r.flags).map(([name, why]) => `${name}: ${why}`)))];
-  const line = (r) => el("tr", {}, el("th", { scope: "row", class: "first" }, r.method), el("td", { class: "text" }, r.dataset || "–"),
-    names.map((name) => el("td", { class: r.flags[name] ? "left" : "" }, r.values[name] ? r.values[name] + (r.flags[name] ? " ‡" : "") : "")));
   const groups = new Map();
-  for (const r of sorted(DATA.reported, (r) => (own(r) ? 0 : 1), 1)) groups.set(r.source, [...(groups.get(r.source) || []), r]);
-  const bodies = [...groups].map(([source, rows]) => el("tbody", {}, el("tr", { class: "group" }, el("th", { colspan: names.length + 2, scope: "colgroup" }, el("span", {}, source))), rows.map(line)));
-  return [el("p", { class: "muted" }, DATA.reportedNote), el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Numbers printed in papers" }, el("table", { id: "papers" },
-    el("thead", {}, el("tr", {}, ["method", "dataset", ...names].map((h, i) => el("th", { scope: "col", class: i === 0 ? "first" : i === 1 ? "text" : "" }, h)))), bodies)),
-    flags.map((text) => el("p", { class: "muted small" }, `‡ ${text}.`))].flat();
+  for (const r of sorted(DATA.reported, (r) => (r.dataset === DATA.dataset ? 0 : 1), 1)) groups.set(r.source, [...(groups.get(r.source) || []), r]);
+  const paper = ([source, rows]) => {
+    const names = [...new Set(rows.flatMap((r) => Object.keys(r.values)))];
+    const flags = [...new Set(rows.flatMap((r) => Object.entries(r.flags).map(([name, why]) => `‡ ${name}: ${why}.`)))];
+    const line = (r) => el("tr", {}, el("th", { scope: "row", class: "first" }, r.method), el("td", { class: "text" }, r.dataset || "–"),
+      names.map((name) => el("td", { class: r.flags[name] && r.values[name] ? "left" : "" }, r.values[name] || "–", el("i", { class: "sign" }, r.flags[name] && r.values[name] ? "‡" : ""))));
+    return el("section", {}, el("h2", {}, source), flags.map((text) => el("p", { class: "left small" }, text)),
+      el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": source }, el("table", { class: "compact" },
+        el("thead", {}, el("tr", {}, ["method", "dataset", ...names].map((h, i) => el("th", { scope: "col", class: i === 0 ? "first" : i === 1 ? "text" : "" }, h, i > 1 ? el("i", { class: "sign" }) : null)))), el("tbody", {}, rows.map(line)))));
+  };
+  return [el("p", { class: "note" }, DATA.reportedNote), el("div", { class: "papers" }, [...groups].map(paper))];
 }
 
 function route() {
@@ -43,6 +45,8 @@ function render() {
   stopPlayer = () => {};
   const { view, clip } = route();
   $("views").replaceChildren(...VIEWS.map(([key, label]) => el("a", { href: `#/${key}`, "aria-current": key === view || (view === "clip" && key === "clips") ? "page" : null }, label)));
+  const tab = $("views").querySelector("[aria-current]");
+  if (tab) $("views").scrollLeft = tab.offsetLeft - ($("views").clientWidth - tab.offsetWidth) / 2;
   const bar = view === "papers" || DATA.tracks.length < 2 ? [] : [segments("Track", DATA.tracks.map((t, i) => [i, t.label.split(":")[0]]), state.track, (value) => { state.track = value; render(); }),
     el("span", { class: "muted small" }, track().label.split(":").slice(1).join(":").trim())];
   $("bar").replaceChildren(...bar);

@@ -1,20 +1,20 @@
 // The table: sorted, filtered, with the columns that the reader wants.
 const FACTS = [
-  ["parameters", "parameters", (e) => e.parameters || null],
-  ["frames/s", "frames/s", (e) => e.fps],
-  ["real-time factor", "real-time factor", (e) => e.rtf],
-  ["device", "device", (e) => e.device],
-  ["shown", "is shown", (e) => e.shown],
-  ["training", "training", (e) => e.training],
-  ["trained on", "trained on", (e) => e.trained_on],
-  ["weights", "weights", (e) => e.source],
-  ["seeds", "seeds", (e) => (e.kind === "method" ? e.seeds.length : null)],
   ["clips", "clips", (e) => Math.max(-1, ...Object.values(e.scores).map((s) => s.clips))],
   ["coverage", "coverage", (e) => Math.min(2, ...Object.values(e.scores).map((s) => s.coverage))],
+  ["shown", "is shown", (e) => e.shown],
+  ["trained on", "trained on", (e) => e.trained_on],
+  ["training", "training", (e) => e.training],
+  ["weights", "weights", (e) => e.source],
+  ["seeds", "seeds", (e) => (e.kind === "method" ? e.seeds.length : null)],
+  ["parameters", "parameters", (e) => e.parameters || null],
+  ["frames/s", "frames/s", (e) => e.fps],
+  ["real-time factor", "real‑time factor", (e) => e.rtf],
+  ["device", "device", (e) => e.device],
 ];
+const COUNTS = new Set(["clips", "coverage"]);
 const TEXTS = new Set(["device", "shown", "training", "trained on", "weights"]);
 const FIRST_HIGH = new Set(["frames/s", "coverage", "clips", "seeds"]);
-state.hidden = new Set(["device", "shown", "weights", "real-time factor"]);
 
 function tableView() {
   const holder = el("div");
@@ -48,45 +48,66 @@ function shownEntries() {
   });
 }
 
+/** Two tables of the same lines: what they got, and what they are. */
 function tableParts() {
-  const board = track();
+  const board = track(), entries = order(shownEntries());
+  const of = (kind) => entries.filter((e) => e.kind === kind);
   const columns = board.columns.filter((c) => !state.hidden.has(`metric:${c.metric}`));
-  const about = FACTS.filter(([key]) => !state.hidden.has(key));
-  const entries = order(shownEntries());
+  const counts = FACTS.filter(([key]) => COUNTS.has(key) && !state.hidden.has(key));
+  const about = FACTS.filter(([key]) => !COUNTS.has(key) && !state.hidden.has(key));
   const ranges = Object.fromEntries(columns.map((column) => [column.metric, rangeOf(board, column)]));
-  const body = (kind) => entries.filter((e) => e.kind === kind).map((e) => line(e, columns, about, ranges));
-  const width = 1 + columns.length + about.length;
-  const references = body("reference");
-  const table = el("table", {},
-    el("thead", {}, el("tr", {}, heading("name", "method", "first", 1), columns.map(metricHeading),
-      about.map(([key, label]) => heading(key, label, TEXTS.has(key) ? "text" : "", FIRST_HIGH.has(key) ? -1 : 1)))),
-    el("tbody", { id: "methods" }, body("method")),
-    references.length ? el("tbody", { id: "references" },
-      el("tr", { class: "group" }, el("th", { colspan: width, scope: "colgroup" }, el("span", {}, "References: never ranked"))), references) : null);
-  const nothing = entries.length ? null : el("p", { class: "muted" }, "No line fits the filter.");
-  return [el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Leaderboard" }, table), nothing,
-    el("p", { class: "muted small" }, `Beneath a value: 95 % interval (${DATA.intervals}); ± standard deviation over training seeds. ${DATA.legend}`),
-    el("p", { class: "muted small" }, `${DATA.near} Bars show value and interval on a scale shared by the methods of the column. Real-time factor: time taken over time shown, at 25 frames per second. Coverage: share of frames, windows or words that could be scored, the least of the line.`)].filter(Boolean);
+  const scores = (kind) => of(kind).map((e) => row(e, true, columns.map((column) => scoreCell(e, column, ranges[column.metric])), factCells(e, counts)));
+  const facts = of("method").map((e) => row(e, false, factCells(e, about)));
+  const summaries = of("reference").map((e) => row(e, false, el("td", { class: "text summary", colspan: about.length || 1 }, e.summary)));
+  return [grid("Leaderboard", "scores", [columns.map(metricHeading), counts.map(factHeading)], scores("method"), scores("reference")),
+    entries.length ? null : el("p", { class: "muted" }, "No line fits the filter."), legend(),
+    about.length ? [el("h2", {}, "What they are"), grid("What they are", "facts", about.map(factHeading), facts, summaries), el("p", { class: "muted small" }, DATA.rtf)] : null].flat().filter(Boolean);
+}
+
+function grid(name, className, headings, methods, references) {
+  const width = 1 + headings.flat().length;
+  return el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": name }, el("table", { class: className },
+    el("thead", {}, el("tr", {}, heading("name", "method", "first", 1), headings)),
+    el("tbody", { class: "methods" }, methods),
+    references.length ? el("tbody", { class: "references" },
+      el("tr", { class: "group" }, el("th", { colspan: width, scope: "colgroup" }, el("span", {}, "References: never ranked"))), references) : null));
+}
+
+function row(entry, scored, ...cells) {
+  const unfinished = entry.status === "done" ? null : el("span", { class: "about" }, el("span", { class: "state" }, entry.status), ` ${entry.reason}`);
+  return el("tr", { "data-entry": entry.name },
+    el("th", { scope: "row", class: "first" },
+      el("span", { class: "who" }, swatch(entry), el("button", { type: "button", class: entry.name.length > 24 ? "name long" : "name", onclick: () => aboutEntry(entry) }, entry.name)),
+      scored && entry.kind === "method" ? el("span", { class: "about" }, entry.shown) : null, scored ? unfinished : null), cells);
+}
+
+const factCells = (entry, about) => about.map(([key]) => el("td", { class: TEXTS.has(key) ? `text ${key.replace(" ", "-")}` : "count" }, entry.facts[key] || "–"));
+
+function legend() {
+  const items = [["1.2–1.4", `beneath a value: 95 % interval (${DATA.intervals})`], ["±", "standard deviation over training seeds, apart from the interval"], ...Object.entries(DATA.signs), ["→1", DATA.near.slice(0, -1)],
+    ["coverage", "share of frames, windows or words that could be scored; the least of the line's metrics"]];
+  return el("dl", { class: "legend" }, items.map(([sign, meaning]) => el("div", {}, el("dt", {}, sign), el("dd", {}, meaning))));
+}
+
+/** What the reader chose, where this track has it; else what the leaderboard is ordered by, best first. */
+function sorting() {
+  const chosen = state.sort, own = `metric:${track().sort}`;
+  const there = chosen && (!chosen.key.startsWith("metric:") || track().columns.some((c) => `metric:${c.metric}` === chosen.key));
+  return there ? chosen : { key: own, direction: 1 };
 }
 
 function order(entries) {
-  const sort = state.sort;
-  if (!sort) return entries;
-  if (sort.key === "name") return sorted(entries, (e) => e.name.toLowerCase(), sort.direction);
-  if (sort.key.startsWith("metric:")) {
-    const metric = sort.key.slice(7);
-    return sorted(entries, (e) => (e.scores[metric] ? e.scores[metric].cost : null), sort.direction);
-  }
-  const fact = FACTS.find(([key]) => key === sort.key);
-  return fact ? sorted(entries, fact[2], sort.direction) : entries;
+  const { key, direction } = sorting(), metric = key.slice(7), fact = FACTS.find(([name]) => name === key);
+  const of = key === "name" ? (e) => e.name.toLowerCase() : fact ? fact[2] : (e) => (e.scores[metric] ? e.scores[metric].cost : null);
+  return sorted(entries, of, direction);
 }
 
 /** A heading to sort by; `first` is the direction of the first press, `rises` whether what is shown rises with it. */
 function heading(key, label, className, first, rises = true, more = null) {
-  const active = state.sort && state.sort.key === key;
-  const up = active && (state.sort.direction === 1) === rises;
+  const now = sorting(), active = now.key === key;
+  const up = active && (now.direction === 1) === rises;
   const press = () => {
-    state.sort = { key, direction: active ? -state.sort.direction : first };
+    state.sort = { key, direction: active ? -now.direction : first };
     render();
     document.querySelector(`[data-sort="${CSS.escape(key)}"]`).focus();
   };
@@ -94,27 +115,19 @@ function heading(key, label, className, first, rises = true, more = null) {
     el("span", { class: "head" }, el("button", { type: "button", class: "sort", "data-sort": key, onclick: press }, label), more));
 }
 
-function metricHeading(column) {
-  const label = [`${column.metric} ${column.arrow}`, column.unit ? el("span", { class: "unit" }, column.unit) : null];
-  return heading(`metric:${column.metric}`, label, "", 1, column.better !== "higher", infoButton(column));
-}
+const factHeading = ([key, label]) => heading(key, label, TEXTS.has(key) ? `text ${key.replace(" ", "-")}` : "", FIRST_HIGH.has(key) ? -1 : 1);
+
+/** A long name may break behind its underscores. */
+const brokenName = ({ metric, arrow }) => (metric.length < 12 ? metric : metric.split("_").flatMap((part, i) => (i ? ["_", el("wbr"), part] : part))).concat(`\u00a0${arrow}`);
+
+const metricHeading = (column) => heading(`metric:${column.metric}`, brokenName(column), "", 1, column.better !== "higher",
+  el("span", { class: "unit" }, column.unit, infoButton(column)));
 
 /** The span of the methods' intervals, on which the small bars of a column are drawn. */
 function rangeOf(board, column) {
   const scores = board.entries.filter((e) => e.kind === "method").map((e) => e.scores[column.metric]).filter((s) => s && s.value !== null);
   const ends = scores.flatMap((s) => [s.value, s.low, s.high]).filter((v) => v !== null);
   return ends.length ? [Math.min(...ends), Math.max(...ends)] : [0, 1];
-}
-
-function line(entry, columns, about, ranges) {
-  const state_ = entry.status === "done" ? null : el("span", { class: "about" }, el("span", { class: "state" }, entry.status), ` ${entry.reason}`);
-  return el("tr", { "data-entry": entry.name },
-    el("th", { scope: "row", class: "first" },
-      el("span", { class: "who" }, entry.kind === "method" ? swatch(entry) : null,
-        el("button", { type: "button", class: "name", onclick: () => aboutEntry(entry) }, entry.name)),
-      el("span", { class: "about" }, entry.kind === "method" ? entry.shown : entry.summary), state_),
-    columns.map((column) => scoreCell(entry, column, ranges[column.metric])),
-    about.map(([key]) => el("td", { class: TEXTS.has(key) ? "text" : "" }, entry.facts[key] || (TEXTS.has(key) ? "" : "–"))));
 }
 
 function scoreCell(entry, column, range) {
@@ -163,8 +176,8 @@ function aboutEntry(entry) {
   openSheet(entry.name, el("p", {}, entry.summary),
     facts([["kind", entry.kind === "method" ? "method" : "reference, never ranked"], ["is shown", entry.shown], ["training", entry.training], ["trained on", entry.trained_on],
       ["weights", entry.source], ["parameters", f.parameters], ["speed", entry.fps ? `${f["frames/s"]} frames/s, real-time factor ${f["real-time factor"]} on ${entry.device}` : ""],
-      ["seeds", entry.kind === "method" ? entry.seeds.join(", ") : ""], ["from", entry.dist], ["status", f.status]]),
-    rows.length ? el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Scores" }, el("table", {}, el("thead", {}, el("tr", {}, head.map((h, i) => el("th", { scope: "col", class: i ? "" : "first" }, h)))), el("tbody", {}, rows))) : null,
+      [entry.seeds.length > 1 ? "seeds" : "seed", entry.kind === "method" ? entry.seeds.join(", ") : ""], ["from", entry.dist], ["status", f.status]]),
+    rows.length ? el("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Scores" }, el("table", { class: "compact" }, el("thead", {}, el("tr", {}, head.map((h, i) => el("th", { scope: "col", class: i ? "" : "first" }, h)))), el("tbody", {}, rows))) : null,
     remarks.size ? el("ul", { class: "small" }, [...remarks].map(([text, metrics]) => el("li", {}, `${text} (${metrics.length === scored.length ? "all metrics" : metrics.join(", ")})`))) : null,
     rows.length && entry.kind === "method" ? el("p", { class: "muted small" }, "p: of the comparison with the best, paired by clip, after Holm's correction; from 0.05 on it is a tie.") : null);
 }
