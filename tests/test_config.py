@@ -84,6 +84,15 @@ def test_data_set_picks_the_recipe_wherever_it_is_named(mine: MethodSpec, tmp_pa
     assert (config.resolve(mine, [], file).seed, config.resolve(mine, [], file).data.batch_size) == (2, 3)
 
 
+def test_another_data_sets_recipe_can_be_named(mine: MethodSpec, tmp_path: Path):
+    file = tmp_path / "mine.yaml"
+    file.write_text("data: folder\nrecipe: grid\n")
+    for overrides, given in ((["data=folder", "recipe=grid"], None), ([], file)):
+        got = config.resolve(mine, overrides, given)
+        assert (got.data.name, got.seed, got.model.steps, got.data.batch_size) == ("folder", 2, 20, 16)
+    assert message(mine, "recipe=gird").startswith("recipe: mine has no recipe 'gird'; known: grid, ")
+
+
 def test_a_data_set_without_a_recipe_gets_the_defaults(mine: MethodSpec):
     got = config.resolve(mine, ["data=folder"])
     assert (got.data.name, got.seed, got.model.steps) == ("folder", 0, 5)

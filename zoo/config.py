@@ -62,6 +62,10 @@ class RunConfig:
 
     method: str = setting("", "name of the method or expert")
     seed: int = setting(0, "seed of weights and of sampling", least=0)
+    recipe: str | None = setting(
+        None,
+        "recipe to start from, by its data set: recipe=synthgrid is small enough for a CPU; none: that of data.name",
+    )
     out: str = setting("runs", "folder that holds the runs")
     init: str | None = setting(
         None, "weights to start from: a checkpoint, weights.safetensors, or the name of weights that come with it"
@@ -105,7 +109,10 @@ def resolve(
     """
     given = dotlist(own_settings(spec, overrides))
     layers = [given] if file is None else [read_layer(file), given]
-    return merge(spec, [base or recipe(spec, _dataset(layers, spec.default_dataset)), *layers])
+    if base is None:
+        dataset = str(_last(layers, "data.name") or spec.default_dataset)
+        base = recipe(spec, dataset, _last(layers, "recipe"))
+    return merge(spec, [base, *layers])
 
 
 def own_settings(spec: TrainableSpec, overrides: Sequence[str]) -> list[str]:
@@ -177,11 +184,22 @@ def parse_layer(text: str, source: str) -> Layer:
     return Layer(source, values)
 
 
-def recipe(spec: TrainableSpec, dataset: str) -> Layer:
-    """The settings that a method needs on a data set; the method's own file, or none but the data set's name."""
-    text = recipes(spec).get(dataset, "")
-    name = f"recipe {spec.name}/{dataset}.yaml"
-    return Layer(name, _merge_name(_parse(text, name), dataset))
+def recipe(spec: TrainableSpec, dataset: str, named: str | None = None) -> Layer:
+    """The settings that a method needs on a data set; the recipe of its name, or none but that name.
+
+    Args:
+        spec: the method.
+        dataset: what it is trained on.
+        named: the data set whose recipe it is, if another.
+
+    Raises:
+        ConfigError: there is no recipe of the name.
+    """
+    known = recipes(spec)
+    if named and named not in known:
+        raise ConfigError(f"recipe: {spec.name} has no recipe '{named}'; known: {', '.join(sorted(known)) or 'none'}")
+    name = f"recipe {spec.name}/{named or dataset}.yaml"
+    return Layer(name, _merge_name(_parse(known.get(named or dataset, ""), name), dataset))
 
 
 def recipes(spec: TrainableSpec) -> dict[str, str]:
@@ -292,23 +310,23 @@ def _parse(text: str, source: str) -> DictConfig:
 def _merge_name(values: DictConfig, dataset: str) -> DictConfig:
     from omegaconf import DictConfig, OmegaConf
 
-    merged = OmegaConf.merge({"data": {"name": dataset}}, values)
+    merged = OmegaConf.merge(values, {"data": {"name": dataset}})
     assert isinstance(merged, DictConfig)
     return merged
 
 
-def _dataset(layers: Sequence[Layer], default: str) -> str:
-    """The data set that the last layer to say so chooses."""
+def _last(layers: Sequence[Layer], key: str) -> Any:
+    """What the last layer to say so says; ``None`` if none does."""
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
-    name = default
+    value = None
     for layer in layers:
         try:
-            name = OmegaConf.select(layer.values, "data.name") or name
+            value = OmegaConf.select(layer.values, key) or value
         except OmegaConfBaseException as error:
-            raise ConfigError(f"{layer.source}: data.name: {_first_line(error)}") from error
-    return str(name)
+            raise ConfigError(f"{layer.source}: {key}: {_first_line(error)}") from error
+    return value
 
 
 def explain(error: Exception, config: Any, layer: Layer, listed: str = "`zoo info METHOD` lists the settings") -> str:

@@ -74,6 +74,13 @@ class AtAGlanceConfig:
     judged_from: float = setting(
         0.0, "share of the run after which the discriminator joins; 0: from the first", "ours", least=0
     )
+    norm_fixed_from: float = setting(
+        1.0,
+        "share of the run after which the generator's batch normalisation keeps its statistics: small batches have "
+        "other colours every time",
+        "ours; 1: never",
+        least=0,
+    )
     flow: str = setting(
         "lucas-kanade", "optical flow: lucas-kanade, flownets, or raft (torchvision's weights)", "ours; code: FlowNetS",
         choices=FLOWS,

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from zoo import audio, trainable
 from zoo.callbacks import steps_planned
@@ -230,6 +231,10 @@ class AtAGlance(TalkingFaceMethod):
         optimisers: Any = self.optimizers()
         named = dict(zip(self._optimised(), optimisers if isinstance(optimisers, list) else [optimisers], strict=True))
         given = self.example(batch)
+        if self.config.norm_fixed_from < 1 and reached(self, self.config.norm_fixed_from):
+            for layer in self.generator.modules():
+                if isinstance(layer, _BatchNorm):
+                    layer.eval()
         step = int(self.steps_done) - self.warm_up
         if step < 0:
             self._autoencoder_step(named["autoencoder"], given.real)

@@ -21,7 +21,7 @@ from zoo.benchmark.bench import Bench, Scene
 from zoo.benchmark.code import code_of
 from zoo.benchmark.ledger import Ledger
 from zoo.benchmark.locks import locked
-from zoo.benchmark.plan import make_plan
+from zoo.benchmark.plan import CLIP_S, clip_seconds, make_plan
 from zoo.benchmark.results import Cell, Row, every_row, line_of, read_results, row_of, video_name
 from zoo.benchmark.run import Workers, execute
 from zoo.benchmark.scoring import Scorer
@@ -372,7 +372,7 @@ def test_speed_leaves_out_what_warms_up(store: Path, tmp_path: Path, weights: Pa
     facts = {"key": plan.cells[0].cell.key, "frames": 40, "took": 1, "parameters": 5, "device": "CPU"}
     clips = list(plan.suite.clips)
     lines = [
-        facts | {"clip": clip, "seconds": seconds, "first": seconds > 1}
+        facts | {"clip": clip, "seconds": seconds, "first": seconds > 1, "took": 4 * seconds}
         for clip, seconds in zip(clips, (9.0, 0.5, 0.25), strict=True)
     ]
     # What was merged earlier is older; a process on another device is not averaged with these.
@@ -380,6 +380,8 @@ def test_speed_leaves_out_what_warms_up(store: Path, tmp_path: Path, weights: Pa
     (ledger.path / "times-0.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     cell = ledger.close()
     assert (cell.frames, cell.seconds, cell.parameters, cell.status) == (80, 0.75, 5, "partial")
+    assert clip_seconds(tmp_path, plan, "CPU") == 1.5
+    assert clip_seconds(tmp_path, plan, "GPU") == CLIP_S
     gpu = lines[2] | {"device": "GPU", "seconds": 0.01}
     (ledger.path / "times-0.jsonl").write_text(json.dumps(gpu) + "\n")
     cell = ledger.close()

@@ -340,6 +340,18 @@ def test_the_generators_step_sizes_fade_out(monkeypatch: pytest.MonkeyPatch):
     assert sizes == [[pytest.approx(rate) for rate in (share * 1e-3, share * 1e-4, 1e-3)] for share in (1, 1, 0.5, 0)]
 
 
+def test_batch_normalisation_keeps_its_statistics_when_it_is_told(monkeypatch: pytest.MonkeyPatch):
+    module = make(replace(THIN, norm_fixed_from=0.5))
+    run, batch = Run(module, monkeypatch), random_batch(module)
+    for done, fixed in ((1, False), (2, True), (3, True)):
+        before = {name: value.clone() for name, value in module.generator.named_buffers()}
+        weights = [value.clone() for value in module.generator.parameters()]
+        at_step(module, done, 4)
+        run.step(batch, done)
+        assert all(torch.equal(value, before[name]) for name, value in module.generator.named_buffers()) is fixed
+        assert not all(map(torch.equal, weights, module.generator.parameters()))
+
+
 def test_the_discriminator_joins_when_it_is_told(monkeypatch: pytest.MonkeyPatch):
     for ablation in ("e", "a"):
         module = make(replace(THIN, ablation=ablation, judged_from=0.5))
