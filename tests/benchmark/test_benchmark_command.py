@@ -171,6 +171,7 @@ def test_weights_do_not_depend_on_load(store: Path, tmp_path: Path):
     run.mkdir()
     for epochs, said in ((2, False), (3, True)):
         config = {"data": {"name": "synthgrid", "root": str(store)}, "trainer": {"max_epochs": epochs}}
+        config["model"] = {"expert": "synthgrid" if said else "elsewhere"}
         (run / "config.yaml").write_text(yaml.safe_dump(config))
         (run / "run.json").write_text(json.dumps({"summary": {}}))
         (run / "weights.safetensors").touch()
@@ -178,6 +179,7 @@ def test_weights_do_not_depend_on_load(store: Path, tmp_path: Path):
         fitted = Weights("fitted", None, 0, Fit("toy", tmp_path, {}, "its recipe"))
         fitted.learn(bench)
         assert ("load had a say" in fitted.training["budget"]) == said
+        assert ("taught" in fitted.training) == said
 
 
 def test_who_was_seen_in_training(store: Path):

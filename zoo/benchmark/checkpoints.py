@@ -157,7 +157,8 @@ def _best_run(bench: Bench, entry: Entry, seed: int) -> Path | None:
     for run in finished(Path(config.runs) / spec.name / config.data.name):
         facts, data = _facts(run), _data(run)
         same = facts.get("seed") == seed and facts["summary"].get("split") == bench.data.split
-        same = same and set(leaves(entry.settings)) <= set(leaves(_config(run)))
+        had = list(leaves(_config(run)))
+        same = same and all(item in had for item in leaves(entry.settings))
         if same and data is not None and _same_clips(bench, data):
             found.append((validated(run, spec), run))
     return min(found, key=lambda item: item[0])[1] if found else None  # of equal ones the first is the newest
@@ -251,8 +252,23 @@ def _of_run(bench: Bench, weights: Weights, run: Path) -> Weights:
         "dataset": data.name,
         "split": split,
     }
+    if _taught_by_judge(bench, run):
+        weights.training["taught"] = "the loss asks the sync expert that judges here"
     weights.trained_on = trained_on(bench, data, split)
     return weights
+
+
+def _taught_by_judge(bench: Bench, run: Path) -> bool:
+    """Whether a run's ``model.expert`` is the expert that judges sync in the suite: then its verdict says less."""
+    expert, judge = (_config(run).get("model") or {}).get("expert"), bench.suite.config.judges.sync
+    if not expert or not judge:
+        return False
+    spec = registry.trainable("sync-expert")
+    try:
+        teacher, scorer = (trainable.find_weights(spec, which).read_bytes() for which in (expert, judge))
+    except (ZooError, OSError):
+        return False
+    return teacher == scorer
 
 
 def trained_on(bench: Bench, data: DataConfig, split: str) -> str:

@@ -120,8 +120,8 @@ class Cell:
         checkpoint: digits of the weights' SHA-256 as in :class:`Row`; empty for a reference.
         source: where the weights come from: ``fitted``, ``given``, ``run``, ``shipped``, or empty.
         parameters: trainable numbers that generate; 0 for a reference.
-        training: budget and what came of it: ``steps``, ``seconds``, ``budget`` (text), ``dataset``, ``split``; empty
-            for a reference.
+        training: budget and what came of it: ``steps``, ``seconds``, ``budget`` (text), ``dataset``, ``split``,
+            ``taught`` (text, where a judge had a part in it); empty for a reference.
         trained_on: whether the test speakers were seen in training: ``unseen speakers``, ``same speakers``, ``unknown``
             or empty.
         device: what generated, for example ``CPU, 1 thread``.
