@@ -5,18 +5,23 @@ from __future__ import annotations
 import difflib
 import os
 import sys
+import time
 import traceback
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import MISSING, dataclass, fields, replace
+from contextlib import redirect_stdout
+from dataclasses import MISSING, dataclass, field, fields, replace
 from functools import cache, lru_cache
-from importlib import metadata
+from importlib import metadata, resources
+from pathlib import Path
+from typing import Literal
 
+from zoo import __version__, api
 from zoo.errors import BrokenPluginError, ConfigError, UnknownNameError
 from zoo.spec import (
-    API_VERSION,
     DatasetSpec,
     ExpertSpec,
+    FaceSpec,
     MethodSpec,
     MetricSpec,
     Spec,
@@ -30,11 +35,22 @@ GROUPS: dict[str, type[Spec]] = {
     "zoo.experts": ExpertSpec,
     "zoo.datasets": DatasetSpec,
     "zoo.metrics": MetricSpec,
+    "zoo.detectors": FaceSpec,
+    "zoo.landmarkers": FaceSpec,
+    "zoo.embedders": FaceSpec,
 }
 """Entry-point groups and what their entry points must point at."""
 
-SUPPORTED_API = (1, API_VERSION)
-"""Oldest and newest ``api_version`` that this zoo runs."""
+RESOURCES = ("zoo.suites", "zoo.recipes")
+"""Groups whose entry points name a package of YAML files: ``NAME.yaml`` is the suite called NAME; ``DATASET.yaml`` the
+recipe on that data set for the method (another's, as a rule) that the entry point is called after."""
+
+HEAVY = ("torch", "pytorch_lightning", "lightning", "numpy")
+"""What a spec must not import."""
+
+Status = Literal["ok", "deprecated", "refused", "broken", "claimed"]
+"""What came of a plugin: fine; written for an older api_version; for one that this zoo does not run; unusable; or of a
+name that others claim too, so that only ``dist:name`` finds it."""
 
 
 @dataclass(frozen=True)
@@ -50,12 +66,27 @@ class Entry:
 
 @dataclass(frozen=True)
 class Record:
-    """What came of loading an entry: a spec, or the reason why there is none."""
+    """What came of loading an entry: a spec, or the reason why there is none.
+
+    Attributes:
+        entry: what was loaded.
+        spec: the light spec; ``None`` where it cannot be used, and for the groups of :data:`RESOURCES`.
+        error: why it cannot be used by its bare name; empty where it can.
+        detail: the traceback, where there is one.
+        status: in one word.
+        notice: what its author should change soon, where it works for now.
+        seconds: that its import took.
+        heavy: what it imported of :data:`HEAVY`, which nothing had imported before.
+    """
 
     entry: Entry
     spec: Spec | None = None
     error: str = ""
     detail: str = ""
+    status: Status = "ok"
+    notice: str = ""
+    seconds: float = field(default=0.0, compare=False)
+    heavy: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def ok(self) -> bool:
@@ -72,7 +103,17 @@ def entries() -> tuple[Entry, ...]:
     Raises:
         ConfigError: ``ZOO_PLUGINS`` is malformed.
     """
-    found = {*_installed_entries(), *_environment_entries()}
+    return tuple(entry for entry in _all_entries() if entry.group in GROUPS)
+
+
+def packages(group: str) -> list[Entry]:
+    """The entries of a group of :data:`RESOURCES`, in a stable order; no plugin code is imported."""
+    return [entry for entry in _all_entries() if entry.group == group]
+
+
+@lru_cache(maxsize=1)
+def _all_entries() -> tuple[Entry, ...]:
+    found = {*_installed_entries(), *_environment_entries(), *_own_suites()}
     return tuple(sorted(found, key=lambda e: (e.group, e.name, e.dist, e.target)))
 
 
@@ -86,7 +127,7 @@ def _installed_entries() -> Iterator[Entry]:
             continue
         seen.add(name)
         try:
-            points = [point for point in dist.entry_points if point.group in GROUPS]
+            points = [point for point in dist.entry_points if point.group in GROUPS or point.group in RESOURCES]
         except Exception:  # a damaged file: `load` will say so
             yield Entry("zoo.methods", "?", "entry_points.txt", name, version)
             continue
@@ -114,6 +155,11 @@ def _environment_entries() -> Iterator[Entry]:
         yield Entry("zoo.methods", name, target, "ZOO_PLUGINS", "")
 
 
+def _own_suites() -> Iterator[Entry]:
+    for path in (Path(__file__).parent / "benchmark" / "suites").glob("*.yaml"):
+        yield Entry("zoo.suites", path.stem, "zoo.benchmark.suites", api.OURS, __version__)
+
+
 @cache
 def load(entry: Entry) -> Record:
     """Import an entry's light spec. Whatever goes wrong becomes a :class:`Record` with the reason.
@@ -121,15 +167,45 @@ def load(entry: Entry) -> Record:
     Raises:
         BrokenPluginError: something is wrong and ``ZOO_STRICT_PLUGINS=1``.
     """
+    before, started = set(sys.modules), time.perf_counter()
+    cause = None
     try:
-        spec = load_object(entry.target)
-        problem = _spec_error(entry, spec)
-        record = Record(entry, error=problem) if problem else Record(entry, replace(spec, dist=entry.dist))
+        record = _load_texts(entry) if entry.group in RESOURCES else _load_spec(entry)
     except (Exception, SystemExit) as error:
-        record = Record(entry, error=reason(error), detail=traceback.format_exc())
-        _raise_if_strict(record, error)
-    _raise_if_strict(record)
-    return record
+        record, cause = Record(entry, error=reason(error), detail=traceback.format_exc(), status="broken"), error
+    _raise_if_strict(record, cause)
+    heavy = tuple(name for name in HEAVY if name in sys.modules and name not in before)
+    return replace(record, seconds=time.perf_counter() - started, heavy=heavy)
+
+
+def _load_spec(entry: Entry) -> Record:
+    spec = load_object(entry.target)
+    problem = _spec_error(entry, spec)
+    if problem:
+        return Record(entry, error=problem, status="broken")
+    refusal = api.refusal(spec.api_version, entry.dist)
+    if refusal:
+        return Record(entry, error=refusal, status="refused")
+    notice = api.notice(spec.api_version, entry.dist)
+    return Record(entry, replace(spec, dist=entry.dist), status="deprecated" if notice else "ok", notice=notice)
+
+
+def _load_texts(entry: Entry) -> Record:
+    found = yaml_texts(entry.target)
+    if entry.group == "zoo.suites" and entry.name not in found:
+        return Record(entry, error=f"{entry.target} holds no {entry.name}.yaml", status="broken")
+    return Record(entry) if found else Record(entry, error=f"{entry.target} holds no .yaml file", status="broken")
+
+
+def yaml_texts(package: str) -> dict[str, str]:
+    """The YAML files of a package: name without suffix, and text.
+
+    Raises:
+        Exception: whatever importing the package raises.
+    """
+    with redirect_stdout(sys.stderr):  # standard output may be JSON
+        files = [item for item in resources.files(package).iterdir() if item.name.endswith(".yaml")]
+    return {item.name.removesuffix(".yaml"): item.read_text("utf-8") for item in files}
 
 
 def _raise_if_strict(record: Record, cause: BaseException | None = None) -> None:
@@ -141,12 +217,10 @@ def _spec_error(entry: Entry, spec: object) -> str:
     wanted = GROUPS[entry.group]
     if not isinstance(spec, wanted):
         return f"{entry.target} is a {type(spec).__name__}, not a zoo.spec.{wanted.__name__}"
-    low, high = SUPPORTED_API
     if type(spec.api_version) is not int:
         return f"its api_version is {spec.api_version!r}, not a whole number"
-    if not low <= spec.api_version <= high:
-        mend = "talking-face-zoo" if spec.api_version > high else entry.dist
-        return f"written for api_version {spec.api_version}, this zoo runs {low} to {high}; upgrade {mend}"
+    if api.refusal(spec.api_version, entry.dist):
+        return ""  # what else may be wrong is for the zoo to say that runs it
     if spec.name != entry.name:
         return f"the entry point is called '{entry.name}' but its spec '{spec.name}'"
     return _field_error(spec)
@@ -165,15 +239,17 @@ def _field_error(spec: Spec) -> str:
 def records(group: str) -> list[Record]:
     """Every plugin of a group, loaded or broken; names that several distributions claim are marked as errors."""
     claims = defaultdict(list)
-    for entry in entries():
+    for entry in _all_entries():
         if entry.group == group:
             claims[entry.name].append(entry)
     result = []
     for claimants in claims.values():
         for entry in claimants:
             record = load(entry)
-            if len(claimants) > 1:
-                record = replace(record, error="; ".join(filter(None, (record.error, _collision(claimants)))))
+            if len(claimants) > 1 and group != "zoo.recipes":  # several packages may bring recipes for one method
+                status: Status = "claimed" if record.ok else record.status
+                told = "; ".join(filter(None, (record.error, _collision(claimants))))
+                record = replace(record, error=told, status=status)
                 _raise_if_strict(record)
             result.append(record)
     return result
@@ -196,34 +272,80 @@ def get(group: str, name: str) -> Spec:
         UnknownNameError: never heard of it; the message offers the nearest names.
         BrokenPluginError: claimed twice, failed to load, or written for another api_version.
     """
+    record = _one(group, name)
+    assert record.spec is not None
+    if record.notice:
+        _say_once(f"'{record.spec.name}' is {record.notice}")
+    return record.spec
+
+
+def _one(group: str, name: str) -> Record:
     dist, _, bare = name.rpartition(":")
-    claimants = [e for e in entries() if e.group == group and e.name == bare and dist in ("", e.dist)]
+    claimants = [e for e in _all_entries() if e.group == group and e.name == bare and dist in ("", e.dist)]
     if not claimants:
         raise UnknownNameError(_unknown(group, name))
     if len(claimants) > 1:
         raise BrokenPluginError(_collision(claimants))
     record = load(claimants[0])
-    if record.spec is None:
+    if not record.ok:
         raise BrokenPluginError(_broken(record))
-    return record.spec
+    return record
+
+
+@cache
+def _say_once(text: str) -> None:
+    print(f"zoo: {text}", file=sys.stderr)
+
+
+def suite(name: str) -> str:
+    """The text of a suite's YAML file (see :func:`get`)."""
+    record = _one("zoo.suites", name)
+    return yaml_texts(record.entry.target)[record.entry.name]
+
+
+def recipe_texts(method: str) -> dict[str, str]:
+    """The recipes that packages bring for another's method: text by data set.
+
+    A package that cannot be used is named on standard error and harms nobody who does not need it; where two bring the
+    same recipe, the first by name counts, and that is said, too.
+    """
+    found: dict[str, tuple[str, str]] = {}
+    for entry in [entry for entry in packages("zoo.recipes") if entry.name == method]:
+        record = load(entry)
+        if not record.ok:
+            _say_once(f"recipes of {entry.dist} for {method} cannot be used: {record.error}")
+            continue
+        for dataset, text in yaml_texts(entry.target).items():
+            if dataset in found:
+                dists = f"{found[dataset][0]} and {entry.dist}"
+                _say_once(f"recipe {method}/{dataset}.yaml is brought by {dists}; that of the first is taken")
+            found.setdefault(dataset, (entry.dist, text))
+    return {dataset: text for dataset, (_, text) in found.items()}
 
 
 def full_name(spec: Spec) -> str:
     """The name under which :func:`get` finds a spec again: ``dist:name`` where another distribution claims it too."""
-    dists = {e.dist for e in entries() if e.name == spec.name and isinstance(spec, GROUPS[e.group])}
+    groups = [group for group, kind in GROUPS.items() if isinstance(spec, kind)]
+    dists = {e.dist for e in entries() if e.name == spec.name and e.group in groups}
     return f"{spec.dist}:{spec.name}" if len(dists) > 1 else spec.name
 
 
 def _broken(record: Record) -> str:
     entry = record.entry
     origin = f"{entry.dist} {entry.version}".strip()
-    return f"'{entry.name}' is installed ({origin}) but broken: {record.error} (see `zoo doctor`)"
+    state = "does not fit this zoo" if record.status == "refused" else "broken"
+    return f"'{entry.name}' is installed ({origin}) but {state}: {record.error} (see `zoo doctor`)"
+
+
+def kind_of(group: str) -> str:
+    """What the plugins of a group are, in the singular: ``method`` for ``zoo.methods``."""
+    return group.removeprefix("zoo.").removesuffix("s")
 
 
 def _unknown(group: str, name: str) -> str:
-    known = sorted({entry.name for entry in entries() if entry.group == group})
+    known = sorted({entry.name for entry in _all_entries() if entry.group == group})
     near = difflib.get_close_matches(name, known, n=3)
-    kind = group.removeprefix("zoo.").removesuffix("s")
+    kind = kind_of(group)
     hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known) or 'none'}"
     return f"no {kind} is called '{name}'; {hint}"
 
@@ -266,5 +388,5 @@ def dataset(name: str) -> DatasetSpec:
 
 def refresh() -> None:
     """Forget what was found, so that a plugin installed meanwhile is seen."""
-    entries.cache_clear()
-    load.cache_clear()
+    for kept in (_all_entries, entries, load, _say_once):
+        kept.cache_clear()

@@ -10,10 +10,8 @@ from importlib import import_module
 from operator import attrgetter
 from typing import Any, Literal
 
+from zoo.api import API_VERSION
 from zoo.errors import BrokenPluginError
-
-API_VERSION = 1
-"""The contract between the zoo and its plugins. It grows when a plugin written for the old one would break."""
 
 Crop = Literal["face", "aligned", "mouth"]
 
@@ -68,7 +66,7 @@ class Spec:
         name: how users call it; equal to the entry point's name.
         summary: one line for ``zoo list``.
         target: ``"package.module:attribute"`` of the heavy class or function, imported only when it is used.
-        api_version: the contract it was written for (:data:`API_VERSION`).
+        api_version: the contract it was written for (:data:`zoo.api.API_VERSION`).
         licence: licence of the code, and what else a user must know about rights.
         dist: the distribution it came with; the registry fills it in.
     """
@@ -112,6 +110,8 @@ class TrainableSpec(Spec):
         weights: package whose ``<name>.safetensors`` files are trained weights that come with it; may be empty.
         importer: ``"package.module:function"`` that reads weights published by others (:data:`zoo.weights.Importer`),
             for ``zoo weights import NAME``; may be empty.
+        trial: settings, as ``key=value``, over the recipe of ``synthgrid``, that make the smallest network whose parts
+            are all at work within the first steps: what :mod:`zoo.testing` trains, in seconds.
     """
 
     config: str = ""
@@ -120,6 +120,7 @@ class TrainableSpec(Spec):
     default_dataset: str = "synthgrid"
     weights: str = ""
     importer: str = ""
+    trial: tuple[str, ...] = ()
 
     def settings(self) -> Any:
         """A new instance of the settings with all defaults.
@@ -147,13 +148,23 @@ SHOWN: dict[Shown, str] = {
 """The same for a reader."""
 
 
+CAPABILITIES = {
+    "photo": "one picture of anybody is enough: `zoo predict --face PHOTO`",
+    "video": "it gives the face of a video another mouth",
+    "any-length": "a clip may be of any length: each further frame needs little more memory than its own",
+    "stream": "frames come while the sound is still coming",
+}
+"""What a method may say of itself, with what it means."""
+
+
 @dataclass(frozen=True)
 class MethodSpec(TrainableSpec):
     """A talking-face method. ``target`` is a :class:`zoo.method.TalkingFaceMethod`.
 
     Attributes:
         shown: what the method is shown of the true video when it is tested; it gets no more than that.
-        capabilities: what it can do, for example ``"any-length"``, ``"photo"``, ``"video"``.
+        capabilities: what it can do (:data:`CAPABILITIES`), beside what every method must; :mod:`zoo.testing` holds it
+            to that, and leaves out what is not declared.
     """
 
     shown: Shown = "still"
@@ -174,12 +185,24 @@ class DatasetSpec(Spec):
         url: where its owner publishes it.
         splits: named ways to divide it (:mod:`zoo.data.splits`), the default first.
         embedded: whether it makes its own clips, so that no root is needed.
+        example: ``"package.module:function"`` that lays a few raw clips into a folder (a ``Path``), as its owner
+            publishes them, for :mod:`zoo.testing`; may be empty.
     """
 
     citation: str = ""
     url: str = ""
     splits: tuple[str, ...] = ("by-speaker",)
     embedded: bool = False
+    example: str = ""
+
+
+@dataclass(frozen=True)
+class FaceSpec(Spec):
+    """A face backend. ``target`` is a class made without arguments.
+
+    It is the :class:`zoo.face.base.Detector`, ``Landmarker`` or ``Embedder`` that its group says (``zoo.detectors``,
+    ``zoo.landmarkers``, ``zoo.embedders``).
+    """
 
 
 Better = Literal["lower", "higher", "near 0", "near 1"]
@@ -197,7 +220,9 @@ class MetricSpec(Spec):
         needs: what must be there beside the two videos: a ``face`` in the generated one, a judge (``embedder``,
             ``sync-expert``, ``lip-reader``), the ``text`` that is spoken, or the weights of a ``backbone`` that does
             not come with the zoo.
-        real_row: whether its value for the real video itself tells something (what a perfect generator would get).
+        real_row: whether its value for the real video itself tells something (what a perfect generator would get);
+            where it does not, that is the best value there is.
+        bounds: least and greatest value that it can have, as ``0..1``; either may be missing, as in ``0..``.
         options: constructor arguments that make this measure out of its class, as pairs of name and value.
     """
 
@@ -205,6 +230,7 @@ class MetricSpec(Spec):
     better: Better = "lower"
     needs: tuple[Need, ...] = ()
     real_row: bool = False
+    bounds: str = ""
     options: tuple[tuple[str, str], ...] = ()
 
 

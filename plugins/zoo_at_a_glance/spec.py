@@ -22,6 +22,13 @@ SPEC = MethodSpec(
     paper=PAPER,
     shown="still",
     recipes="zoo_at_a_glance.recipes",
+    trial=(
+        "model.width=0.06",
+        "model.residual_blocks=1",
+        "model.autoencoder_steps=2",
+        "model.judged_from=0",
+        "data.batch_size=2",
+    ),
     capabilities=("photo", "video", "any-length"),
 )
 
@@ -34,6 +41,7 @@ AUTOENCODER = ExpertSpec(
     licence=LICENCE,
     paper=PAPER,
     recipes="zoo_at_a_glance.autoencoder.recipes",
+    trial=("model.width=0.06",),
 )
 
 FLOW = ExpertSpec(
@@ -52,4 +60,5 @@ FLOW = ExpertSpec(
         url="https://arxiv.org/abs/1504.06852",
     ),
     recipes="zoo_at_a_glance.flow.recipes",
+    trial=("model.width=0.03",),
 )

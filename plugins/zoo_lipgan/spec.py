@@ -18,5 +18,6 @@ SPEC = MethodSpec(
     ),
     shown="upper half",
     recipes="zoo_lipgan.recipes",
+    trial=("model.width=0.06", "model.judged_from=0"),
     capabilities=("photo", "video", "any-length"),
 )

@@ -12,6 +12,8 @@ PAPER = Paper(
 
 LICENCE = "Apache-2.0; written from the paper and published facts, no code or weights of the authors"
 
+TRIAL = ("model.height=32", "model.width=0.06", "model.judged_from=0")
+
 SPEC = MethodSpec(
     name="temporal-gan",
     summary="a whole face from one still and raw sound with recurrent networks; frame and sequence discriminators",
@@ -22,6 +24,7 @@ SPEC = MethodSpec(
     paper=PAPER,
     shown="still",
     recipes="zoo_temporal_gan.recipes",
+    trial=TRIAL,
     capabilities=("photo", "any-length", "stream"),
 )
 
@@ -35,5 +38,6 @@ STATIC = MethodSpec(
     paper=PAPER,
     shown="still",
     recipes="zoo_temporal_gan.static_recipes",
+    trial=TRIAL,
     capabilities=("photo", "any-length", "stream"),
 )

@@ -18,6 +18,7 @@ SPEC = MethodSpec(
     ),
     shown="upper half",
     recipes="zoo_wav2lip.recipes",
+    trial=("model.width=0.06", "model.judged_from=0", "data.batch_size=2"),
     importer="zoo_wav2lip.released:read",
     capabilities=("photo", "video", "any-length"),
 )

@@ -16,9 +16,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print findings; exit code 1 where something is broken."""
+    from zoo.cli import checks
     from zoo.cli.output import print_json
 
-    findings = plugin_findings() + package_findings() + machine_findings()
+    findings = plugin_findings() + checks.all_findings()
     if args.json:
         print_json(findings)
     else:
@@ -29,99 +30,22 @@ def run(args: argparse.Namespace) -> int:
     return 0 if all(finding["ok"] for finding in findings) else 1
 
 
-Finding = dict[str, object]
-
-
-def plugin_findings() -> list[Finding]:
-    """One finding per plugin: its distribution, and the reason where it cannot be used."""
+def plugin_findings() -> list[dict[str, object]]:
+    """One finding per plugin: its distribution, the reason where it cannot be used, and what slows commands down."""
     from zoo import registry
+    from zoo.plugin.listing import remark
 
-    found: list[Finding] = []
-    for group in registry.GROUPS:
+    found: list[dict[str, object]] = []
+    for group in (*registry.GROUPS, *registry.RESOURCES):
         for record in registry.records(group):
             entry = record.entry
-            heavy = [name for name in ("torch", "pytorch_lightning") if name in sys.modules]
+            told = [f"{entry.dist} {entry.version} ({entry.target})", remark(record)]
             found.append(
                 {
-                    "what": f"{group.removeprefix('zoo.').removesuffix('s')} {entry.name}",
+                    "what": f"{registry.kind_of(group)} {entry.name}",
                     "ok": record.ok,
-                    "message": f"{entry.dist} {entry.version} ({entry.target})"
-                    + (f": {record.error}" if record.error else "")
-                    + (f"; its spec imports {' and '.join(heavy)}, which slows every command" if heavy else ""),
+                    "message": ": ".join(filter(None, told)),
                     "detail": record.detail,
                 }
             )
     return found
-
-
-def package_findings() -> list[Finding]:
-    """Whether torch and its companions import together, and whether Lightning's namespaces are mixed."""
-    from zoo import runs
-
-    names = ("torch", "torchvision", "torchaudio", "pytorch_lightning", "kornia", "av", "dlib", "facenet_pytorch")
-    found = [_import(name) for name in names]
-    if "lightning" in runs.versions(("lightning",)):
-        found.append(
-            {
-                "what": "lightning",
-                "ok": False,
-                "message": "`lightning` is installed beside `pytorch_lightning`; classes of one are strangers to the "
-                "other: pip uninstall lightning",
-            }
-        )
-    return found
-
-
-def _import(name: str) -> Finding:
-    from contextlib import redirect_stdout
-    from importlib import import_module
-
-    try:
-        with redirect_stdout(sys.stderr):  # standard output may be JSON
-            module = import_module(name)
-    except (Exception, SystemExit) as error:
-        mend = (
-            "install torch, torchvision and torchaudio of one release set"
-            if name.startswith("torch")
-            else f"pip install {name}"
-        )
-        return {"what": name, "ok": False, "message": f"cannot be imported ({error}); {mend}"}
-    return {"what": name, "ok": True, "message": str(getattr(module, "__version__", "installed"))}
-
-
-def machine_findings() -> list[Finding]:
-    """Accelerators, landmark model, voice, room on the disk."""
-    import shutil
-    from pathlib import Path
-
-    from zoo.data.module import cache_folder
-
-    found: list[Finding] = []
-    try:
-        import torch
-
-        gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
-        found.append(
-            {"what": "devices", "ok": True, "message": ", ".join(gpus) or f"CPU, {torch.get_num_threads()} threads"}
-        )
-    except Exception as error:
-        found.append({"what": "devices", "ok": False, "message": str(error)})
-    cache = cache_folder()
-    existing = next(folder for folder in [cache, *cache.parents] if folder.exists())
-    free = shutil.disk_usage(existing).free / 2**30
-    found.append(
-        {
-            "what": "disk",
-            "ok": free > 2,
-            "message": f"{free:.0f} GiB free for {cache}" + ("" if free > 2 else "; set ZOO_CACHE to a larger disk"),
-        }
-    )
-    writable = _writable(Path.cwd())
-    found.append({"what": "folder", "ok": writable, "message": f"{Path.cwd()} is {'' if writable else 'not '}writable"})
-    return found
-
-
-def _writable(folder: object) -> bool:
-    import os
-
-    return os.access(str(folder), os.W_OK)

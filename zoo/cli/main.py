@@ -27,6 +27,8 @@ VERBS = (
     "analyze",
     "data",
     "weights",
+    "export",
+    "plugin",
     "doctor",
     "version",
 )

@@ -16,6 +16,7 @@ GRID = DatasetSpec(
     name="grid",
     summary="GRID audiovisual sentence corpus: 34 speakers, 1000 sentences each, 3 s at 25 fps",
     target="zoo.data.grid:Grid",
+    example="zoo.data.examples:grid",
     licence="CC BY 4.0 (Zenodo record 3625687)",
     citation=(
         "M. Cooke, J. Barker, S. Cunningham, X. Shao, 'An audio-visual corpus for speech perception and automatic "
@@ -29,6 +30,7 @@ FOLDER = DatasetSpec(
     name="folder",
     summary="your own videos: any folder of files with one talking face and sound",
     target="zoo.data.folder:Folder",
+    example="zoo.data.examples:folder",
     licence="yours to know",
     citation="",
     splits=("by-speaker", "by-clip"),

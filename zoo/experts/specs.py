@@ -16,6 +16,7 @@ SYNC_EXPERT = ExpertSpec(
     ),
     licence="Apache-2.0; written from the paper and published facts",
     recipes="zoo.experts.sync_expert.recipes",
+    trial=("model.width=0.06", "model.windows=2"),
     weights="zoo.experts.sync_expert.weights",
     importer="zoo.experts.sync_expert.released:read",
 )
@@ -34,5 +35,6 @@ LIP_READER = ExpertSpec(
     ),
     licence="Apache-2.0; written from the paper and published facts",
     recipes="zoo.experts.lip_reader.recipes",
+    trial=("model.width=0.1",),
     weights="zoo.experts.lip_reader.weights",
 )

@@ -6,6 +6,7 @@ from difflib import get_close_matches
 from functools import cache
 from typing import cast
 
+from zoo import registry
 from zoo.errors import ConfigError
 from zoo.face.base import Detector, Embedder, Landmarker
 from zoo.spec import load_object
@@ -33,7 +34,7 @@ def make_detector(name: str) -> Detector:
         ConfigError: no detector has that name; the message lists those that there are.
         ZooError: its library is not installed.
     """
-    return cast(Detector, _make(_target("face detector", name, DETECTORS)))
+    return cast(Detector, _make("detectors", name, DETECTORS))
 
 
 def make_landmarker(name: str) -> Landmarker:
@@ -43,7 +44,7 @@ def make_landmarker(name: str) -> Landmarker:
         ConfigError: no landmark predictor has that name; the message lists those that there are.
         ZooError: its library or its model is not installed.
     """
-    return cast(Landmarker, _make(_target("landmark predictor", name, LANDMARKERS)))
+    return cast(Landmarker, _make("landmarkers", name, LANDMARKERS))
 
 
 def make_embedder(name: str) -> Embedder:
@@ -53,17 +54,39 @@ def make_embedder(name: str) -> Embedder:
         ConfigError: no face embedder has that name; the message lists those that there are.
         ZooError: its library or its weights are not installed.
     """
-    return cast(Embedder, _make(_target("face embedder", name, EMBEDDERS)))
+    return cast(Embedder, _make("embedders", name, EMBEDDERS))
 
 
-def _target(kind: str, name: str, known: dict[str, str]) -> str:
+_KINDS: dict[str, tuple[str, type]] = {
+    "detectors": ("face detector", Detector),
+    "landmarkers": ("landmark predictor", Landmarker),
+    "embedders": ("face embedder", Embedder),
+}
+
+
+def _make(group: str, name: str, known: dict[str, str]) -> object:
     if name in known:
-        return known[name]
-    close = get_close_matches(name, known, n=1)
+        return _instance(known[name])
+    others = {entry.name for entry in registry.entries() if entry.group == f"zoo.{group}"}
+    if name.rpartition(":")[2] in others:
+        return _brought(group, name)
+    names = [*known, *others]
+    close = get_close_matches(name, names, n=1)
     hint = f" (did you mean '{close[0]}'?)" if close else ""
-    raise ConfigError(f"unknown {kind} '{name}'{hint}: choose one of {', '.join(sorted(known))}")
+    raise ConfigError(f"unknown {_KINDS[group][0]} '{name}'{hint}: choose one of {', '.join(sorted(names))}")
 
 
 @cache
-def _make(target: str) -> object:
+def _instance(target: str) -> object:
     return load_object(target)()
+
+
+@cache
+def _brought(group: str, name: str) -> object:
+    """A backend of another package."""
+    spec = registry.get(f"zoo.{group}", name)
+    kind, wanted = _KINDS[group]
+    made = spec.load()()
+    if not isinstance(made, wanted):
+        raise spec.broken(f"{spec.target} is no {kind}; see zoo.face.base.{wanted.__name__}")
+    return made

@@ -8,6 +8,7 @@ LMD = MetricSpec(
     target="zoo.metrics.lmd:LandmarkDistance",
     unit="px",
     better="lower",
+    bounds="0..",
     needs=("face",),
 )
 
@@ -16,6 +17,7 @@ CPBD = MetricSpec(
     summary="sharpness: share of the edges whose blur is not noticed",
     target="zoo.metrics.cpbd:CPBD",
     better="higher",
+    bounds="0..1",
     needs=("face",),
     real_row=True,
 )
@@ -25,6 +27,7 @@ ACD = MetricSpec(
     summary="average content distance: how far the face goes from the person in the first frame",
     target="zoo.metrics.acd:AverageContentDistance",
     better="lower",
+    bounds="0..",
     needs=("face", "embedder"),
     real_row=True,
 )
@@ -34,6 +37,7 @@ MOTION = MetricSpec(
     summary="mouth motion: that of the generated lips over that of the real ones",
     target="zoo.metrics.motion:MotionRatio",
     better="near 1",
+    bounds="0..",
     needs=("face",),
 )
 
@@ -42,6 +46,7 @@ MOTION_OUTSIDE = MetricSpec(
     summary="motion outside the mouth: that of the generated face over that of the real one",
     target="zoo.metrics.motion:MotionRatio",
     better="near 1",
+    bounds="0..",
     needs=("face",),
     options=(("region", "outside"),),
 )
@@ -51,6 +56,7 @@ SYNC_ACC = MetricSpec(
     summary="share of windows that the sync expert takes for a true pair of lips and sound",
     target="zoo.metrics.sync_acc:SyncAccuracy",
     better="higher",
+    bounds="0..1",
     needs=("face", "sync-expert"),
     real_row=True,
 )
@@ -60,6 +66,7 @@ LSE_D = MetricSpec(
     summary="lip-sync error, distance between lips and sound for the sync expert",
     target="zoo.metrics.lse_d:LseD",
     better="lower",
+    bounds="0..",
     needs=("face", "sync-expert"),
     real_row=True,
 )
@@ -88,6 +95,7 @@ WER = MetricSpec(
     summary="word error rate of the lip reader",
     target="zoo.metrics.wer:LipReadingWER",
     better="lower",
+    bounds="0..",
     needs=("face", "lip-reader", "text"),
     real_row=True,
 )
@@ -97,6 +105,7 @@ CER = MetricSpec(
     summary="character error rate of the lip reader",
     target="zoo.metrics.cer:LipReadingCER",
     better="lower",
+    bounds="0..",
     needs=("face", "lip-reader", "text"),
     real_row=True,
 )
@@ -106,6 +115,7 @@ WER_GRAMMAR = MetricSpec(
     summary="word error rate of the lip reader where it may only say sentences of GRID",
     target="zoo.metrics.wer:GrammarWER",
     better="lower",
+    bounds="0..",
     needs=("face", "lip-reader", "text"),
     real_row=True,
 )
@@ -115,6 +125,7 @@ CER_GRAMMAR = MetricSpec(
     summary="character error rate of the lip reader where it may only say sentences of GRID",
     target="zoo.metrics.cer:GrammarCER",
     better="lower",
+    bounds="0..",
     needs=("face", "lip-reader", "text"),
     real_row=True,
 )
@@ -125,6 +136,7 @@ PSNR = MetricSpec(
     target="zoo.metrics.psnr:PSNR",
     unit="dB",
     better="higher",
+    bounds="..100",
 )
 
 SSIM = MetricSpec(
@@ -132,6 +144,7 @@ SSIM = MetricSpec(
     summary="structural similarity of the face",
     target="zoo.metrics.ssim:SSIM",
     better="higher",
+    bounds="-1..1",
 )
 
 LPIPS = MetricSpec(
@@ -139,6 +152,7 @@ LPIPS = MetricSpec(
     summary="learned perceptual distance of the face",
     target="zoo.metrics.lpips:LPIPS",
     better="lower",
+    bounds="0..",
     needs=("backbone",),
 )
 
@@ -147,6 +161,7 @@ FDBM = MetricSpec(
     summary="sharpness: share of the spectrum above a threshold",
     target="zoo.metrics.fdbm:FDBM",
     better="higher",
+    bounds="0..1",
     needs=("face",),
     real_row=True,
 )
@@ -156,5 +171,6 @@ FID = MetricSpec(
     summary="Fréchet distance between the Inception features of all generated and all real faces",
     target="zoo.metrics.fid:FID",
     better="lower",
+    bounds="0..",
     needs=("face", "backbone"),
 )

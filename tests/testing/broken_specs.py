@@ -1,0 +1,35 @@
+"""Light specs of the tiny methods in ``broken``, by the names of their classes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from zoo.spec import MethodSpec
+
+SOUND = MethodSpec(
+    name="sound",
+    summary="a still that gets brighter with the sound",
+    target="broken:Sound",
+    config="broken_config:TinyConfig",
+    licence="none",
+    shown="still",
+    capabilities=("photo", "any-length"),
+)
+
+CLASSES = (
+    *("Sound", "Deaf", "HalfDeaf", "Faceless", "NaN", "Signed", "Bytes", "Windowed", "Noisy", "Drawing", "Counting"),
+    *("Threads", "Peeking", "Phoning", "Dead", "Forgotten", "Stuck", "Unsure", "Forgetful", "Odd", "Apart"),
+    *("Hoarding", "Wide", "Leaving"),
+)
+
+SPECS = {name: replace(SOUND, name=name.lower(), target=f"broken:{name}") for name in CLASSES}
+SPECS["Importing"] = replace(SOUND, name="importing", target="broken_import:Importing")
+SPECS["Bare"] = replace(SOUND, name="bare", config="broken_config:Bare")
+SPECS["Turned"] = replace(SOUND, name="turned", config="broken_config:Turned")
+SPECS["Heavy"] = replace(SOUND, name="heavy", config="broken:TinyConfig")
+SPECS["Nowhere"] = replace(SOUND, name="nowhere", target="broken:Nowhere")
+SPECS["Boastful"] = replace(SOUND, name="boastful", capabilities=("telepathy",))
+SPECS["Nameless"] = replace(SOUND, name="nameless", summary="")
+SPECS["Lost"] = replace(SOUND, name="lost", recipes="broken_recipes")
+SPECS["Modest"] = replace(SOUND, name="modest", capabilities=())
+globals().update(SPECS)

@@ -1,0 +1,1 @@
+"""Packages of third parties: writing a new one, listing those that are installed."""

@@ -1,0 +1,1 @@
+"""NewDataset, a data set for the talking-face zoo."""

@@ -1,0 +1,1 @@
+"""Benchmarks on NewDataset, a YAML file each."""

@@ -1,0 +1,1 @@
+"""NewMethod, a talking-face method for the talking-face zoo."""

@@ -1,0 +1,72 @@
+"""NewMethod's training and generation: Lightning around the plain network."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from zoo import audio
+from zoo.data.batch import Batch
+from zoo.losses.reconstruction import lip_weights, weighted_l1
+from zoo.method import TalkingFaceMethod
+from zoo.spec import InputSpec
+
+from zoo_new_method.config import NewMethodConfig
+from zoo_new_method.networks import Network
+
+SIZE = 64
+"""Height and width in pixels of the square around the lips."""
+
+AT_ONCE = 32
+"""Frames that are drawn together, so that the memory for a long clip does not grow with it."""
+
+
+class NewMethod(TalkingFaceMethod):
+    """Draws frame after frame from a still and the sound around each frame; L1 with weight on the lips.
+
+    Args:
+        config: settings.
+    """
+
+    config: NewMethodConfig
+
+    def __init__(self, config: NewMethodConfig) -> None:
+        super().__init__(config)
+        self.network = Network(config.width)
+
+    @property
+    def input_spec(self) -> InputSpec:
+        """What the zoo is to feed: the lips at 64x64, one frame per window, and what the front end hears around it."""
+        return InputSpec(crop="mouth", size=(SIZE, SIZE), frames=1, context=self.network.frontend.samples)
+
+    def reconstruct(self, batch: Batch) -> Float[Tensor, "B T 3 H W"]:
+        """The frames of a training window, from a still of the same speaker and the window's sound."""
+        heard = audio.per_frame(batch.wave, batch.frames.shape[1], self.network.frontend.samples)
+        still = batch.identity[:, :1].expand_as(batch.frames)
+        return self.network(still.flatten(0, 1), heard.flatten(0, 1)).view_as(batch.frames)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Float[Tensor, ""]:
+        """The loss of one batch of windows."""
+        made = self.reconstruct(batch).flatten(0, 1)
+        weights = lip_weights(batch.landmarks.flatten(0, 1), (SIZE, SIZE), self.config.lip_weight)
+        loss = weighted_l1(made, batch.frames.flatten(0, 1), weights)
+        self.log("train/loss", loss.detach(), prog_bar=True)
+        return loss
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Adam."""
+        return torch.optim.Adam(self.parameters(), lr=self.config.learning_rate)
+
+    def generate(
+        self,
+        identity: Float[Tensor, "B N 3 H W"],
+        wave: Float[Tensor, "B S"],
+        num_frames: int,
+        pose: Float[Tensor, "B T 3 H W"] | None = None,
+    ) -> Float[Tensor, "B T 3 H W"]:
+        """A whole clip of any length. ``pose`` is ``None``: the spec says that only a still is shown."""
+        context = self.network.frontend.samples
+        heard = audio.per_frame(audio.widen(wave, num_frames, context), num_frames, context)
+        clips = []
+        for still, sound in zip(identity[:, 0], heard, strict=True):
+            parts = [self.network(still.expand(len(s), -1, -1, -1), s) for s in sound.split(AT_ONCE)]
+            clips.append(torch.cat(parts))
+        return torch.stack(clips).float()

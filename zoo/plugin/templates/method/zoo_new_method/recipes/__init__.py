@@ -1,0 +1,1 @@
+"""Settings of NewMethod per data set; `data=NAME` reads NAME.yaml."""

@@ -1,0 +1,1 @@
+"""NewMetric, a metric for the talking-face zoo."""

@@ -1,0 +1,113 @@
+"""What a plugin must leave alone, watched from outside: other machines, and the state that all code shares."""
+
+from __future__ import annotations
+
+import locale
+import os
+import random
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+_LOOKUPS = ("socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr")
+_CONNECTS = ("socket.connect", "socket.sendto", "socket.sendmsg")
+_LOCAL = ("localhost", "", "0.0.0.0", "::", "::1", "ip6-localhost")
+
+_watching: list[list[str]] = []
+
+
+@contextmanager
+def no_network(calls: list[str]) -> Iterator[None]:
+    """Let nothing reach another machine; whoever tries gets an ``OSError``.
+
+    Args:
+        calls: the addresses that were asked for are added to it.
+    """
+    _install()
+    _watching.append(calls)
+    try:
+        yield
+    finally:
+        _watching.remove(calls) if calls in _watching else None
+
+
+@cache
+def _install() -> None:
+    """Once and for all: Python cannot take an audit hook away again."""
+    sys.addaudithook(_hook)
+
+
+def _hook(event: str, arguments: tuple[Any, ...]) -> None:
+    if not _watching or not event.startswith("socket."):
+        return
+    if event in _LOOKUPS:
+        host: Any = arguments[0]
+    elif event in _CONNECTS:
+        host = arguments[1][0] if isinstance(arguments[1], tuple) and arguments[1] else ""  # a path: no network
+    else:
+        return
+    host = host.decode(errors="replace") if isinstance(host, bytes) else str(host or "")
+    if host in _LOCAL or host.startswith("127.") or host == _own_name():
+        return
+    _watching[-1].append(host)
+    raise OSError(f"zoo.testing lets nothing reach another machine ({host} was asked for)")
+
+
+@cache
+def _own_name() -> str:
+    return os.uname().nodename
+
+
+def shared_state(*, drawing: bool = True) -> dict[str, Any]:
+    """The state that all code of this process shares, by what it is called.
+
+    Args:
+        drawing: with torch's random numbers, which building a network uses up and generating must not.
+    """
+    import numpy as np
+    import torch
+
+    state = {
+        "torch's default dtype": torch.get_default_dtype(),
+        "torch's default device": str(torch.get_default_device()),
+        "torch's grad mode": (torch.is_grad_enabled(), torch.is_inference_mode_enabled()),
+        "torch's anomaly mode": torch.is_anomaly_enabled(),
+        "torch's number of threads": torch.get_num_threads(),
+        "torch's deterministic algorithms": (
+            torch.are_deterministic_algorithms_enabled(),
+            torch.is_deterministic_algorithms_warn_only_enabled(),
+        ),
+        "torch's matmul precision": torch.get_float32_matmul_precision(),
+        "torch.backends.cudnn": (torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic),
+        "Python's random state": random.getstate(),
+        "NumPy's random state": _numpy_state(),
+        "NumPy's error handling": tuple(sorted(np.geterr().items())),
+        "the working folder": os.getcwd(),
+        "the environment": dict(os.environ),
+        "sys.path": list(sys.path),
+        "the recursion limit": sys.getrecursionlimit(),
+        "what becomes of uncaught errors": sys.excepthook,
+        "the locale": locale.setlocale(locale.LC_ALL),
+        "signal handlers": tuple(signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD)),
+    }
+    if "beartype" in sys.modules:  # which draws from it to decide what of a container it looks at
+        del state["Python's random state"]
+    if drawing:
+        state["torch's random state"] = torch.get_rng_state().numpy().tobytes()
+    return state
+
+
+def changes(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    """What differs, in words."""
+    return [name for name, value in before.items() if after[name] != value]
+
+
+def _numpy_state() -> bytes:
+    import pickle
+
+    import numpy as np
+
+    return pickle.dumps(np.random.get_state())

@@ -1,0 +1,142 @@
+"""Checking one installed plugin against the contract of its kind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zoo import registry
+from zoo.errors import BrokenPluginError, UnknownNameError
+from zoo.spec import DatasetSpec, ExpertSpec, MethodSpec, MetricSpec, Spec
+from zoo.testing.report import Check, Report
+
+if TYPE_CHECKING:
+    from zoo.testing.rules import Case, Rule
+
+
+def check(name: str, *, kind: str | None = None, quick: bool = False, root: Path | None = None) -> Report:
+    """Hold an installed plugin against the contract of its kind.
+
+    Methods and experts are trained for seconds on six drawn clips, with the settings of their spec's
+    :attr:`~zoo.spec.TrainableSpec.trial`; data sets prepare a few clips of their spec's
+    :attr:`~zoo.spec.DatasetSpec.example`; metrics score drawn clips.
+
+    Args:
+        name: the plugin as ``zoo list`` shows it, or ``dist:name``.
+        kind: ``method``, ``expert``, ``dataset``, ``metric``, ... ; ``None``: whichever has that name.
+        quick: leave out what starts further processes or trains more than once.
+        root: a folder of raw clips for a data set, in place of its example.
+
+    Returns:
+        One :class:`zoo.testing.Check` per rule; a plugin that is installed but broken is a report with that failure.
+
+    Raises:
+        UnknownNameError: no plugin has that name, or several kinds have it and ``kind`` does not say which.
+    """
+    group = find_group(name, kind)
+    kind = kind_of(group)
+    entries = [e for e in registry.entries() if e.group == group and e.name == name.rpartition(":")[2]]
+    dist, version = entries[0].dist, entries[0].version
+    try:
+        spec = registry.get(group, name)
+    except BrokenPluginError as error:
+        failed = Check("spec is valid", "failed", "the spec loads", str(error), "run `zoo doctor`")
+        return Report(name, kind, dist, version, [failed])
+    version = _version(spec.dist) or version
+    return Report(name, kind, spec.dist, version, list(run(spec, quick=quick, root=root)))
+
+
+def find_group(name: str, kind: str | None = None) -> str:
+    """The entry-point group of a name.
+
+    Raises:
+        UnknownNameError: see :func:`check`.
+    """
+    groups = [group for group in registry.GROUPS if kind in (None, kind_of(group))]
+    if not groups:
+        raise UnknownNameError(
+            f"no kind of plugin is called '{kind}'; known: {', '.join(map(kind_of, registry.GROUPS))}"
+        )
+    having = [g for g in groups if any(e.group == g and e.name == name.rpartition(":")[2] for e in registry.entries())]
+    if not having:
+        known = sorted({entry.name for entry in registry.entries() if entry.group in groups})
+        raise UnknownNameError(f"no {kind or 'plugin'} is called '{name}'; known: {', '.join(known) or 'none'}")
+    if len(having) > 1:
+        raise UnknownNameError(f"'{name}' is a {' and a '.join(map(kind_of, having))}; say which kind is meant")
+    return having[0]
+
+
+def kind_of(group: str) -> str:
+    """``method`` for ``zoo.methods``."""
+    return group.removeprefix("zoo.").removesuffix("s")
+
+
+def _version(dist: str) -> str:
+    try:
+        return metadata.version(dist)
+    except metadata.PackageNotFoundError:
+        return ""
+
+
+def run(spec: Spec, *, quick: bool = False, root: Path | None = None) -> Iterator[Check]:
+    """Hold a spec against all rules of its kind, one after the other (see :func:`check`)."""
+    from zoo.testing.rules import hold
+
+    with usual_torch():
+        case = make_case(spec, root=root)
+        for rule in rules_of(spec):
+            if not (quick and rule.slow):
+                yield hold(case, rule)
+
+
+def rules_of(spec: Spec) -> list[Rule]:
+    """The rules of a spec's kind, those of its class bases included."""
+    from zoo.testing import datasets, methods, metrics, specs, trainables
+
+    for kinds, rules in (
+        (MethodSpec, [*trainables.RULES, *methods.RULES]),
+        (ExpertSpec, trainables.RULES),
+        (DatasetSpec, datasets.RULES),
+        (MetricSpec, metrics.RULES),
+    ):
+        if isinstance(spec, kinds):
+            return [*specs.RULES, *rules]
+    return specs.RULES
+
+
+def make_case(spec: Spec, *, root: Path | None = None, peers: Sequence[str] = ()) -> Case:
+    """What the rules of a spec's kind look at.
+
+    Args:
+        spec: the plugin's.
+        root: a folder of raw clips, for a data set.
+        peers: other methods and experts that are checked in the same session.
+    """
+    from zoo.testing import datasets, methods, metrics, rules, trainables
+
+    if isinstance(spec, MethodSpec):
+        return methods.MethodCase(spec, peers=tuple(peers))
+    if isinstance(spec, ExpertSpec):
+        return trainables.TrainableCase(spec, peers=tuple(peers))
+    if isinstance(spec, DatasetSpec):
+        return datasets.DatasetCase(spec, root=root)
+    if isinstance(spec, MetricSpec):
+        return metrics.MetricCase(spec)
+    return rules.Case(spec)
+
+
+@contextmanager
+def usual_torch() -> Iterator[None]:
+    """One thread, which is fastest for tiny networks, and random numbers that are put back."""
+    import torch
+
+    threads = torch.get_num_threads()
+    with torch.random.fork_rng(devices=[]):
+        torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(threads)

@@ -1,0 +1,277 @@
+"""Rules of methods: what generate() makes, of whom, of which sound, of what length, and at what cost."""
+
+from __future__ import annotations
+
+import wave
+from dataclasses import replace
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float, Float32, UInt8
+from PIL import Image
+from torch import Tensor
+
+from zoo.audio import num_samples
+from zoo.clip import SAMPLE_RATE
+from zoo.data.batch import Batch
+from zoo.data.module import TalkingFaceData
+from zoo.data.windows import Draw, collate
+from zoo.method import TalkingFaceMethod
+from zoo.spec import MethodSpec
+from zoo.testing.corpus import source
+from zoo.testing.guards import changes, shared_state
+from zoo.testing.memory import live_bytes
+from zoo.testing.rules import Broken, NotHere, Rules, rule
+from zoo.testing.trainables import TrainableCase
+
+RULES: Rules = []
+
+LENGTHS = (1, 16, 75, 200)
+"""Frames of the clips that every method makes."""
+
+FRAME_COST = 12.0
+"""Memory that a further frame of a clip may need, in frames of the result (float32): its sound, and a copy or two."""
+
+AGREE = 1e-2
+"""Largest difference in [0, 1] between what a CPU and an accelerator make."""
+
+
+class MethodCase(TrainableCase):
+    """A method on the tiny corpus."""
+
+    spec: MethodSpec
+
+    @cached_property
+    def ready(self) -> TalkingFaceMethod:
+        """The method after its steps on one batch, in evaluation mode."""
+        module = super().ready
+        assert isinstance(module, TalkingFaceMethod)
+        return module
+
+    @cached_property
+    def clips(self) -> list[Batch]:
+        """Two whole clips of different speakers, pictures in [0, 1]."""
+        data = TalkingFaceData(self.config.data, self.ready.input_spec, 0)
+        data.setup()
+        return [collate([data.windows[Draw(data.clips[part][0], None)]]).unit() for part in ("train", "test")]
+
+    @cached_property
+    def lengths(self) -> dict[int, tuple[Any, int]]:
+        """A clip of each of :data:`LENGTHS`, and the bytes of memory that making it took."""
+        return {frames: live_bytes(partial(self.make, frames)) for frames in LENGTHS}
+
+    def make(
+        self, frames: int, who: int = 0, sound: int = 0, seed: int = 0, device: str = "cpu"
+    ) -> Float[Tensor, "B T 3 H W"]:
+        """A clip of one of the two speakers with one of the two sounds, which is repeated where it is too short."""
+        with torch.random.fork_rng(devices=[]), torch.no_grad():
+            torch.manual_seed(seed)
+            module = self.ready.to(device)
+            return module.generate(self.clips[who].identity.to(device), self.wave(frames, sound).to(device), frames)
+
+    def wave(self, frames: int, sound: int = 0) -> Float32[Tensor, "1 S"]:
+        """One of the two sounds, as long as so many frames."""
+        heard, wanted = self.clips[sound].wave, num_samples(frames)
+        return heard.repeat(1, -(-wanted // heard.shape[1]))[:, :wanted].contiguous()
+
+
+@rule(
+    RULES,
+    "generate() gives frames in [0, 1]",
+    "for two clips at once: (2, T, 3, H, W) of the input spec's size, floats in [0, 1]; the pose may be missing",
+    "clamp or squash what the network gives, and read the size from input_spec",
+)
+def _shapes(case: MethodCase) -> None:
+    module, frames = case.ready, 7
+    identity = torch.cat([clip.identity for clip in case.clips])
+    sounds = torch.cat([case.wave(frames, sound) for sound in (0, 1)])
+    poses = [None, module.pose(torch.cat([clip.frames[:, :frames] for clip in case.clips]))]
+    for pose in poses:
+        with torch.no_grad():
+            made = module.generate(identity, sounds, frames, pose=pose)
+        _require_frames(made, (2, frames, 3, *module.input_spec.size))
+    with torch.no_grad():
+        seen = module.reconstruct(case.batch)
+    _require_frames(seen, tuple(case.batch.frames.shape), "reconstruct()")
+
+
+def _require_frames(made: Any, shape: tuple[int, ...], who: str = "generate()") -> None:
+    if not isinstance(made, Tensor):
+        raise Broken(f"{who} gives a {type(made).__name__}")
+    if tuple(made.shape) != shape:
+        raise Broken(f"{who} gives {tuple(made.shape)}, not {shape}")
+    if not made.is_floating_point():
+        raise Broken(f"{who} gives {made.dtype}")
+    if not bool(made.isfinite().all()):
+        raise Broken(f"{who} gives numbers that are not finite")
+    low, high = float(made.min()), float(made.max())
+    if low < -1e-4 or high > 1 + 1e-4:
+        raise Broken(f"{who} gives values in [{low:.3g}, {high:.3g}]")
+
+
+@rule(
+    RULES,
+    "clips of 1, 16, 75 and 200 frames",
+    "generate() makes clips of every length, whatever the window of training is",
+    "go over the clip in windows and cut the sound with zoo.audio.frame_window, which gives silence beyond its ends",
+)
+def _lengths(case: MethodCase) -> None:
+    for frames, (made, _) in case.lengths.items():
+        _require_frames(made, (1, frames, 3, *case.ready.input_spec.size))
+
+
+@rule(
+    RULES,
+    "determinism under a seed",
+    "the same clip made twice is the same to the bit",
+    "draw noise from a torch.Generator that generate() seeds itself, and do not keep anything from call to call",
+)
+def _deterministic(case: MethodCase) -> None:
+    one, two = case.make(20), case.make(20)
+    if not torch.equal(one, two):
+        raise Broken(f"two clips that differ by up to {float((one - two).abs().max()):.3g}")
+
+
+@rule(
+    RULES,
+    "identity matters",
+    "with another speaker's picture other frames are made",
+    "check that the identity picture reaches the network that draws",
+)
+def _identity(case: MethodCase) -> None:
+    if torch.equal(case.make(8, who=0), case.make(8, who=1)):
+        raise Broken("the same frames for two speakers")
+
+
+@rule(
+    RULES,
+    "sound matters",
+    "with another sound other frames are made, also early and late in the clip",
+    "check that the sound of each frame reaches the network that draws",
+)
+def _sound(case: MethodCase) -> None:
+    difference = (case.make(40, sound=0) - case.make(40, sound=1)).abs().amax((0, 2, 3, 4))
+    still = [part for part, frames in (("first", difference[:20]), ("last", difference[20:])) if not bool(frames.any())]
+    if len(still) == 2:
+        raise Broken("the same frames for two sounds")
+    if still:
+        raise Broken(f"the same frames for two sounds in the {still[0]} half of the clip")
+
+
+@rule(
+    RULES,
+    "sees no more than it declares",
+    "what the spec's `shown` does not name changes nothing in a test, whatever the true video shows there",
+    "take the pose as generate() is given it, and declare `shown` as it is: a still, the upper half, or the video",
+)
+def _shown(case: MethodCase) -> None:
+    clip, shown = case.clips[0], case.spec.shown
+    if shown == "video":
+        raise NotHere("it declares that it is shown the video")
+    hidden = clip.frames.clone()
+    first = hidden.shape[-2] // 2 if shown == "upper half" else 0
+    hidden[..., first:, :] = 1 - hidden[..., first:, :]
+    with torch.no_grad():
+        one, two = (case.ready.test_step(replace(clip, frames=frames), 0) for frames in (clip.frames, hidden))
+    if not torch.equal(one, two):
+        raise Broken(f"shown '{shown}', it makes other frames when the rest of the true video is another")
+
+
+@rule(
+    RULES,
+    "generating changes nothing",
+    "generate() leaves torch's, NumPy's and Python's settings and random numbers, and its own weights, as they were",
+    "use a torch.Generator of your own, and keep nothing in buffers while generating",
+)
+def _generate_state(case: MethodCase) -> None:
+    weights = {name: value.clone() for name, value in case.ready.state_dict().items()}
+    training, sound = case.ready.training, case.wave(20)
+    before = shared_state()
+    case.ready.generate(case.clips[0].identity, sound, 20)
+    changed = changes(before, shared_state())
+    changed += [name for name, value in case.ready.state_dict().items() if not torch.equal(value, weights[name])]
+    changed += ["its training mode"] if case.ready.training != training else []
+    if changed:
+        raise Broken(f"generate() changes {', '.join(changed)}")
+
+
+@rule(
+    RULES,
+    "memory of a long clip",
+    f"each further frame of a clip needs no more memory than {FRAME_COST:g} frames of the result",
+    "make some frames at a time, and keep only the result (see zoo.nn.masked.draw_clips)",
+)
+def _memory(case: MethodCase) -> None:
+    if "any-length" not in case.spec.capabilities:
+        raise NotHere("it does not declare the capability any-length")
+    (short, (_, less)), (long, (_, more)) = list(case.lengths.items())[-2:]
+    height, width = case.ready.input_spec.size
+    cost = (more - less) / (long - short) / (4 * 3 * height * width)
+    if cost > FRAME_COST:
+        raise Broken(
+            f"each further frame needs {cost:.1f} frames of memory: {less / 2**20:.0f} MiB for {short} frames, "
+            f"{more / 2**20:.0f} MiB for {long}"
+        )
+
+
+@rule(
+    RULES,
+    "CPU and accelerator agree",
+    f"the same frames on both, to {AGREE:g} of the range",
+    "create tensors on the device of what is given, and keep sound features in float32",
+)
+def _accelerator(case: MethodCase) -> None:
+    if not torch.accelerator.is_available():
+        raise NotHere("no accelerator in this machine")
+    device = str(torch.accelerator.current_accelerator())
+    here = case.make(20)
+    try:
+        there = case.make(20, device=device).float().cpu()
+    finally:
+        case.ready.to("cpu")
+    apart = float((here - there).abs().max())
+    if not apart <= AGREE:
+        raise Broken(f"frames that differ by up to {apart:.3g} between cpu and {device}")
+
+
+@rule(
+    RULES,
+    "a photo talks",
+    "`zoo predict` makes a video of a photograph: as long as the sound, as large as the photo",
+    "run `zoo predict` on a photo of your own and read the error; without the capability photo this is left out",
+)
+def _photo(case: MethodCase) -> None:
+    from zoo.predict import predict
+    from zoo.video import read_video
+
+    if "photo" not in case.spec.capabilities:
+        raise NotHere("it does not declare the capability photo")
+    picture, face, sound = photograph(), case.folder / "face.png", case.folder / "sound.wav"
+    Image.fromarray(picture.permute(1, 2, 0).numpy()).save(face)
+    _write_wave(sound, case.wave(25)[0])
+    out = case.folder / "talks.mp4"
+    done = predict(case.config.method, case.trained, face=face, sound=sound, out=out, device="cpu", progress=False)
+    video = read_video(out).frames
+    wanted = (25, 3, picture.shape[1] // 2 * 2, picture.shape[2] // 2 * 2)
+    if done.frames != wanted[0] or tuple(video.shape) != wanted:
+        raise Broken(f"a video of {tuple(video.shape)}, not {wanted}")
+
+
+def photograph() -> UInt8[Tensor, "3 H W"]:
+    """A face: the portrait that comes with scikit-image where that is installed, else a drawn one."""
+    try:
+        from skimage.data import astronaut
+    except ImportError:
+        drawn = source()
+        return drawn.read(drawn.items()[0]).frames[0]
+    return torch.from_numpy(astronaut()).permute(2, 0, 1)  # type: ignore[no-untyped-call]
+
+
+def _write_wave(path: Path, sound: Float32[Tensor, " S"]) -> None:
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(SAMPLE_RATE)
+        file.writeframes((sound.numpy() * 32767).round().astype("<i2").tobytes())

@@ -1,0 +1,152 @@
+"""Training on two processes, as ``zoo fit trainer.devices=2 trainer.strategy=ddp`` does it: are they still one?"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from zoo.testing.trainables import TrainableCase
+
+TIMEOUT_S = 600
+"""Seconds for two processes and one plugin; processes that wait for each other would wait for ever."""
+
+
+@dataclass(frozen=True)
+class Rank:
+    """What one of the two processes found.
+
+    Attributes:
+        weights: SHA-256 of all parameters after training.
+        shared: what importing the class changed of the state that all code shares.
+        calls: addresses of other machines that importing it asked for.
+        error: why it did not come to its end; empty where it did.
+    """
+
+    weights: str = ""
+    shared: tuple[str, ...] = ()
+    calls: tuple[str, ...] = ()
+    error: str = ""
+
+
+_done: dict[tuple[str, str], list[Rank]] = {}
+
+
+def two_processes(case: TrainableCase) -> list[Rank]:
+    """Train the trial of a case, and of its peers in the same two processes, for two epochs.
+
+    A plugin that takes the processes down is tried once more, alone, before it is blamed.
+    """
+    from zoo.testing.corpus import tiny_corpus
+
+    corpus = case.corpus or tiny_corpus()
+    name = case.config.method
+    left = [peer for peer in dict.fromkeys([*case.peers, name]) if (peer, str(corpus)) not in _done]
+    if name in left:
+        found = _launch(left, corpus)
+        _done.update({(peer, str(corpus)): ranks for peer, ranks in found.items() if not _failed(ranks)})
+        alone = found if left == [name] else {}
+        if (name, str(corpus)) not in _done:
+            _done[name, str(corpus)] = (alone or _launch([name], corpus))[name]
+    return _done[name, str(corpus)]
+
+
+def _failed(ranks: Sequence[Rank]) -> bool:
+    return any(rank.error for rank in ranks)
+
+
+def _launch(names: Sequence[str], corpus: Path) -> dict[str, list[Rank]]:
+    with tempfile.TemporaryDirectory(prefix="zoo-testing-", ignore_cleanup_errors=True) as folder:
+        told = _train(names, corpus, folder)
+        return {name: [_read(Path(folder), name, rank, told) for rank in (0, 1)] for name in names}
+
+
+def _train(names: Sequence[str], corpus: Path, folder: str) -> str:
+    """Run the two processes; what they say on standard error."""
+    command = [sys.executable, "-m", "zoo.testing.processes", folder, str(corpus), *names]
+    environment = {key: value for key, value in os.environ.items() if key not in ("LOCAL_RANK", "WORLD_SIZE")}
+    environment |= {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(
+        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    try:
+        _, told = process.communicate(timeout=TIMEOUT_S + 60 * len(names))
+    except subprocess.TimeoutExpired:
+        told = "the processes wait for each other: one takes steps that the other does not"
+    finally:
+        _end(process)
+    return told
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """End what was started, its own child included."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+    finally:
+        process.wait()
+
+
+def _read(folder: Path, name: str, rank: int, told: str) -> Rank:
+    path = folder / f"{name.replace(':', '-')}-{rank}.json"
+    if not path.is_file():
+        last = next((line.strip() for line in reversed(told.splitlines()) if line.strip()), "it ended without a word")
+        return Rank(error=f"process {rank} did not come to its end: {last[:300]}")
+    found = json.loads(path.read_text(encoding="utf-8"))
+    return Rank(found["weights"], tuple(found["shared"]), tuple(found["calls"]), found["error"])
+
+
+def fingerprint(module: nn.Module) -> str:
+    """SHA-256 of all parameters. Buffers are left out: running means are those of each process's own clips."""
+    digest = hashlib.sha256()
+    for name, value in module.named_parameters():
+        digest.update(name.encode())
+        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _import_alone(name: str) -> tuple[list[str], list[str]]:
+    """What importing the class of a plugin changes, and whom it asks for."""
+    from zoo import registry
+    from zoo.testing.guards import changes, no_network, shared_state
+
+    calls: list[str] = []
+    before = shared_state()
+    with no_network(calls):
+        registry.trainable(name).load()
+    return changes(before, shared_state()), calls
+
+
+def main(folder: Path, corpus: Path, names: Sequence[str]) -> None:
+    """One of the two processes; Lightning starts the other with the same command line."""
+    import torch
+
+    from zoo import registry
+    from zoo.testing.guards import no_network
+    from zoo.testing.trainables import fit, trial
+
+    torch.set_num_threads(1)
+    for name in names:
+        shared, calls = _import_alone(name)
+        config = trial(registry.trainable(name), corpus)
+        with no_network(calls):
+            module, _ = fit(config, folder / name.replace(":", "-"), epochs=2, devices=2, strategy="ddp")
+        found = Rank(fingerprint(module), tuple(shared), tuple(calls))
+        path = folder / f"{name.replace(':', '-')}-{module.global_rank}.json"
+        path.write_text(json.dumps(asdict(found)), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:])

@@ -1,0 +1,81 @@
+"""What came of checking one plugin, and how it reads on a terminal; nothing here imports torch."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+Status = Literal["passed", "failed", "skipped"]
+
+_SIGNS: dict[Status, str] = {"passed": "ok", "failed": "FAILED", "skipped": "skipped"}
+
+
+@dataclass(frozen=True)
+class Check:
+    """What came of one check.
+
+    Attributes:
+        name: what was checked, the same words for every plugin, for example ``determinism under a seed``.
+        status: ``passed``, ``failed``, or ``skipped`` for a reason that is declared or lies in this machine.
+        expected: what the contract asks for (of a failed check).
+        got: what the plugin did instead (of a failed check), or the reason why it was skipped.
+        mend: what its author may do about it (of a failed check).
+        seconds: how long it took.
+    """
+
+    name: str
+    status: Status
+    expected: str = ""
+    got: str = ""
+    mend: str = ""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Report:
+    """What came of all checks of one plugin.
+
+    Attributes:
+        name: the plugin.
+        kind: ``method``, ``expert``, ``dataset`` or ``metric``.
+        dist: the distribution that it came with.
+        version: that distribution's version; empty where it has none.
+        checks: in the order in which they ran.
+    """
+
+    name: str
+    kind: str
+    dist: str = ""
+    version: str = ""
+    checks: list[Check] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        """Whether something was checked and no check failed."""
+        return bool(self.checks) and not self.failed
+
+    @property
+    def failed(self) -> list[Check]:
+        """The checks that failed."""
+        return [check for check in self.checks if check.status == "failed"]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The report in plain containers, for ``--json``."""
+        return {**asdict(self), "ok": self.ok}
+
+    def text(self) -> str:
+        """The report in plain lines: one per check, and below each failure what was expected, got, and the mend."""
+        origin = " ".join(filter(None, (self.dist, self.version)))
+        lines = [f"{self.kind} {self.name}" + (f" ({origin})" if origin else "")]
+        for check in self.checks:
+            why = f": {check.got}" if check.status == "skipped" else ""
+            lines.append(f"  {_SIGNS[check.status]:<8}{check.name}{why} ({check.seconds:.1f} s)")
+            if check.status == "failed":
+                told = (("expected", check.expected), ("got", check.got), ("mend", check.mend))
+                lines += [f"          {word:<9} {text}" for word, text in told if text]
+        return "\n".join([*lines, self._last_line()])
+
+    def _last_line(self) -> str:
+        count = {status: sum(check.status == status for check in self.checks) for status in _SIGNS}
+        seconds = sum(check.seconds for check in self.checks)
+        return f"{count['passed']} passed, {count['failed']} failed, {count['skipped']} skipped in {seconds:.0f} s"

@@ -1,0 +1,82 @@
+"""The conformance kit as pytest tests, one for every plugin and rule, in whose test module imports them.
+
+A package that brings plugins holds them against the contract with a test module of two lines::
+
+    from zoo.testing.tests import *  # noqa: F403
+    zoo_dist = "zoo-mymethod"  # what this distribution brings; without this line, all that is installed
+
+``zoo_plugins = ["mymethod"]`` names plugins one by one, and ``zoo_quick = True`` leaves out the slow rules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+
+import pytest
+
+from zoo import registry
+from zoo.errors import BrokenPluginError
+from zoo.spec import ExpertSpec, MethodSpec, Spec
+from zoo.testing.kit import kind_of, make_case, rules_of, usual_torch
+from zoo.testing.rules import Case, hold
+
+__all__ = ["pytest_generate_tests", "test_conformance"]
+
+Chosen = tuple[tuple[str, str], ...]
+"""Groups and names of plugins."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test for every rule of every plugin that the test module chooses."""
+    if metafunc.function.__name__ != "test_conformance":
+        return
+    settings = vars(metafunc.module)
+    chosen = tuple(sorted(_chosen(settings.get("zoo_plugins"), settings.get("zoo_dist"))))
+    quick = bool(settings.get("zoo_quick", False))
+    found = [(*plugin, title) for plugin in chosen for title in _titles(*plugin, quick)]
+    names = [f"{kind_of(group)}-{name}-{title}" for group, name, title in found]
+    metafunc.parametrize(("group", "name", "title", "chosen"), [(*one, chosen) for one in found], ids=names)
+
+
+def _chosen(names: list[str] | None, dist: str | None) -> Iterator[tuple[str, str]]:
+    for entry in registry.entries():
+        bare = names is None or entry.name in names or f"{entry.dist}:{entry.name}" in names
+        if bare and dist in (None, entry.dist):
+            others = [e for e in registry.entries() if (e.group, e.name) == (entry.group, entry.name)]
+            yield entry.group, entry.name if len(others) == 1 else f"{entry.dist}:{entry.name}"
+
+
+def _titles(group: str, name: str, quick: bool) -> list[str]:
+    try:
+        spec = registry.get(group, name)
+    except BrokenPluginError:
+        return ["spec is valid"]
+    return [rule.name for rule in rules_of(spec) if not (quick and rule.slow)]
+
+
+@cache
+def _case(group: str, name: str, chosen: Chosen) -> Case:
+    trainable = [one for one in chosen if isinstance(_spec(*one), (MethodSpec, ExpertSpec))]
+    return make_case(registry.get(group, name), peers=[name for _, name in trainable])
+
+
+def _spec(group: str, name: str) -> Spec | None:
+    try:
+        return registry.get(group, name)
+    except BrokenPluginError:
+        return None
+
+
+def test_conformance(group: str, name: str, title: str, chosen: Chosen) -> None:
+    """Hold one plugin against one rule."""
+    if isinstance(_spec(group, name), type(None)):
+        pytest.fail(f"{name} does not load; run `zoo doctor`", pytrace=False)
+    with usual_torch():
+        case = _case(group, name, chosen)
+        (rule,) = (rule for rule in rules_of(case.spec) if rule.name == title)
+        check = hold(case, rule)
+    if check.status == "skipped":
+        pytest.skip(check.got)
+    if check.status == "failed":
+        pytest.fail(f"expected {check.expected}\ngot      {check.got}\nmend     {check.mend}", pytrace=False)

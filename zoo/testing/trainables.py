@@ -1,0 +1,412 @@
+"""Rules of everything that `zoo fit` trains, methods and experts alike."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import ModelCheckpoint
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from zoo import config as configs
+from zoo import trainable
+from zoo.config import DataConfig, RunConfig
+from zoo.data.batch import Batch
+from zoo.data.module import TalkingFaceData
+from zoo.errors import ConfigError
+from zoo.spec import InputSpec, TrainableSpec
+from zoo.testing.corpus import tiny_corpus
+from zoo.testing.guards import changes, shared_state
+from zoo.testing.rules import Broken, Case, Rules, rule
+from zoo.train import make_trainer, quiet
+from zoo.trainable import TrainableModule
+
+RULES: Rules = []
+
+STEPS = 8
+"""Batches of the training on one batch."""
+
+
+@dataclass
+class TrainableCase(Case):
+    """A method or an expert on the tiny corpus, with its trial's settings (:attr:`zoo.spec.TrainableSpec.trial`).
+
+    Attributes:
+        spec: its spec.
+        corpus: the tiny corpus; ``None``: where :func:`zoo.testing.corpus.tiny_corpus` keeps it.
+        peers: others that are checked in this run: what needs further processes is done for all of them at once.
+    """
+
+    spec: TrainableSpec
+    corpus: Path | None = None
+    peers: tuple[str, ...] = ()
+
+    @cached_property
+    def config(self) -> RunConfig:
+        """The settings of a trial."""
+        return trial(self.spec, self.corpus or tiny_corpus())
+
+    @cached_property
+    def batch(self) -> Batch:
+        """One training batch, pictures in [0, 1]."""
+        module = self.build()
+        module.before_fit()
+        data = TalkingFaceData(self.config.data, module.input_spec, self.config.seed)
+        data.setup("fit")
+        return next(iter(data.train_dataloader())).unit()
+
+    @cached_property
+    def practice(self) -> Practice:
+        """What came of some steps on one batch."""
+        return practise(self)
+
+    @cached_property
+    def trained(self) -> Path:
+        """The checkpoint of two epochs in one go."""
+        return fit(self.config, self.folder / "at-once", epochs=2)[1]
+
+    def build(self, seed: int = 0) -> TrainableModule:
+        """The module with fresh weights."""
+        return trainable.build(self.spec, self.config.model, seed=seed)
+
+    @cached_property
+    def ready(self) -> TrainableModule:
+        """The module after its steps on one batch, in evaluation mode."""
+        return self.practice.module.eval().requires_grad_(False)
+
+
+def trial(spec: TrainableSpec, corpus: Path) -> RunConfig:
+    """The settings with which a trainable is tried: those of its ``synthgrid`` recipe, made small."""
+    small = ["data=synthgrid", "data.batch_size=4", "data.windows_per_clip=2", "data.num_workers=0", *spec.trial]
+    fixed = ["data=synthgrid", f"data.root={corpus}", "data.split=by-speaker", "trainer.max_steps=-1",
+             "trainer.accelerator=cpu", "trainer.devices=1", "trainer.precision=32-true"]  # fmt: skip
+    return configs.resolve(spec, [*small, *fixed])
+
+
+def fit(
+    config: RunConfig,
+    folder: Path,
+    *,
+    epochs: int,
+    resume: Path | None = None,
+    data: TalkingFaceData | None = None,
+    callbacks: Sequence[Any] = (),
+    **trainer: Any,
+) -> tuple[TrainableModule, Path]:
+    """Train as `zoo fit` does, without its scores and samples.
+
+    Returns:
+        The module, and its last checkpoint; beside it lie those of all epochs: ``0.ckpt``, ...
+    """
+    from zoo import registry
+
+    quiet()
+    given = replace(config, trainer=replace(config.trainer, max_epochs=epochs, **trainer))
+    module = trainable.build(registry.trainable(config.method), config.model, seed=config.seed)
+    module.before_fit()
+    data = data or TalkingFaceData(config.data, module.input_spec, config.seed)
+    each = ModelCheckpoint(folder, filename="{epoch}", auto_insert_metric_name=False, save_top_k=-1)
+    lightning = make_trainer(given, [each, *callbacks], [], folder)
+    lightning.fit(module, data, ckpt_path=resume, weights_only=True)
+    return module, folder / f"{epochs - 1}.ckpt"
+
+
+class OneBatch(TalkingFaceData):
+    """The same batch again and again."""
+
+    def __init__(self, config: DataConfig, spec: InputSpec, seed: int, steps: int) -> None:
+        super().__init__(config, spec, seed)
+        self.steps = steps
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        """The first batch of the training clips, ``steps`` times."""
+        batch = next(iter(super().train_dataloader()))
+        return DataLoader([batch] * self.steps, batch_size=None, collate_fn=lambda item: item)  # type: ignore[arg-type]
+
+
+@dataclass
+class Practice:
+    """What came of some steps on one batch.
+
+    Attributes:
+        module: as it was left.
+        before: what ``validation_step`` logs of the batch before the first step.
+        after: the same after the last.
+        reached: parameters that got a gradient which is not all zero.
+        wrong: parameters whose gradient was not finite.
+        owned: parameters that an optimiser has.
+        logged: all that was logged, with the last value.
+    """
+
+    module: TrainableModule
+    before: dict[str, float] = field(default_factory=dict)
+    after: dict[str, float] = field(default_factory=dict)
+    reached: set[str] = field(default_factory=set)
+    wrong: set[str] = field(default_factory=set)
+    owned: set[str] = field(default_factory=set)
+    logged: dict[str, float] = field(default_factory=dict)
+
+
+class _Gradients(pl.Callback):
+    """Notes which parameters get gradients."""
+
+    def __init__(self, found: Practice) -> None:
+        self.found = found
+
+    def on_before_optimizer_step(self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: Any) -> None:
+        """Look at what this optimiser is about to use."""
+        names = {id(value): name for name, value in pl_module.named_parameters()}
+        for parameter in (p for group in optimizer.param_groups for p in group["params"]):
+            name = names.get(id(parameter), "")
+            if parameter.grad is None:
+                continue
+            if not bool(parameter.grad.isfinite().all()):
+                self.found.wrong.add(name)
+            elif bool(parameter.grad.count_nonzero()):
+                self.found.reached.add(name)
+
+
+def practise(case: TrainableCase) -> Practice:
+    """Train on one batch for :data:`STEPS` steps, and look on."""
+    module = case.build()
+    found = Practice(module)
+    found.before = watched(module, case.batch)
+    data = OneBatch(case.config.data, module.input_spec, case.config.seed, STEPS)
+    found.module, _ = fit(
+        case.config, case.folder / "practice", epochs=1, data=data, callbacks=[_Gradients(found)], limit_val_batches=0
+    )
+    trainer = found.module.trainer
+    found.logged = {name: float(value) for name, value in trainer.callback_metrics.items()}
+    names = {id(value): name for name, value in found.module.named_parameters()}
+    groups = [group for optimiser in trainer.optimizers for group in optimiser.param_groups]
+    found.owned = {names[id(value)] for group in groups for value in group["params"] if id(value) in names}
+    found.module._trainer = None
+    found.after = watched(found.module, case.batch)
+    return found
+
+
+def watched(module: TrainableModule, batch: Batch) -> dict[str, float]:
+    """What ``validation_step`` logs of a batch in training mode, its monitor first."""
+    logged: dict[str, Any] = {}
+    state = {name: value.clone() for name, value in module.state_dict().items()}
+    module.log = lambda name, value, *_, **__: logged.update({name: value})  # type: ignore[method-assign]
+    module.train()  # after a few steps the running means of batch normalisation are still those of nothing
+    try:
+        torch.manual_seed(1)
+        with torch.no_grad():
+            module.validation_step(batch, 0)
+    finally:
+        del module.log
+        module.load_state_dict(state)  # a look must not leave a trace
+    if module.monitor not in logged:
+        raise Broken(f"validation_step logs {', '.join(logged) or 'nothing'}, and not '{module.monitor}'")
+    first = {module.monitor: logged.pop(module.monitor)}
+    return {name: float(value) for name, value in (first | logged).items()}
+
+
+@rule(
+    RULES,
+    "settings come back from YAML",
+    "every setting is documented by zoo.spec.setting, and comes back unchanged from the YAML file of a run",
+    "give every field of the settings `= setting(DEFAULT, TEXT, SOURCE)`; use numbers, words, lists and dicts only",
+)
+def _round_trip(case: TrainableCase) -> None:
+    found = case.spec.settings()
+    bare = [item.name for item in dataclasses.fields(found) if not str(item.metadata.get("help", "")).strip()]
+    if bare:
+        raise Broken(f"no help for {', '.join(bare)}")
+    path = case.folder / "settings.yaml"
+    for wanted in (configs.resolve(case.spec), case.config):
+        path.write_text(configs.to_yaml(wanted), encoding="utf-8")
+        got = configs.resolve(case.spec, file=path)
+        if got != wanted:
+            raise Broken(_difference(configs.to_dict(wanted), configs.to_dict(got)))
+    try:
+        configs.resolve(case.spec, ["model.no_such_setting=1"])
+    except ConfigError:
+        return
+    raise Broken("model.no_such_setting=1 is taken without a word")
+
+
+def _difference(one: dict[str, Any], other: dict[str, Any], prefix: str = "") -> str:
+    for key, value in one.items():
+        if value != other.get(key):
+            if isinstance(value, dict) and isinstance(other.get(key), dict):
+                return _difference(value, other[key], f"{prefix}{key}.")
+            return f"{prefix}{key}: {value!r} became {other.get(key)!r}"
+    return "something was added"
+
+
+@rule(
+    RULES,
+    "a few steps lower the loss on one batch",
+    f"after {STEPS} steps on one batch the module's own validation loss on it is lower, and all that it logs is finite",
+    "check that the optimiser owns the generating network, that its step is taken, and the step size in `trial`",
+)
+def _learns(case: TrainableCase) -> None:
+    practice = case.practice
+    odd = [f"{name}={value}" for name, value in practice.logged.items() if not math.isfinite(value)]
+    if odd:
+        raise Broken(f"logged {', '.join(odd)}")
+    for name, before in practice.before.items():
+        after = practice.after[name]
+        if after < before:
+            return
+        if after != before:  # a rate of errors, which does not move in a few steps, leaves the word to the next value
+            break
+    raise Broken(f"{name} was {before:.5g} before and is {after:.5g} after")
+
+
+@rule(
+    RULES,
+    "every parameter gets a gradient",
+    "each parameter that requires a gradient belongs to an optimiser and gets one that is finite and not all zero",
+    "remove what is not used, freeze what is not to be trained with requires_grad_(False), or set `trial` so that all "
+    "losses are at work from the first steps",
+)
+def _gradients(case: TrainableCase) -> None:
+    practice = case.practice
+    wanted = {name for name, value in case.build().named_parameters() if value.requires_grad}
+    if not wanted:
+        raise Broken("it has no parameter to train")
+    for names, problem in (
+        (practice.wrong, "a gradient that is not finite"),
+        (wanted - practice.owned, "no optimiser"),
+        (wanted - practice.reached, "no gradient"),
+    ):
+        if names:
+            shown = sorted(names)
+            more = f" and {len(shown) - 4} more" if len(shown) > 4 else ""
+            raise Broken(f"{problem}: {', '.join(shown[:4])}{more}")
+
+
+@rule(
+    RULES,
+    "the seed decides the weights",
+    "two modules built with one seed are the same, and another seed gives other weights",
+    "draw first weights from torch's random numbers only, which the zoo has seeded",
+)
+def _seeded(case: TrainableCase) -> None:
+    one, two, other = (case.build(seed).state_dict() for seed in (3, 3, 4))
+    differ = [name for name in one if not torch.equal(one[name], two[name])]
+    if differ:
+        raise Broken(f"the same seed gives another {differ[0]}")
+    if all(torch.equal(one[name], other[name]) for name in one):
+        raise Broken("another seed gives the same weights")
+
+
+@rule(
+    RULES,
+    "a checkpoint comes back",
+    "a checkpoint read with weights_only=True builds the same module: settings, weights and what it makes",
+    "keep plain numbers, words, lists, dicts and tensors in checkpoints, and all that matters in the state_dict",
+)
+def _checkpoint(case: TrainableCase) -> None:
+    kept = torch.load(case.trained, map_location="cpu", weights_only=True)
+    module = trainable.load_checkpoint(case.trained, case.spec.name)
+    if dataclasses.asdict(module.config) != dataclasses.asdict(case.config.model):
+        raise Broken("the settings changed on the way")
+    _same(kept["state_dict"], module.state_dict(), "the weights")
+    weights = case.folder / "weights.safetensors"
+    trainable.save_weights(module, weights)
+    again = trainable.load_checkpoint(weights, case.spec.name)
+    _same(again.state_dict(), module.state_dict(), "the weights, as safetensors,")
+    if watched(again, case.batch) != watched(module, case.batch):
+        raise Broken(f"{module.monitor} of one batch is another after loading")
+
+
+def _same(one: dict[str, Tensor], other: dict[str, Tensor], what: str) -> None:
+    if one.keys() != other.keys():
+        raise Broken(f"{what} have other names: {', '.join(sorted(one.keys() ^ other.keys())[:4])}")
+    for name, value in one.items():
+        if not torch.equal(value, other[name]):
+            raise Broken(f"{what} differ, first in {name}, by up to {(value - other[name]).abs().max().item():.3g}")
+
+
+@rule(
+    RULES,
+    "a resumed run equals one go",
+    "two epochs in one go, and the second one anew from the checkpoint of the first, give the same weights and "
+    "optimisers, to the bit",
+    "draw from torch's random numbers only, and keep counters in buffers (register_buffer): checkpoints hold those",
+    slow=True,
+)
+def _resume(case: TrainableCase) -> None:
+    _, second = fit(case.config, case.folder / "resumed", epochs=2, resume=case.trained.with_name("0.ckpt"))
+    one, two = (torch.load(path, map_location="cpu", weights_only=True) for path in (case.trained, second))
+    _same(one["state_dict"], two["state_dict"], "the weights")
+    if one["global_step"] != two["global_step"]:
+        raise Broken(f"{one['global_step']} steps in one go, {two['global_step']} with a resume")
+    if str(one["optimizer_states"]) != str(two["optimizer_states"]):
+        raise Broken("the optimisers' states differ")
+
+
+@rule(
+    RULES,
+    "two processes hold the same weights",
+    "after two epochs with trainer.devices=2 trainer.strategy=ddp both processes have the same weights, to the bit",
+    "call the networks inside training_step, step optimisers through self.optimizers() and manual_backward, and let "
+    "every process take the same number of steps",
+    slow=True,
+)
+def _processes(case: TrainableCase) -> None:
+    from zoo.testing.processes import two_processes
+
+    ranks = two_processes(case)
+    errors = [rank.error for rank in ranks if rank.error]
+    if errors:
+        raise Broken(errors[0])
+    if len({rank.weights for rank in ranks}) != 1:
+        raise Broken("the two processes ended with different weights")
+
+
+@rule(
+    RULES,
+    "importing changes nothing",
+    "importing the class, in a fresh process, leaves all settings that code shares as they were, and asks nothing of "
+    "other machines",
+    "do at first use what is done at import now, and set nothing that others see",
+    slow=True,
+)
+def _import_state(case: TrainableCase) -> None:
+    from zoo.testing.processes import two_processes
+
+    for rank in two_processes(case):
+        if rank.shared:
+            raise Broken(f"importing {case.spec.target} changes {', '.join(rank.shared)}")
+        if rank.calls:
+            raise Broken(f"importing {case.spec.target} asks for {', '.join(rank.calls)}")
+
+
+@rule(
+    RULES,
+    "no global state",
+    "building leaves torch's, NumPy's and Python's settings, the environment and the working folder as they were",
+    "use torch.Generator objects of your own, and context managers such as torch.no_grad() where a setting is needed",
+)
+def _build_state(case: TrainableCase) -> None:
+    before = shared_state(drawing=False)
+    case.spec.load()(case.config.model)
+    changed = changes(before, shared_state(drawing=False))
+    if changed:
+        raise Broken(f"building changes {', '.join(changed)}")
+
+
+@rule(
+    RULES,
+    "no network access",
+    "nothing is asked of another machine while it is built, trained, or used",
+    "read weights from files that the user names, and tell in the card where to get them",
+)
+def _network(case: TrainableCase) -> None:
+    _ = case.practice
+    if case.calls:
+        raise Broken(f"it asks for {', '.join(dict.fromkeys(case.calls))}")
