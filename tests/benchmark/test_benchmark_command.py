@@ -22,7 +22,7 @@ from zoo.benchmark.checkpoints import Fit, Weights, plan_fit, trained_on
 from zoo.benchmark.locks import locked
 from zoo.benchmark.plan import make_plan
 from zoo.benchmark.results import read_results, read_suite, write_cell, write_suite
-from zoo.benchmark.run import choose_workers
+from zoo.benchmark.run import Workers, choose_workers
 from zoo.benchmark.suite import find_entry, find_suite
 from zoo.cli import main
 from zoo.cli.benchmark import broken
@@ -161,12 +161,15 @@ def test_one_file_is_one_training(store: Path, weights: Path, tmp_path: Path):
 
 
 def test_weights_do_not_depend_on_load(store: Path, tmp_path: Path):
-    """Everyone trains as many steps, the suite's time is a guard, and fits share no core."""
+    """Everyone trains as many steps, the suite's time is a guard, and no core is idle while the longest fit ends."""
     bench = Bench(find_suite("synth", [f"data.root={store}", *FEW]))
     trainer = plan_fit(bench, find_entry(bench.suite.config, "lipgan"), 0, tmp_path).settings["trainer"]
     assert (trainer["max_epochs"], trainer["max_steps"]) == (-1, 900)
     workers = choose_workers("64")
-    assert (workers.count, workers.fits) == (64, usable_cores())
+    assert (workers.count, workers.room) == (64, usable_cores())
+    shapes = [("cpu",), ("cpu",), ("cuda:0", "cuda:1")]
+    found = [Workers("processes", 4, shape, room).fits for shape, room in zip(shapes, (1, 2, 2), strict=True)]
+    assert found == [1, 6, 2]
     run = tmp_path / "run"
     run.mkdir()
     for epochs, said in ((2, False), (3, True)):

@@ -32,8 +32,8 @@ def run_fits(
 ) -> None:
     """Fit what has no weights yet.
 
-    A fit takes one thread, or what the suite's ``budget.settings.trainer`` says: then the weights do not depend on how
-    many are fitted at a time.
+    A fit takes one thread and a number of steps, or what the suite's ``budget.settings.trainer`` says: then the weights
+    do not depend on how many are fitted at a time.
 
     Args:
         fits: by subject.

@@ -93,11 +93,11 @@ class Plan:
         """All clips that must be generated, cell by cell."""
         return [task for planned in self.cells for task in planned.tasks]
 
-    def expected(self, processes: int, fits_at_once: int, clip_seconds: float) -> float:
-        """Seconds that it will take, about."""
-        fits = sorted((weights.fit.expected() for weights in self.fits().values() if weights.fit), reverse=True)
-        rounds = sum(fits[::fits_at_once])
-        return rounds + clip_seconds * len(self.tasks()) / processes
+    def expected(self, processes: int, room: int, clip_seconds: float) -> float:
+        """Seconds that it will take, about, with so many processes, and cores or GPUs for fits."""
+        fits = [weights.fit.expected() for weights in self.fits().values() if weights.fit]
+        fitting = max([sum(fits) / room, *fits])
+        return fitting + clip_seconds * len(self.tasks()) / processes
 
     def disk(self) -> int:
         """Bytes that it will need, about."""

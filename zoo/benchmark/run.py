@@ -25,6 +25,9 @@ from zoo.benchmark.worker import Job, append, device_name
 from zoo.data.pool import usable_cores
 from zoo.errors import ConfigError, DataError
 
+FITS_PER_CORE = 3
+"""Fits that share a core where there are several: with one on each, some would be idle while the longest fit ends."""
+
 Launch = Literal["processes", "elastic"]
 """Who works: processes that are started here, or one for each that torchrun started."""
 
@@ -37,13 +40,18 @@ class Workers:
         launch: see :data:`Launch`.
         count: how many processes.
         devices: of theirs on this machine, by turns.
-        fits: how many methods are fitted at a time, all on this machine.
+        room: how many of them have a core or a GPU of this machine for themselves.
     """
 
     launch: Launch
     count: int
     devices: tuple[str, ...]
-    fits: int = 1
+    room: int = 1
+
+    @property
+    def fits(self) -> int:
+        """How many methods are fitted at a time, all on this machine."""
+        return self.room * (FITS_PER_CORE if self.devices == ("cpu",) and self.room > 1 else 1)
 
 
 @dataclass
@@ -111,7 +119,7 @@ def execute(bench: Bench, plan: Plan, workers: Workers, *, shared: bool = False,
 
 def expected(plan: Plan, workers: Workers) -> float:
     """Seconds that a plan will take, about."""
-    return plan.expected(workers.count, workers.fits, _clip_seconds(plan, workers))
+    return plan.expected(workers.count, workers.room, _clip_seconds(plan, workers))
 
 
 def _clip_seconds(plan: Plan, workers: Workers) -> float:
