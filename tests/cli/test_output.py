@@ -71,6 +71,16 @@ def test_info_of_a_metric_lists_its_variants(capsys: pytest.CaptureFixture[str])
     assert "mouth_width" in shown
 
 
+def test_info_knows_everything_that_is_listed(capsys: pytest.CaptureFixture[str]):
+    assert main.run(["list", "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    names = {item["name"] for items in listed.values() for item in items}
+    assert {"lipgan", "synthgrid", "motion_outside", "sync-expert"} <= names
+    for name in names:
+        assert main.run(["info", name]) == 0
+        assert name in capsys.readouterr().out
+
+
 def test_info_for_people_shows_help_and_source(capsys: pytest.CaptureFixture[str]):
     assert main.run(["info", "lipgan"]) == 0
     out = " ".join(capsys.readouterr().out.split())

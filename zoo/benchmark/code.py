@@ -8,7 +8,7 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-_NEVER = ("analyze", "cli", "leaderboard")
+_NEVER = ("analyze", "cli", "leaderboard", "plugin", "testing")
 """Parts of the zoo that neither train, generate nor score."""
 
 _NOT_IN_FITS = (*_NEVER, "benchmark", "metrics")

@@ -210,7 +210,7 @@ def finish(out: Path, plan: Plan, outcome: Outcome, project: str | None) -> None
     if plan.suite.dataset == "synthgrid":
         print(
             "go further: more clips with test_clips=24; a longer training with "
-            "budget.settings.trainer.max_epochs=30; "
+            "budget.max_steps=5000; "
             "real faces with `zoo data prepare grid`, then `zoo benchmark --all --suite grid data.root=STORE`"
         )
     elif len(config["seeds"]) < 3:

@@ -78,4 +78,4 @@ def settings(defaults: Any) -> list[dict[str, Any]]:
 def _text(value: Any) -> str:
     if isinstance(value, dict):
         return f"{value['authors']}: {value['title']}. {value['venue']} {value['year']}. {value['url']}"
-    return ", ".join(value) if isinstance(value, (list, tuple)) else str(value)
+    return ", ".join(map(_text, value)) if isinstance(value, (list, tuple)) else str(value)

@@ -16,7 +16,7 @@ SYNC_EXPERT = ExpertSpec(
     ),
     licence="Apache-2.0; written from the paper and published facts",
     recipes="zoo.experts.sync_expert.recipes",
-    trial=("model.width=0.06", "model.windows=2"),
+    trial=("model.width=0.06",),
     weights="zoo.experts.sync_expert.weights",
     importer="zoo.experts.sync_expert.released:read",
 )

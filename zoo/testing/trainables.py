@@ -31,7 +31,7 @@ from zoo.trainable import TrainableModule
 
 RULES: Rules = []
 
-STEPS = 8
+STEPS = 12
 """Batches of the training on one batch."""
 
 

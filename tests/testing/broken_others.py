@@ -1,0 +1,119 @@
+"""Metrics and data sets, each broken in exactly one way; their specs are light enough for a test."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from zoo.data.source import RawClip, SourceItem
+from zoo.data.synthgrid.source import SynthGrid
+from zoo.footage import Footage
+from zoo.metrics.base import ClipMetric, Row
+from zoo.spec import DatasetSpec, MetricSpec
+
+
+class Apart(ClipMetric):
+    """Mean absolute difference of the pictures."""
+
+    name = "apart"
+
+    def __init__(self, power: float = 1.0, **more: Any) -> None:
+        super().__init__(power=power, **more)
+        self.power = power
+
+    def observe(self, clip: str, pred: Footage, real: Footage) -> None:
+        self.update(clip, pred.frames, real.frames)
+
+    def update(self, clip: str, pred: Tensor, real: Tensor) -> None:
+        apart = (pred.float() - real.float()).abs().pow(self.power).mean()
+        self.add(Row(clip, (self.value(float(apart)), 1.0), len(pred), len(pred)))
+
+    def value(self, apart: float) -> float:
+        return apart
+
+
+class Turned(Apart):
+    def value(self, apart: float) -> float:
+        return -apart
+
+
+class Remembering(Apart):
+    before = 0.0
+
+    def value(self, apart: float) -> float:
+        self.before += apart
+        return self.before
+
+
+class Random(Apart):
+    def value(self, apart: float) -> float:
+        draw = torch.Generator()
+        draw.seed()
+        return apart + float(torch.rand(1, generator=draw))
+
+
+class Silent(Apart):
+    def __init__(self, power: float = 1.0) -> None:
+        ClipMetric.__init__(self)
+        self.power = power
+
+
+class Hopeful(Apart):
+    """A clip that cannot be scored counts as perfect."""
+
+    def skip(self, clip: str, total: int, reason: str) -> None:
+        self.add(Row(clip, (0.0, 1.0), total, total))
+
+
+class Few(SynthGrid):
+    def __init__(self) -> None:
+        super().__init__(clips=3, frames=40)
+
+
+class Twice(Few):
+    def items(self) -> Sequence[SourceItem]:
+        return [*super().items(), super().items()[0]]
+
+
+class Shuffled(Few):
+    def items(self) -> Sequence[SourceItem]:
+        return random.sample(list(super().items()), 3)
+
+
+class Late(Few):
+    def read(self, item: SourceItem) -> RawClip:
+        clip = super().read(item)
+        clip.wave = clip.wave[::3].contiguous()
+        return clip
+
+
+class Changing(Few):
+    def read(self, item: SourceItem) -> RawClip:
+        clip = super().read(item)
+        clip.wave = clip.wave * random.random()
+        return clip
+
+
+SPECS: dict[str, MetricSpec | DatasetSpec] = {
+    cls.__name__: MetricSpec(
+        name=cls.__name__.lower(),
+        summary="a test",
+        target=f"broken_others:{cls.__name__}",
+        better="lower",
+        bounds="0..",
+    )
+    for cls in (Apart, Turned, Remembering, Random, Silent, Hopeful)
+} | {
+    cls.__name__: DatasetSpec(
+        name=cls.__name__.lower(),
+        summary="a test",
+        target=f"broken_others:{cls.__name__}",
+        licence="none",
+        embedded=True,
+    )
+    for cls in (Few, Twice, Shuffled, Late, Changing)
+}

@@ -1,0 +1,76 @@
+"""Rules of metrics and data sets fail where one is broken in exactly that way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from broken_others import SPECS
+
+from zoo import registry
+from zoo.spec import MetricSpec
+from zoo.testing import Check, kit
+from zoo.testing.rules import hold
+
+
+@pytest.fixture(autouse=True, scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The specs as if they were installed."""
+    entries = [
+        registry.Entry(
+            "zoo.metrics" if isinstance(spec, MetricSpec) else "zoo.datasets", spec.name,
+            f"broken_others:{name}", "zoo-broken", "1.0",
+        )
+        for name, spec in SPECS.items()
+    ]  # fmt: skip
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(Path(__file__).parent))
+        patch.setenv("ZOO_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setattr(registry, "_environment_entries", lambda: iter(entries))
+        load = registry.load
+        patch.setattr(registry, "load", lambda entry: _record(entry) or load(entry))
+        registry.entries.cache_clear()
+        yield
+    registry.refresh()
+
+
+def _record(entry: registry.Entry) -> registry.Record | None:
+    found = [spec for spec in SPECS.values() if entry.dist == "zoo-broken" and spec.name == entry.name]
+    return registry.Record(entry, found[0]) if found else None
+
+
+def outcomes(name: str) -> list[Check]:
+    """What all rules but that of light specs say (these have none of their own)."""
+    case = kit.make_case(SPECS[name])
+    with kit.usual_torch():
+        return [hold(case, rule) for rule in kit.rules_of(SPECS[name]) if rule.name != "spec is light"]
+
+
+@pytest.mark.parametrize("name", ["Apart", "Few"])
+def test_a_sound_one_keeps_all_rules(name: str):
+    assert [(c.name, c.got) for c in outcomes(name) if c.status != "passed"] == []
+
+
+BROKEN = [
+    ("Turned", "values lie within the bounds", "the value -"),
+    ("Remembering", "order and batches change nothing", "other rows in another order"),
+    ("Remembering", "the number of processes changes nothing", "other rows on two processes"),
+    ("Random", "scoring is deterministic", "when they are scored again"),
+    ("Random", "a perfect clip gets the best value", "where 0 is the best"),
+    ("Silent", "the signature tells the options", "whatever power is"),
+    ("Hopeful", "a clip that cannot be scored is no number", "with a lost clip"),
+    ("Twice", "items are unique and stable", "twice"),
+    ("Shuffled", "items are unique and stable", "in another order"),
+    ("Late", "raw clips are as declared", "1.60 s of pictures and 0.53 s of sound"),
+    ("Late", "raw clips become a store", "set aside"),
+    ("Changing", "reading is deterministic", "another clip when it is read again"),
+]
+
+
+@pytest.mark.parametrize("name", dict.fromkeys(name for name, *_ in BROKEN))
+def test_a_broken_one_is_found_out(name: str):
+    found = {check.name: check for check in outcomes(name)}
+    for title, got in [(title, got) for broken, title, got in BROKEN if broken == name]:
+        assert found[title].status == "failed"
+        assert got in found[title].got
