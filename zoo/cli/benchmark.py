@@ -175,7 +175,8 @@ def show_plan(plan: Plan, expected: float, processes: int) -> None:
             state = f"complete{stale}"
         source = planned.weights.described() if planned.weights else cell.summary
         rows.append((cell.name, source, f"{planned.there}/{planned.due}", state))
-    title = f"{plan.suite.title}: {len(plan.suite.clips)} clips of {len(set(plan.suite.clips.values()))} speakers"
+    speakers = len(set(plan.suite.clips.values()))
+    title = f"{plan.suite.title}: {len(plan.suite.clips)} clips of {speakers} speaker{'s' * (speakers != 1)}"
     print_table(("cell", "what", "rows there", "to do"), rows, title)
     for name in plan.outdated:
         print(f"{name}: made from other data, by other code or with other protocols; it goes to {plan.out}/stale")
