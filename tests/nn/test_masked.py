@@ -5,7 +5,6 @@ import torch
 from torch import Tensor
 
 from zoo.nn.masked import DRAWN_AT_ONCE, draw_clips, mask_lower_half
-from zoo.schedule import faded
 
 
 def test_the_lower_half_is_black_and_the_given_faces_stay():
@@ -34,8 +33,3 @@ def test_every_frame_gets_its_own_sound_and_pose(frames: int, posed: bool):
     assert torch.allclose(made, want.expand_as(made), atol=1e-4)
     assert max(sizes) <= DRAWN_AT_ONCE
     assert sum(sizes) == 2 * frames
-
-
-def test_step_sizes_fade():
-    assert [faded(step, 2, 4) for step in range(8)] == [1, 1, 1, 0.75, 0.5, 0.25, 0, 0]
-    assert faded(100, 0, 0) == 1

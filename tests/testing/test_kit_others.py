@@ -28,9 +28,9 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.syspath_prepend(str(Path(__file__).parent))
         patch.setenv("ZOO_CACHE", str(tmp_path_factory.mktemp("cache")))
         patch.setattr(registry, "_environment_entries", lambda: iter(entries))
+        registry.refresh()
         load = registry.load
         patch.setattr(registry, "load", lambda entry: _record(entry) or load(entry))
-        registry.entries.cache_clear()
         yield
     registry.refresh()
 

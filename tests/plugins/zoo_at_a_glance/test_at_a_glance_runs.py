@@ -27,6 +27,7 @@ SETTINGS = (
     "model.autoencoder_steps=1",
     "model.autoencoder_width=0.03",
     "model.fade=0",
+    "model.norm_fixed_from=1",
     "model.judged_from=0",
 )
 
