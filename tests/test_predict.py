@@ -142,9 +142,9 @@ def test_lips_follow_the_sound(checkpoint: Path, tmp_path: Path):
     assert torch.equal(one, same)
     noise = silent.diff(dim=0).abs().max()
     assert noise < 1e-5, "rounding, which normalisation enlarges"
-    assert one.diff(dim=0).abs().max() > max(20 * noise, 1e-6)
-    assert (one - other).abs().max() > max(20 * noise, 1e-6)
-    assert (one - silent).abs().max() > max(20 * noise, 1e-6)
+    assert one.diff(dim=0).abs().max() > max(1000 * noise, 1e-6)
+    assert (one - other).abs().max() > max(1000 * noise, 1e-6)
+    assert (one - silent).abs().max() > max(1000 * noise, 1e-6)
 
 
 @pytest.mark.parametrize(
