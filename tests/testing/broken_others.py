@@ -80,8 +80,13 @@ class Twice(Few):
 
 
 class Shuffled(Few):
+    turn = 0
+
     def items(self) -> Sequence[SourceItem]:
-        return random.sample(list(super().items()), 3)
+        """Another one first, every time: by chance the order would now and then be the same."""
+        found, turn = list(super().items()), Shuffled.turn
+        Shuffled.turn = (turn + 1) % len(found)
+        return found[turn:] + found[:turn]
 
 
 class Late(Few):
