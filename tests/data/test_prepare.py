@@ -223,13 +223,14 @@ def test_refusals(tmp_path: Path):
         run(Tiny(3), tmp_path / "file")
 
 
-def test_two_at_once(tmp_path: Path):
+def test_two_at_once(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
     process = start(tmp_path, tmp_path / "store", 1)
     try:
         wait_for_shards(tmp_path / "store", 1)
         with pytest.raises(DataError, match="another process"):
             run(Tiny(40), tmp_path / "store")
         assert run(Tiny(40), tmp_path / "store", wait=True).prepared < 40
+        assert "waiting for another process" in capfd.readouterr().err
         check_complete(tmp_path / "store", 40)
     finally:
         process.kill()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import shutil
+import sys
 import time
 from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
@@ -165,6 +166,7 @@ def _locked(out: Path, wait: bool) -> Iterator[None]:
                 raise DataError(
                     f"{out}: another process prepares this store; wait for it or choose another --out"
                 ) from error
+            print(f"waiting for another process that prepares {out}", file=sys.stderr)
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from zoo import registry
 from zoo.errors import BrokenPluginError, UnknownNameError
+from zoo.registry import kind_of
 from zoo.spec import DatasetSpec, ExpertSpec, MethodSpec, MetricSpec, Spec
 from zoo.testing.report import Check, Report
 
@@ -67,11 +68,6 @@ def find_group(name: str, kind: str | None = None) -> str:
     if len(having) > 1:
         raise UnknownNameError(f"'{name}' is a {' and a '.join(map(kind_of, having))}; say which kind is meant")
     return having[0]
-
-
-def kind_of(group: str) -> str:
-    """``method`` for ``zoo.methods``."""
-    return group.removeprefix("zoo.").removesuffix("s")
 
 
 def _version(dist: str) -> str:

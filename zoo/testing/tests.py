@@ -17,8 +17,9 @@ import pytest
 
 from zoo import registry
 from zoo.errors import BrokenPluginError
+from zoo.registry import kind_of
 from zoo.spec import ExpertSpec, MethodSpec, Spec
-from zoo.testing.kit import kind_of, make_case, rules_of, usual_torch
+from zoo.testing.kit import make_case, rules_of, usual_torch
 from zoo.testing.rules import Case, hold
 
 __all__ = ["pytest_generate_tests", "test_conformance"]
