@@ -84,3 +84,11 @@ def results(benchmark: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
     _, outcome = benchmark(out)
     assert outcome.problems == []
     return out
+
+
+@pytest.fixture
+def beside_another_zoo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The working folder holds something else of our name, which no process may take for us."""
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "zoo.py").write_text("raise RuntimeError('the wrong zoo')\n")
+    monkeypatch.chdir(tmp_path / "elsewhere")

@@ -70,6 +70,7 @@ def test_torchrun_gives_the_same_values_and_survives_a_crash(results: Path, stor
     assert (out / "leaderboard.json").is_file()
 
 
+@pytest.mark.usefixtures("beside_another_zoo")
 def test_fits_under_the_budget_and_goes_on_when_one_fails(benchmark: Run, tmp_path: Path):
     few = ["references=[]", "tracks=[reconstruction]", "metrics=[psnr]", "test_clips=2"]
     few += ["budget.max_time=null", "budget.max_steps=2"]

@@ -245,6 +245,7 @@ def _processes(text: str) -> list[str]:
     return found
 
 
+@pytest.mark.usefixtures("beside_another_zoo")
 def test_processes_change_nothing(benchmark: Run, tmp_path: Path):
     """One, and more than there are clips; with judges and the retrieval."""
     few = ["references=[retrieval]", "metrics=[lmd,lse_d,wer]", "test_clips=2", "retrieval_clips=2", "videos=false"]

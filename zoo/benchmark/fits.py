@@ -100,7 +100,16 @@ def _fit(fit: Fit, device: str, running: _Running) -> None:
         visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
         number = int(device.removeprefix("cuda:"))
         environment["CUDA_VISIBLE_DEVICES"] = visible[number] if visible != [""] else str(number)
-    command = [sys.executable, "-m", "zoo.benchmark.child", "fit", fit.method, "--config", str(fit.folder / "fit.yaml")]
+    command = [
+        sys.executable,
+        "-P",
+        "-m",
+        "zoo.benchmark.child",
+        "fit",
+        fit.method,
+        "--config",
+        str(fit.folder / "fit.yaml"),
+    ]
     interrupted = any(fit.folder.glob("*/*/*/checkpoints/last.ckpt"))
     for extra in [["--resume", "last"], []] if interrupted else [[]]:
         if not extra:  # what an attempt left that cannot be gone on from

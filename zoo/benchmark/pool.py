@@ -127,7 +127,7 @@ def _start(process: _Process, crew: Crew, events: _Events) -> None:
     process.log = crew.folder / f"worker-{process.rank}.log"
     with process.log.open("w") as log:
         popen = subprocess.Popen(
-            [sys.executable, "-m", "zoo.benchmark.child", "work", str(path)],
+            [sys.executable, "-P", "-m", "zoo.benchmark.child", "work", str(path)],
             stdin=subprocess.PIPE,  # never written to: its end tells the process that we are gone
             stdout=subprocess.PIPE,
             stderr=log,

@@ -44,7 +44,7 @@ def look(targets: Sequence[str]) -> dict[str, Import]:
     """Import each target in a fresh process; one Python is started for all of them, and forks for each."""
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     done = subprocess.run(
-        [sys.executable, "-c", "from zoo.testing.light import answer; answer()"],
+        [sys.executable, "-P", "-c", "from zoo.testing.light import answer; answer()"],
         input=json.dumps(list(targets)), env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
     if done.returncode:

@@ -74,7 +74,7 @@ def _launch(names: Sequence[str], corpus: Path) -> dict[str, list[Rank]]:
 
 def _train(names: Sequence[str], corpus: Path, folder: str) -> str:
     """Run the two processes; what they say on standard error."""
-    command = [sys.executable, "-m", "zoo.testing.processes", folder, str(corpus), *names]
+    command = [sys.executable, "-P", "-m", "zoo.testing.processes", folder, str(corpus), *names]
     environment = {key: value for key, value in os.environ.items() if key not in ("LOCAL_RANK", "WORLD_SIZE")}
     environment |= {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(
@@ -135,7 +135,7 @@ def main(folder: Path, corpus: Path, names: Sequence[str]) -> None:
 
     from zoo import registry
     from zoo.testing.guards import no_network
-    from zoo.testing.trainables import fit, trial
+    from zoo.testing.trial import fit, trial
 
     torch.set_num_threads(1)
     for name in names:

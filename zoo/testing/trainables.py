@@ -4,35 +4,28 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import ModelCheckpoint
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from zoo import config as configs
 from zoo import trainable
-from zoo.config import DataConfig, RunConfig
+from zoo.config import RunConfig
 from zoo.data.batch import Batch
 from zoo.data.module import TalkingFaceData
 from zoo.errors import ConfigError
-from zoo.spec import InputSpec, TrainableSpec
+from zoo.spec import TrainableSpec
 from zoo.testing.corpus import tiny_corpus
 from zoo.testing.guards import changes, shared_state
 from zoo.testing.rules import Broken, Case, Rules, rule
-from zoo.train import make_trainer, quiet
+from zoo.testing.trial import STEPS, Practice, fit, practise, trial, watched
 from zoo.trainable import TrainableModule
 
 RULES: Rules = []
-
-STEPS = 12
-"""Batches of the training on one batch."""
 
 
 @dataclass
@@ -66,7 +59,7 @@ class TrainableCase(Case):
     @cached_property
     def practice(self) -> Practice:
         """What came of some steps on one batch."""
-        return practise(self)
+        return practise(self.build(), self.config, self.batch, self.folder / "practice")
 
     @cached_property
     def trained(self) -> Path:
@@ -81,135 +74,6 @@ class TrainableCase(Case):
     def ready(self) -> TrainableModule:
         """The module after its steps on one batch, in evaluation mode."""
         return self.practice.module.eval().requires_grad_(False)
-
-
-def trial(spec: TrainableSpec, corpus: Path) -> RunConfig:
-    """The settings with which a trainable is tried: those of its ``synthgrid`` recipe, made small."""
-    small = ["data=synthgrid", "data.batch_size=4", "data.windows_per_clip=2", "data.num_workers=0", *spec.trial]
-    fixed = ["data=synthgrid", f"data.root={corpus}", "data.split=by-speaker", "trainer.max_steps=-1",
-             "trainer.accelerator=cpu", "trainer.devices=1", "trainer.precision=32-true"]  # fmt: skip
-    return configs.resolve(spec, [*small, *fixed])
-
-
-def fit(
-    config: RunConfig,
-    folder: Path,
-    *,
-    epochs: int,
-    resume: Path | None = None,
-    data: TalkingFaceData | None = None,
-    callbacks: Sequence[Any] = (),
-    **trainer: Any,
-) -> tuple[TrainableModule, Path]:
-    """Train as `zoo fit` does, without its scores and samples.
-
-    Returns:
-        The module, and its last checkpoint; beside it lie those of all epochs: ``0.ckpt``, ...
-    """
-    from zoo import registry
-
-    quiet()
-    given = replace(config, trainer=replace(config.trainer, max_epochs=epochs, **trainer))
-    module = trainable.build(registry.trainable(config.method), config.model, seed=config.seed)
-    module.before_fit()
-    data = data or TalkingFaceData(config.data, module.input_spec, config.seed)
-    each = ModelCheckpoint(folder, filename="{epoch}", auto_insert_metric_name=False, save_top_k=-1)
-    lightning = make_trainer(given, [each, *callbacks], [], folder)
-    lightning.fit(module, data, ckpt_path=resume, weights_only=True)
-    return module, folder / f"{epochs - 1}.ckpt"
-
-
-class OneBatch(TalkingFaceData):
-    """The same batch again and again."""
-
-    def __init__(self, config: DataConfig, spec: InputSpec, seed: int, steps: int) -> None:
-        super().__init__(config, spec, seed)
-        self.steps = steps
-
-    def train_dataloader(self) -> DataLoader[Any]:
-        """The first batch of the training clips, ``steps`` times."""
-        batch = next(iter(super().train_dataloader()))
-        return DataLoader([batch] * self.steps, batch_size=None, collate_fn=lambda item: item)  # type: ignore[arg-type]
-
-
-@dataclass
-class Practice:
-    """What came of some steps on one batch.
-
-    Attributes:
-        module: as it was left.
-        before: what ``validation_step`` logs of the batch before the first step.
-        after: the same after the last.
-        reached: parameters that got a gradient which is not all zero.
-        wrong: parameters whose gradient was not finite.
-        owned: parameters that an optimiser has.
-        logged: all that was logged, with the last value.
-    """
-
-    module: TrainableModule
-    before: dict[str, float] = field(default_factory=dict)
-    after: dict[str, float] = field(default_factory=dict)
-    reached: set[str] = field(default_factory=set)
-    wrong: set[str] = field(default_factory=set)
-    owned: set[str] = field(default_factory=set)
-    logged: dict[str, float] = field(default_factory=dict)
-
-
-class _Gradients(pl.Callback):
-    """Notes which parameters get gradients."""
-
-    def __init__(self, found: Practice) -> None:
-        self.found = found
-
-    def on_before_optimizer_step(self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: Any) -> None:
-        """Look at what this optimiser is about to use."""
-        names = {id(value): name for name, value in pl_module.named_parameters()}
-        for parameter in (p for group in optimizer.param_groups for p in group["params"]):
-            name = names.get(id(parameter), "")
-            if parameter.grad is None:
-                continue
-            if not bool(parameter.grad.isfinite().all()):
-                self.found.wrong.add(name)
-            elif bool(parameter.grad.count_nonzero()):
-                self.found.reached.add(name)
-
-
-def practise(case: TrainableCase) -> Practice:
-    """Train on one batch for :data:`STEPS` steps, and look on."""
-    module = case.build()
-    found = Practice(module)
-    found.before = watched(module, case.batch)
-    data = OneBatch(case.config.data, module.input_spec, case.config.seed, STEPS)
-    found.module, _ = fit(
-        case.config, case.folder / "practice", epochs=1, data=data, callbacks=[_Gradients(found)], limit_val_batches=0
-    )
-    trainer = found.module.trainer
-    found.logged = {name: float(value) for name, value in trainer.callback_metrics.items()}
-    names = {id(value): name for name, value in found.module.named_parameters()}
-    groups = [group for optimiser in trainer.optimizers for group in optimiser.param_groups]
-    found.owned = {names[id(value)] for group in groups for value in group["params"] if id(value) in names}
-    found.module._trainer = None
-    found.after = watched(found.module, case.batch)
-    return found
-
-
-def watched(module: TrainableModule, batch: Batch) -> dict[str, float]:
-    """What ``validation_step`` logs of a batch in training mode, its monitor first."""
-    logged: dict[str, Any] = {}
-    state = {name: value.clone() for name, value in module.state_dict().items()}
-    module.log = lambda name, value, *_, **__: logged.update({name: value})  # type: ignore[method-assign]
-    module.train()  # after a few steps the running means of batch normalisation are still those of nothing
-    try:
-        torch.manual_seed(1)
-        with torch.no_grad():
-            module.validation_step(batch, 0)
-    finally:
-        del module.log
-        module.load_state_dict(state)  # a look must not leave a trace
-    if module.monitor not in logged:
-        raise Broken(f"validation_step logs {', '.join(logged) or 'nothing'}, and not '{module.monitor}'")
-    first = {module.monitor: logged.pop(module.monitor)}
-    return {name: float(value) for name, value in (first | logged).items()}
 
 
 @rule(
