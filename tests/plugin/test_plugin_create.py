@@ -60,10 +60,13 @@ def test_project_file_licence_and_entry_point(made: dict[str, Path], kind: str):
     assert (made[kind] / "tests" / f"test_{package[4:]}.py").is_file()
 
 
-def test_what_is_written_is_clean(made: dict[str, Path]):
-    folder = made["method"].parent
+@pytest.mark.parametrize("name", ["m", "abcdefghijklmnopqrstuvwxyz1234", "a-name-of-thirty-letters-first", "sample_x"])
+def test_what_is_written_is_clean(tmp_path: Path, name: str):
+    """However long the name is: the package's own CI begins with this."""
+    for kind in KINDS:
+        create(name, kind, tmp_path / kind)
     for command in (["check"], ["format", "--check"]):
-        done = subprocess.run([RUFF, *command, "--no-cache", folder], capture_output=True, text=True, check=False)
+        done = subprocess.run([RUFF, *command, "--no-cache", tmp_path], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout
 
 

@@ -36,10 +36,11 @@ def test_clips_come_with_speaker_sentence_and_sound(root: Path):
 
 
 def test_it_becomes_a_store(root: Path, tmp_path: Path):
-    prepare(NewDataset(root), tmp_path / "store", dataset="new-dataset", splits=("by-speaker",), workers=1)
-    store = Store(tmp_path / "store")
+    source, out = NewDataset(root), tmp_path / "store"
+    prepare(source, out, dataset="new-dataset", splits=("by-speaker",), workers=1)
+    store = Store(out)
     assert len(store) == 3
-    assert store.clip(0).text == NewDataset(root).read(NewDataset(root).items()[0]).text
+    assert store.clip(0).text == source.read(source.items()[0]).text
 
 
 def test_what_is_missing_is_named(root: Path, tmp_path: Path):

@@ -1,4 +1,4 @@
-"""NewDataset as its owner lays it out, read clip by clip; finding the faces is the zoo's work (`zoo data prepare`)."""
+"""NewDataset as its owner lays it out; finding the faces is the work of `zoo data prepare`."""
 
 import csv
 from collections.abc import Iterator, Sequence
@@ -27,7 +27,8 @@ class NewDataset(Source):
             DataError: no root, no table in it, or a table with nothing in it.
         """
         if self.root is None or not (self.root / TABLE).is_file():
-            raise DataError(f"{self.root or 'new-dataset'}: no {TABLE} here; NewDataset is expected as {EXPECTED}")
+            where = self.root or "new-dataset"
+            raise DataError(f"{where}: no {TABLE} here; NewDataset is expected as {EXPECTED}")
         found = sorted({(row["speaker"], row["take"]) for row in self._table()})
         if not found:
             raise DataError(f"{self.root / TABLE}: names no clip; expected {EXPECTED}")

@@ -10,7 +10,12 @@ SPEC = MethodSpec(
     api_version=1,
     licence="MIT",
     # Yours, once there is one.
-    paper=Paper(title="NewMethod", authors="AUTHOR NAME", venue="unpublished", year=2026),
+    paper=Paper(
+        title="NewMethod",
+        authors="AUTHOR NAME",
+        venue="unpublished",
+        year=2026,
+    ),
     recipes="zoo_new_method.recipes",
     # What it sees of the true video in a test. "upper half" and "video" are other, easier tasks; leaderboards tell.
     shown="still",
