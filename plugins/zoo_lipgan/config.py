@@ -29,6 +29,9 @@ class LipGANConfig:
         'project page, "Need for an expert discriminator"',
     )
     expert_weight: float = setting(0.03, "weight of the expert's loss for the generator", "Wav2Lip's code", least=0)
+    window: int = setting(
+        1, "frames of a training window, all of one clip; where an expert judges they are five", "code", least=1
+    )
     lip_weight: float = setting(
         1.0, "alpha of the weighted L1: weight of the lip region against 1 elsewhere", "project page", least=1
     )

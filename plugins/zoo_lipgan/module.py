@@ -60,8 +60,8 @@ class LipGAN(TalkingFaceMethod):
 
     @property
     def input_spec(self) -> InputSpec:
-        """96x96 faces and the sound of one feature window around each: one per window, five where an expert judges."""
-        frames = SyncLoss.frames if self.config.expert else 1
+        """96x96 faces and the sound of one feature window around each."""
+        frames = SyncLoss.frames if self.config.expert else self.config.window
         context = self.frontend.samples
         return InputSpec(crop="face", size=(SIZE, SIZE), frames=frames, context=context, identity_gap=6, paste="lower")
 
@@ -120,10 +120,10 @@ class LipGAN(TalkingFaceMethod):
         config = self.config
         if len(batch.clip) < 2:
             raise ConfigError("data.batch_size: batch normalisation needs at least two windows per step")
-        if config.expert and int(batch.length.min()) < SyncLoss.frames:
-            raise DataError(
-                f"{batch.clip[int(batch.length.argmin())]}: the sync expert needs clips of at least 5 frames"
-            )
+        frames = batch.frames.shape[1]
+        if int(batch.length.min()) < frames:
+            clip = batch.clip[int(batch.length.argmin())]
+            raise DataError(f"{clip}: shorter than a training window, which has {frames} frames")
         optimisers: Any = self.optimizers()
         optimiser_g, optimiser_d = optimisers
         for group in optimiser_g.param_groups:

@@ -107,3 +107,20 @@ def test_one_that_raises_in_training_harms_nobody_else(
     assert "zoo_raises_net.py" in fit.err, "the traceback shows whose code it is"
     assert (listed.code, info.code) == (0, 0)
     assert not list(tmp_path.glob("runs/*/*/*/summary.json")), "a run that failed has no scores"
+
+
+def test_a_benchmark_goes_on_without_the_one_that_raises(
+    bad_environment: dict[str, str], tiny_store: Path, tmp_path: Path
+):
+    few = ["test_clips=1", "metrics=[psnr]", "references=[still]", "tracks=[reconstruction]", "runs=null"]
+    small = "budget.settings={data: {batch_size: 2}, model: {width: 0.06}, trainer: {accelerator: cpu}}"
+    line = ["benchmark", "--methods", "raises,noisy", f"data.root={tiny_store}", *few, "budget.max_steps=1", small]
+    (done,) = zoo_lines([[*line, "--json"]], bad_environment, cwd=tmp_path)
+    assert done.code == 1
+    assert done.out, done.err
+    told = json.loads(done.out)
+    assert {cell["method"]: cell["status"] for cell in told["cells"]} == {
+        "still": "done", "noisy": "done", "raises": "failed",
+    }  # fmt: skip
+    (problem,) = told["problems"]
+    assert "no idea what a mouth is" in problem

@@ -162,13 +162,13 @@ def find_suite(which: str, overrides: Sequence[str] = ()) -> NamedSuite:
     path = Path(which)
     if path.suffix in (".yaml", ".yml"):
         return NamedSuite(path.stem, resolve([read_layer(path), dotlist(overrides)]))
-    known = names()
-    if which.rpartition(":")[2] not in known:
+    known, name = names(), which.rpartition(":")[2]
+    if name not in known:
         near = difflib.get_close_matches(which, known, n=1)
         hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
         raise ConfigError(f"no suite is called '{which}'; {hint} A file of your own ends in .yaml")
-    layer = parse_layer(registry.suite(which), f"suite {which}")
-    return NamedSuite(which.rpartition(":")[2], resolve([layer, dotlist(overrides)]))
+    layer = parse_layer(registry.suite(which), f"suite {name}")
+    return NamedSuite(name, resolve([layer, dotlist(overrides)]))
 
 
 def names() -> list[str]:
