@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+import socket
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -69,6 +71,30 @@ class Hopeful(Apart):
         self.add(Row(clip, (0.0, 1.0), total, total))
 
 
+class Unsigned(Apart):
+    @property
+    def signature(self) -> str:
+        return "apart as it was last year"
+
+
+class Seeding(Apart):
+    def value(self, apart: float) -> float:
+        torch.manual_seed(7)
+        return apart
+
+
+def ask() -> None:
+    """Ask another machine, and put up with there being none."""
+    with suppress(OSError):
+        socket.create_connection(("weights.example.org", 443), timeout=0.1)
+
+
+class Asking(Apart):
+    def value(self, apart: float) -> float:
+        ask()
+        return apart
+
+
 class Few(SynthGrid):
     def __init__(self) -> None:
         super().__init__(clips=3, frames=40)
@@ -103,6 +129,16 @@ class Changing(Few):
         return clip
 
 
+class Fetching(Few):
+    def read(self, item: SourceItem) -> RawClip:
+        ask()
+        return super().read(item)
+
+
+class Undivided(Few):
+    """Its spec names a split that there is not."""
+
+
 SPECS: dict[str, MetricSpec | DatasetSpec] = {
     cls.__name__: MetricSpec(
         name=cls.__name__.lower(),
@@ -111,7 +147,7 @@ SPECS: dict[str, MetricSpec | DatasetSpec] = {
         better="lower",
         bounds="0..",
     )
-    for cls in (Apart, Turned, Remembering, Random, Silent, Hopeful)
+    for cls in (Apart, Turned, Remembering, Random, Silent, Hopeful, Unsigned, Seeding, Asking)
 } | {
     cls.__name__: DatasetSpec(
         name=cls.__name__.lower(),
@@ -119,6 +155,7 @@ SPECS: dict[str, MetricSpec | DatasetSpec] = {
         target=f"broken_others:{cls.__name__}",
         licence="none",
         embedded=True,
+        splits=("by-moon",) if cls is Undivided else ("by-speaker",),
     )
-    for cls in (Few, Twice, Shuffled, Late, Changing)
+    for cls in (Few, Twice, Shuffled, Late, Changing, Fetching, Undivided)
 }

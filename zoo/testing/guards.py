@@ -61,12 +61,30 @@ def _own_name() -> str:
     return os.uname().nodename
 
 
-def shared_state(*, drawing: bool = True) -> dict[str, Any]:
-    """The state that all code of this process shares, by what it is called.
+@contextmanager
+def watch_state(*, drawing: bool = True) -> Iterator[list[str]]:
+    """Tell what the block changes of the state that all code of this process shares.
+
+    Numbers are drawn first, for whoever seeds a generator twice alike leaves it twice alike.
 
     Args:
-        drawing: with torch's random numbers, which building a network uses up and generating must not.
+        drawing: watch torch's random numbers, too, which building a network uses up and generating must not.
+
+    Yields:
+        What was changed, in words; complete when the block has ended.
     """
+    import numpy as np
+    import torch
+
+    random.random(), np.random.random(), torch.rand(1)
+    before, changed = _shared_state(), list[str]()
+    yield changed
+    after = _shared_state()
+    passed = () if drawing else ("torch's random state",)
+    changed += [name for name, value in before.items() if after[name] != value and name not in passed]
+
+
+def _shared_state() -> dict[str, Any]:
     import numpy as np
     import torch
 
@@ -91,18 +109,12 @@ def shared_state(*, drawing: bool = True) -> dict[str, Any]:
         "the recursion limit": sys.getrecursionlimit(),
         "what becomes of uncaught errors": sys.excepthook,
         "the locale": locale.setlocale(locale.LC_ALL),
+        "torch's random state": torch.get_rng_state().numpy().tobytes(),
         "signal handlers": tuple(signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD)),
     }
     if "beartype" in sys.modules:  # which draws from it to decide what of a container it looks at
         del state["Python's random state"]
-    if drawing:
-        state["torch's random state"] = torch.get_rng_state().numpy().tobytes()
     return state
-
-
-def changes(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
-    """What differs, in words."""
-    return [name for name, value in before.items() if after[name] != value]
 
 
 def _numpy_state() -> bytes:

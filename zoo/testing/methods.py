@@ -21,7 +21,7 @@ from zoo.data.windows import Draw, collate
 from zoo.method import TalkingFaceMethod
 from zoo.spec import MethodSpec
 from zoo.testing.corpus import source
-from zoo.testing.guards import changes, shared_state
+from zoo.testing.guards import watch_state
 from zoo.testing.memory import live_bytes
 from zoo.testing.rules import Broken, NotHere, Rules, rule
 from zoo.testing.trainables import TrainableCase
@@ -188,9 +188,8 @@ def _shown(case: MethodCase) -> None:
 def _generate_state(case: MethodCase) -> None:
     weights = {name: value.clone() for name, value in case.ready.state_dict().items()}
     training, sound = case.ready.training, case.wave(20)
-    before = shared_state()
-    case.ready.generate(case.clips[0].identity, sound, 20)
-    changed = changes(before, shared_state())
+    with watch_state() as changed:
+        case.ready.generate(case.clips[0].identity, sound, 20)
     changed += [name for name, value in case.ready.state_dict().items() if not torch.equal(value, weights[name])]
     changed += ["its training mode"] if case.ready.training != training else []
     if changed:

@@ -23,7 +23,7 @@ from zoo.metrics.base import ClipMetric
 from zoo.metrics.choose import choose, make_metric, parameters
 from zoo.spec import MetricSpec
 from zoo.testing.corpus import tiny_corpus
-from zoo.testing.guards import changes, shared_state
+from zoo.testing.guards import watch_state
 from zoo.testing.rules import Broken, Case, NotHere, Rules, rule
 
 RULES: Rules = []
@@ -296,9 +296,8 @@ def _tells(case: MetricCase, option: str, values: tuple[str, ...], given: dict[s
 def _state(case: MetricCase) -> None:
     frames = [clip.frames.clone() for clip in case.made]
     case.scored(case.made)  # judges and lazy imports come with the first clip
-    before = shared_state()
-    case.scored(case.made)
-    changed = changes(before, shared_state())
+    with watch_state() as changed:
+        case.scored(case.made)
     changed += [] if all(map(torch.equal, frames, (clip.frames for clip in case.made))) else ["the clips"]
     if changed:
         raise Broken(f"scoring changes {', '.join(changed)}")

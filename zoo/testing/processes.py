@@ -120,13 +120,12 @@ def fingerprint(module: nn.Module) -> str:
 def _import_alone(name: str) -> tuple[list[str], list[str]]:
     """What importing the class of a plugin changes, and whom it asks for."""
     from zoo import registry
-    from zoo.testing.guards import changes, no_network, shared_state
+    from zoo.testing.guards import no_network, watch_state
 
     calls: list[str] = []
-    before = shared_state()
-    with no_network(calls):
+    with watch_state() as changed, no_network(calls):
         registry.trainable(name).load()
-    return changes(before, shared_state()), calls
+    return changed, calls
 
 
 def main(folder: Path, corpus: Path, names: Sequence[str]) -> None:

@@ -20,7 +20,7 @@ from zoo.data.module import TalkingFaceData
 from zoo.errors import ConfigError
 from zoo.spec import TrainableSpec
 from zoo.testing.corpus import tiny_corpus
-from zoo.testing.guards import changes, shared_state
+from zoo.testing.guards import watch_state
 from zoo.testing.rules import Broken, Case, Rules, rule
 from zoo.testing.trial import STEPS, Practice, fit, practise, trial, watched
 from zoo.trainable import TrainableModule
@@ -257,9 +257,8 @@ def _import_state(case: TrainableCase) -> None:
     "use torch.Generator objects of your own, and context managers such as torch.no_grad() where a setting is needed",
 )
 def _build_state(case: TrainableCase) -> None:
-    before = shared_state(drawing=False)
-    case.spec.load()(case.config.model)
-    changed = changes(before, shared_state(drawing=False))
+    with watch_state(drawing=False) as changed:
+        case.spec.load()(case.config.model)
     if changed:
         raise Broken(f"building changes {', '.join(changed)}")
 
