@@ -177,13 +177,14 @@ def test_weights_do_not_depend_on_load(store: Path, tmp_path: Path):
         config = {"data": {"name": "synthgrid", "root": str(store)}, "trainer": {"max_epochs": epochs}}
         config["model"] = {"expert": "synthgrid" if said else "elsewhere"}
         (run / "config.yaml").write_text(yaml.safe_dump(config))
-        (run / "run.json").write_text(json.dumps({"summary": {}}))
+        (run / "run.json").write_text(json.dumps({"summary": {"remarks": ["it hears well"]} if said else {}}))
         (run / "weights.safetensors").touch()
         (run / "metrics.csv").write_text("epoch,step\n0,1\n1,2\n")
         fitted = Weights("fitted", None, 0, Fit("toy", tmp_path, {}, "its recipe"))
         fitted.learn(bench)
         assert ("load had a say" in fitted.training["budget"]) == said
         assert ("taught" in fitted.training) == said
+        assert fitted.training["remarks"] == (["it hears well"] if said else [])
 
 
 def test_who_was_seen_in_training(store: Path):

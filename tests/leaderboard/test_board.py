@@ -46,6 +46,15 @@ def test_old_results_still_load(old_results: Path):
     assert results.stale["alpha-seed1-reconstruction"] == 1
 
 
+def test_what_a_fit_found_out_stands_beside_its_training(folder: Path):
+    for cell, told in (("alpha-seed0", ["one of two seeds"]), ("beta-seed0", ["it hears well", "and sees"])):
+        about = read_cell(folder / "cells" / f"{cell}-reconstruction" / "cell.json")
+        write_cell(folder, dataclasses.replace(about, training=about.training | {"remarks": told, "taught": "by us"}))
+    board, _ = build(folder)
+    assert entry(board, "beta").training.endswith("; budget: 1 min; by us; it hears well; and sees")
+    assert "one of two seeds" not in entry(board, "alpha").training
+
+
 def test_values_by_hand(old_results: Path):
     board, _ = build(old_results)
     (track,) = board.tracks

@@ -251,6 +251,7 @@ def _of_run(bench: Bench, weights: Weights, run: Path) -> Weights:
         "budget": budget,
         "dataset": data.name,
         "split": split,
+        "remarks": facts.get("summary", {}).get("remarks", []),
     }
     if _taught_by_judge(bench, run):
         weights.training["taught"] = "the loss asks the sync expert that judges here"

@@ -121,7 +121,8 @@ class Cell:
         source: where the weights come from: ``fitted``, ``given``, ``run``, ``shipped``, or empty.
         parameters: trainable numbers that generate; 0 for a reference.
         training: budget and what came of it: ``steps``, ``seconds``, ``budget`` (text), ``dataset``, ``split``,
-            ``taught`` (text, where a judge had a part in it); empty for a reference.
+            ``taught`` (text, where a judge had a part in it), ``remarks`` (what else the fit found out); empty for a
+            reference.
         trained_on: whether the test speakers were seen in training: ``unseen speakers``, ``same speakers``, ``unknown``
             or empty.
         device: what generated, for example ``CPU, 1 thread``.

@@ -337,7 +337,9 @@ def _training(cells: Sequence[Cell]) -> str:
     came = " in ".join(filter(None, (f"{np.mean(steps):,.0f} steps" if steps else "", took)))
     where = " ".join(str(facts[0][name]) for name in ("dataset", "split") if facts[0].get(name))
     what = " on ".join(filter(None, (came, where)))
-    return "; ".join(filter(None, (what, f"budget: {budget}" if budget else "", facts[0].get("taught"))))
+    remarks = facts[0].get("remarks", ()) if len(facts) == 1 else ()  # of several seeds each has its own
+    told = (what, f"budget: {budget}" if budget else "", facts[0].get("taught"), *remarks)
+    return "; ".join(filter(None, told))
 
 
 def make_score(sample: Sample, table: Table, cells: list[Cell], column: Column, resampling: Resampling) -> Score:
