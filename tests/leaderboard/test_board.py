@@ -51,8 +51,9 @@ def test_what_a_fit_found_out_stands_beside_its_training(folder: Path):
         about = read_cell(folder / "cells" / f"{cell}-reconstruction" / "cell.json")
         write_cell(folder, dataclasses.replace(about, training=about.training | {"remarks": told, "taught": "by us"}))
     board, _ = build(folder)
-    assert entry(board, "beta").training.endswith("; budget: 1 min; by us; it hears well; and sees")
-    assert "one of two seeds" not in entry(board, "alpha").training
+    (track,) = board.tracks
+    assert entry(track, "beta").training.endswith("; budget: 1 min; by us; it hears well; and sees")
+    assert "one of two seeds" not in entry(track, "alpha").training
 
 
 def test_values_by_hand(old_results: Path):
