@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import sys
 import time
 import traceback
@@ -14,7 +15,7 @@ from dataclasses import MISSING, dataclass, field, fields, replace
 from functools import cache, lru_cache
 from importlib import metadata, resources
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args, get_origin, get_type_hints
 
 from zoo import __version__, api
 from zoo.errors import BrokenPluginError, ConfigError, UnknownNameError
@@ -172,10 +173,23 @@ def load(entry: Entry) -> Record:
     try:
         record = _load_texts(entry) if entry.group in RESOURCES else _load_spec(entry)
     except (Exception, SystemExit) as error:
-        record, cause = Record(entry, error=reason(error), detail=traceback.format_exc(), status="broken"), error
+        newer = _newer_field(error)
+        status: Status = "refused" if newer else "broken"
+        record, cause = Record(entry, error=newer or reason(error), detail=traceback.format_exc(), status=status), error
     _raise_if_strict(record, cause)
     heavy = tuple(name for name in HEAVY if name in sys.modules and name not in before)
     return replace(record, seconds=time.perf_counter() - started, heavy=heavy)
+
+
+def _newer_field(error: BaseException) -> str:
+    """What to do about a spec with a field that this zoo does not know; empty for every other error."""
+    found = re.match(r"(\w+Spec)\.__init__\(\) got an unexpected keyword argument '(\w+)'", str(error))
+    if not (isinstance(error, TypeError) and found):
+        return ""
+    return (
+        f"its {found[1]} has the field '{found[2]}', which this zoo ({__version__}) does not know: upgrade "
+        f"{api.OURS}, or correct the field's name"
+    )
 
 
 def _load_spec(entry: Entry) -> Record:
@@ -233,11 +247,25 @@ def _field_error(spec: Spec) -> str:
         value = getattr(spec, item.name)
         if not isinstance(value, wanted):
             return f"its {item.name} is a {type(value).__name__}, not a {wanted.__name__}"
+    for name, known in _words(type(spec)).items():
+        value = getattr(spec, name)
+        wrong = [word for word in (value if isinstance(value, tuple) else (value,)) if word not in known]
+        if wrong:
+            return f"its {name} is '{wrong[0]}'; known: {', '.join(known)}"
     return ""
 
 
+def _words(kind: type[Spec]) -> dict[str, tuple[str, ...]]:
+    """The words that a field may have, or each item of it, by its name; fields that may have any are not there."""
+    found: dict[str, tuple[str, ...]] = {}
+    for name, hint in get_type_hints(kind).items():
+        item = next((part for part in (hint, *get_args(hint)) if get_origin(part) is Literal), None)
+        found |= {name: get_args(item)} if item else {}
+    return found
+
+
 def records(group: str) -> list[Record]:
-    """Every plugin of a group, loaded or broken; names that several distributions claim are marked as errors."""
+    """Every plugin of a group, loaded or broken; those that a bare name does not find are marked as errors."""
     claims = defaultdict(list)
     for entry in _all_entries():
         if entry.group == group:
@@ -246,13 +274,20 @@ def records(group: str) -> list[Record]:
     for claimants in claims.values():
         for entry in claimants:
             record = load(entry)
-            if len(claimants) > 1 and group != "zoo.recipes":  # several packages may bring recipes for one method
+            found = _claimed(claimants)
+            if len(claimants) > 1 and entry is not found and group != "zoo.recipes":  # which several may bring
                 status: Status = "claimed" if record.ok else record.status
                 told = "; ".join(filter(None, (record.error, _collision(claimants))))
                 record = replace(record, error=told, status=status)
                 _raise_if_strict(record)
             result.append(record)
     return result
+
+
+def _claimed(claimants: list[Entry]) -> Entry | None:
+    """Whose a bare name is: the only claimant's; of several the zoo's own, but for methods; else nobody's."""
+    ours = [entry for entry in claimants if entry.dist == api.OURS and entry.group != "zoo.methods"]
+    return claimants[0] if len(claimants) == 1 else ours[0] if len(ours) == 1 else None
 
 
 def _collision(claimants: list[Entry]) -> str:
@@ -266,7 +301,8 @@ def get(group: str, name: str) -> Spec:
 
     Args:
         group: one of :data:`GROUPS`.
-        name: the entry point's name, or ``dist:name`` where two distributions claim it.
+        name: the entry point's name, or ``dist:name``. A bare name that several distributions claim is an error, but
+            where it is one of the zoo's own and no method's: then it is the zoo's, and that is said.
 
     Raises:
         UnknownNameError: never heard of it; the message offers the nearest names.
@@ -284,9 +320,12 @@ def _one(group: str, name: str) -> Record:
     claimants = [e for e in _all_entries() if e.group == group and e.name == bare and dist in ("", e.dist)]
     if not claimants:
         raise UnknownNameError(_unknown(group, name))
-    if len(claimants) > 1:
+    entry = _claimed(claimants)
+    if entry is None:
         raise BrokenPluginError(_collision(claimants))
-    record = load(claimants[0])
+    if len(claimants) > 1:
+        _say_once(f"{_collision(claimants)}; {entry.dist}'s is taken")
+    record = load(entry)
     if not record.ok:
         raise BrokenPluginError(_broken(record))
     return record
@@ -359,10 +398,15 @@ def method(name: str) -> MethodSpec:
 
 def trainable(name: str) -> TrainableSpec:
     """The spec of what ``zoo fit NAME`` trains: a method, or else an expert (see :func:`get`)."""
-    known = {e.name for e in entries() if e.group == "zoo.experts"} - {
-        e.name for e in entries() if e.group == "zoo.methods"
-    }
-    return expert(name) if name.rpartition(":")[2] in known else method(name)
+    dist, _, bare = name.rpartition(":")
+    groups = ("zoo.methods", "zoo.experts")
+    claimants = [e for e in entries() if e.group in groups and e.name == bare and dist in ("", e.dist)]
+    having = {group: [e for e in claimants if e.group == group] for group in groups}
+    if all(having.values()):  # a method and an expert of one name: the zoo's own counts
+        having = {group: [e for e in found if e.dist == api.OURS] for group, found in having.items()}
+        if all(having.values()) or not any(having.values()):
+            raise BrokenPluginError(_collision(claimants))
+    return expert(name) if having["zoo.experts"] else method(name)
 
 
 def expert(name: str) -> ExpertSpec:

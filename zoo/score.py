@@ -245,7 +245,7 @@ class Column:
             metric.skip(clip, due, str(error))
         except (ZooError, ImportError, MemoryError):
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             metric.skip(clip, due, f"{FAILED}{one_line(error)}")
 
     def _blocked(self, seen: Look, judged: Footage, silence: str) -> str:

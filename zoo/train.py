@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import shlex
 import sys
 import time
 import warnings
@@ -72,7 +73,10 @@ def _fit(config: RunConfig, run: Path, resume: Path | None) -> FitResult | None:
     spec = registry.trainable(config.method)
     module = trainable.build(spec, config.model, seed=config.seed)
     if config.init:
-        trainable.start_from(module, trainable.find_weights(spec, config.init))
+        others = trainable.start_from(module, trainable.find_weights(spec, config.init))
+        if others and runs.is_first_process():
+            made = " ".join(shlex.quote(f"model.{name}={value}") for name, value in others.items())
+            print(f"zoo fit: the weights of init={config.init} were made with {made}, unlike this run", file=sys.stderr)
     module.before_fit()
     if config.fast:
         speed_up(module)

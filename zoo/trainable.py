@@ -133,8 +133,11 @@ def load_checkpoint(path: str | Path, name: str | None = None) -> TrainableModul
     return module.eval()
 
 
-def start_from(module: TrainableModule, path: Path) -> None:
+def start_from(module: TrainableModule, path: Path) -> dict[str, Any]:
     """Take over the weights of a checkpoint whose settings give the same network.
+
+    Returns:
+        The settings that the weights were made with and that are others here.
 
     Raises:
         DataError: see :func:`load_checkpoint`; or the weights have other names or sizes than the module's.
@@ -144,6 +147,8 @@ def start_from(module: TrainableModule, path: Path) -> None:
     if kept != module.method_name:
         raise DataError(f"{path}: a checkpoint of {kept}, not of {module.method_name}")
     _fill(module, checkpoint, f"{path}: the settings give another network than these weights are of")
+    here = dataclasses.asdict(module.config)
+    return {name: value for name, value in checkpoint["zoo"]["config"].items() if here.get(name, value) != value}
 
 
 def _fill(module: TrainableModule, checkpoint: dict[str, Any], problem: str) -> None:
@@ -196,7 +201,7 @@ def save_weights(
 ) -> None:
     """Write a module's weights, and what is needed to build it again, as one safetensors file.
 
-    Numbers that count training steps and optimisers are left out; :func:`load_checkpoint` reads the file.
+    Optimisers, and what Lightning counts, are left out; :func:`load_checkpoint` reads the file.
 
     Args:
         module: what is kept.

@@ -157,15 +157,13 @@ class AtAGlance(TalkingFaceMethod):
 
     # ---- what it is compared with -------------------------------------------------------------------------------
 
-    def setup(self, stage: str) -> None:
-        """Find the flow estimator and the autoencoder's weights, where training needs them.
+    def before_fit(self) -> None:
+        """Find the flow estimator and the autoencoder's weights (:meth:`zoo.trainable.TrainableModule.before_fit`).
 
         Raises:
             DataError: weights that are named are not there, or of another size.
         """
-        if stage != "fit":
-            return
-        if self.needs_flow:
+        if self.needs_flow and not self._flow:
             self.use_flow(make_flow(self.config))
         if self.autoencoder is not None and self.config.autoencoder:
             loaded = trainable.load_checkpoint(
@@ -179,6 +177,11 @@ class AtAGlance(TalkingFaceMethod):
                 )
             self.autoencoder.load_state_dict(loaded.network.state_dict())
 
+    def setup(self, stage: str) -> None:
+        """Lightning's hook; see :meth:`before_fit`."""
+        if stage == "fit":
+            self.before_fit()
+
     def on_train_start(self) -> None:
         """Refuse a run that would end before the generator's first step.
 
@@ -186,7 +189,7 @@ class AtAGlance(TalkingFaceMethod):
             ConfigError: the autoencoder's steps are all there are.
         """
         total = steps_planned(self.trainer)
-        if total <= self.warm_up:
+        if total <= self.warm_up - int(self.steps_done):
             raise ConfigError(
                 f"model.autoencoder_steps: all {int(total)} steps of this run would be the autoencoder's "
                 f"({self.warm_up}); take fewer, or raise trainer.max_epochs"
@@ -212,15 +215,19 @@ class AtAGlance(TalkingFaceMethod):
     def correlation(
         self, sound: Float[Tensor, "batch C 16 16"], video: Float[Tensor, "batch 16 3 64 64"], flow: Tensor | None
     ) -> Float[Tensor, ""]:
-        """The correlation loss of sound features and a video (eq. 1), of derivatives or of the things themselves."""
+        """The correlation loss of sound features and a video (eq. 1), of derivatives or of the things themselves.
+
+        Always in float32: differences of neighbours, and the cosine of series that are nearly constant, cancel.
+        """
         assert self.sound_derivative is not None
         assert self.flow_encoder is not None
         if self.parts.correlation == "derivative":
             assert flow is not None
-            heard, seen = sound[:, :, :-1] - sound[:, :, 1:], flow
+            heard, seen = sound.float()[:, :, :-1] - sound.float()[:, :, 1:], flow
         else:
-            heard, seen = sound, _pooled(video)
-        return correlation_loss(self.sound_derivative(heard), self.flow_encoder(seen.transpose(1, 2)))
+            heard, seen = sound.float(), _pooled(video)
+        with torch.autocast(sound.device.type, enabled=False):
+            return correlation_loss(self.sound_derivative(heard), self.flow_encoder(seen.float().transpose(1, 2)))
 
     # ---- training -----------------------------------------------------------------------------------------------
 

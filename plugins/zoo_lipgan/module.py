@@ -74,6 +74,11 @@ class LipGAN(TalkingFaceMethod):
         """See :meth:`zoo.trainable.TrainableModule.before_fit`."""
         _ = self.sync_loss
 
+    def on_train_start(self) -> None:
+        """Say so where the expert knows no real faces."""
+        if self.sync_loss:
+            self.sync_loss.check_data(self.trainer.datamodule)  # type: ignore[attr-defined]
+
     def features(self, sound: Float[Tensor, "batch samples"]) -> Float[Tensor, "batch 1 bands columns"]:
         """Sound windows to features; always in float32."""
         with torch.autocast(sound.device.type, enabled=False):

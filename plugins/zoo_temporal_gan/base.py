@@ -287,17 +287,21 @@ class FaceGAN(TalkingFaceMethod):
 class Talker:
     """A generator in the middle of a clip: who talks, what is remembered, which noise comes next.
 
+    Nothing is kept for gradients: what is remembered would otherwise hold all of the past.
+
     Args:
         module: whose generator.
         identity: as for :meth:`FaceGAN.generate`; the first picture counts.
     """
 
+    @torch.no_grad()
     def __init__(self, module: FaceGAN, identity: Float[Tensor, "B N 3 H W"]) -> None:
         self.module = module
         self.identity, self.maps = module.generator.identity(module._signed(identity[:, 0]))
         self.noise = module.noise_source()
         self.memory = Memory()
 
+    @torch.no_grad()
     def talk(self, windows: Float[Tensor, "B n context"]) -> Float[Tensor, "B n 3 H W"]:
         """The next frames, RGB in [0, 1], from what they hear at 16 kHz."""
         size, count = windows.shape[:2]

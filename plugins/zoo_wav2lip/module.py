@@ -73,7 +73,8 @@ class Wav2Lip(TalkingFaceMethod):
         return SyncLoss(self.config.expert)
 
     def before_fit(self) -> None:
-        """See :meth:`zoo.trainable.TrainableModule.before_fit`."""
+        """Read the expert (:meth:`zoo.trainable.TrainableModule.before_fit`); in a new run it has yet to join."""
+        self.sync_joined.zero_()
         if self.config.sync_weight:
             _ = self.sync_loss
 
@@ -87,11 +88,8 @@ class Wav2Lip(TalkingFaceMethod):
                 "no clip to validate on: the sync loss never joins (it waits for model.sync_bar on validation); "
                 "prepare more clips or choose another data.split"
             )
-        elif data.config.name != "synthgrid" and self.sync_loss.scores.get("dataset") == "synthgrid":
-            rank_zero_warn(
-                f"model.expert={self.config.expert} knows drawn faces only; `zoo fit sync-expert data="
-                f"{data.config.name} data.root={data.path}` makes one for these clips, then give model.expert=WEIGHTS"
-            )
+        else:
+            self.sync_loss.check_data(data)
 
     def draw(
         self,

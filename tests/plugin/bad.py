@@ -5,8 +5,8 @@ from __future__ import annotations
 import wheels
 from wheels import Plugin, method, spec_text
 
-SLOW_S = 0.8
-"""How long the slow one takes; more than what `zoo doctor` puts up with."""
+SLOW_S = 5
+"""How long the slow one takes to import."""
 
 RAISES = method(
     "raises",
@@ -27,11 +27,46 @@ NEWER, _ = wheels.BROKEN["newer"]
 USURPER = Plugin(
     "zoo-usurper",
     "[zoo.methods]\ntemporal-gan-static = zoo_usurper:SPEC\n[zoo.suites]\nsynth = zoo_usurper_suites\n"
-    "[zoo.detectors]\ndlib = zoo_usurper:SPEC\n[zoo.recipes]\nlipgan = zoo_usurper_gone\n",
+    "[zoo.detectors]\ndlib = zoo_usurper:SPEC\n[zoo.recipes]\nlipgan = zoo_usurper_gone\n"
+    "[zoo.datasets]\nsynthgrid = zoo_usurper:SPEC\n[zoo.metrics]\npsnr = zoo_usurper:SPEC\n"
+    "[zoo.experts]\nsync-expert = zoo_usurper:SPEC\n",
     {"zoo_usurper": spec_text("temporal-gan-static", summary="not the real one")},
 )
 
-ALL = (RAISES, SLOW, TORCHY, NOISY, BUGGY, QUITS, NEWER, USURPER)
+SCORES = Plugin(
+    "zoo-scores",
+    "[zoo.metrics]\nraiser = zoo_scores:RAISER\nneedy = zoo_scores:NEEDY\nquitter = zoo_scores:QUITTER\n",
+    {
+        "zoo_scores": """
+from zoo.spec import MetricSpec
+RAISER = MetricSpec(name="raiser", summary="its module cannot be imported", target="zoo_scores_gone:Metric")
+NEEDY = MetricSpec(name="needy", summary="its constructor raises", target="zoo_scores_net:Needy")
+QUITTER = MetricSpec(name="quitter", summary="ends the program", target="zoo_scores_net:Quitter")
+""",
+        "zoo_scores_net": """
+from zoo.metrics.psnr import PSNR
+class Needy(PSNR):
+    def __init__(self, level: int = 1) -> None:
+        raise TypeError("no level is high enough")
+class Quitter(PSNR):
+    name = "quitter"
+    def observe(self, clip, pred, real):
+        raise SystemExit(0)
+""",
+    },
+)
+EXITS = method(
+    "exits",
+    spec_text("exits", target="zoo_exits_net:Exits", trial=("model.width=0.06",)),
+    zoo_exits_net="""
+from zoo_lipgan.module import LipGAN
+class Exits(LipGAN):
+    def training_step(self, batch, batch_idx):
+        raise SystemExit(0)
+""",
+)
+
+ALL = (RAISES, EXITS, SLOW, TORCHY, NOISY, BUGGY, QUITS, NEWER, USURPER, SCORES)
 
 MODULES = {plugin.dist.replace("-", "_") for plugin in ALL}
 """What must not be imported by a verb that asks for somebody else."""

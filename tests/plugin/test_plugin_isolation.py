@@ -9,7 +9,10 @@ import bad
 import pytest
 import wheels
 from fresh import Done, zoo_lines
+from inputs import drawn
 from tiny import TINY
+
+from zoo.video import write_video
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +77,8 @@ def test_the_list_of_packages_tells_what_is_wrong_with_each(listed: list[Done]):
         "zoo-quits": "broken",
         "zoo-newer": "refused",
         "zoo-usurper": "broken",
+        "zoo-exits": "ok",
+        "zoo-scores": "ok",
     }
     reasons = {f"{part['kind']} {part['name']}": part["reason"] for item in found.values() for part in item["parts"]}
     assert reasons["method quits"] == "SystemExit: 0"
@@ -81,9 +86,11 @@ def test_the_list_of_packages_tells_what_is_wrong_with_each(listed: list[Done]):
     assert "upgrade talking-face-zoo (this is 0." in reasons["method newer"]
     assert "No module named 'zoo_usurper_gone'" in reasons["recipe lipgan"]
     assert "is a MethodSpec, not a zoo.spec.FaceSpec" in reasons["detector dlib"]
-    assert "'synth' is claimed by talking-face-zoo and zoo-usurper" in reasons["suite synth"]
+    for part in ("suite synth", "dataset synthgrid", "metric psnr", "expert sync-expert"):
+        assert "is claimed by talking-face-zoo and zoo-usurper" in reasons[part]
     assert found["zoo-usurper"]["adds"] == {
         "method": ["temporal-gan-static"], "detector": ["dlib"], "suite": ["synth"], "recipe": ["lipgan"],
+        "dataset": ["synthgrid"], "metric": ["psnr"], "expert": ["sync-expert"],
     }  # fmt: skip
     assert found["talking-face-zoo"]["adds"]["expert"]
     assert found["zoo-slow"]["api_versions"] == [1]
@@ -100,8 +107,10 @@ def test_the_list_of_packages_tells_what_is_wrong_with_each(listed: list[Done]):
 def test_one_that_raises_in_training_harms_nobody_else(
     bad_environment: dict[str, str], tiny_store: Path, tmp_path: Path
 ):
-    lines = [["fit", "raises", *TINY], ["plugin", "list", "--json"], ["info", "raises"]]
-    fit, listed, info = zoo_lines(lines, bad_environment, cwd=tmp_path)
+    lines = [["fit", "raises", *TINY], ["fit", "exits", *TINY], ["plugin", "list", "--json"], ["info", "raises"]]
+    fit, exits, listed, info = zoo_lines(lines, bad_environment, cwd=tmp_path)
+    assert exits.code == 1
+    assert "zoo_exits_net.py:5 ended the program (SystemExit: 0)" in exits.err
     assert fit.code == "raised"
     assert "no idea what a mouth is" in fit.err
     assert "zoo_raises_net.py" in fit.err, "the traceback shows whose code it is"
@@ -124,3 +133,26 @@ def test_a_benchmark_goes_on_without_the_one_that_raises(
     }  # fmt: skip
     (problem,) = told["problems"]
     assert "no idea what a mouth is" in problem
+
+
+def test_metrics_that_raise_or_quit_leave_the_others(bad_environment: dict[str, str], tmp_path: Path):
+    clip = drawn()
+    for name, frames in (("real", clip.frames[:12]), ("made", clip.frames[3:15])):
+        (tmp_path / name).mkdir()
+        write_video(tmp_path / name / "one.mp4", frames, wave=clip.wave[:7680])
+    score = ["score", "--pred", "made", "--real", "real", "--json"]
+    lines = [
+        [*score, "--metrics", "psnr,quitter"],
+        [*score, "--metrics", "psnr,raiser"],
+        [*score, "psnrr.foo=1"],
+        score,
+    ]
+    quitter, raiser, typo, plain = zoo_lines(lines, bad_environment, cwd=tmp_path)
+    assert "psnr" in quitter.out, quitter.err
+    assert "SystemExit: 0" in quitter.out
+    assert raiser.code == 1, "it was asked for"
+    assert "'raiser' (zoo-scores) cannot be used" in raiser.err
+    assert "did you mean" in typo.err or "known:" in typo.err
+    assert "Traceback" not in raiser.err + typo.err + plain.err
+    assert plain.out, plain.err
+    assert "no level is high enough" in plain.out + plain.err

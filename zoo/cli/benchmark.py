@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.api import OURS
 from zoo.cli import publish
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     ).completer = _complete  # type: ignore[attr-defined]
     parser.add_argument(
         "--suite",
-        default=f"{OURS}:synth",
+        default="synth",
         metavar="NAME|FILE",
         help="what is compared: synth (default), grid, or a YAML file",
     )

@@ -7,6 +7,7 @@ import argparse
 import os
 import select
 import sys
+import traceback
 from collections.abc import Sequence
 from importlib import import_module
 from typing import NoReturn
@@ -103,6 +104,11 @@ def run(arguments: Sequence[str]) -> int:
         code = _fail(verb, known or type(error).__name__, 1)
     except KeyboardInterrupt:
         code = _fail(verb, "interrupted", 130)
+    except SystemExit as stop:
+        if not verb:  # a wrong question, or --help
+            raise
+        last = traceback.extract_tb(stop.__traceback__)[-1]
+        code = _fail(verb, f"{last.filename}:{last.lineno} ended the program (SystemExit: {stop.code})", 1)
     return code
 
 

@@ -7,9 +7,11 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
+from pytorch_lightning.utilities import rank_zero_warn
 from torch import Tensor
 
 from zoo import registry
+from zoo.data.module import TalkingFaceData
 from zoo.experts.sync_expert.module import SyncExpert
 from zoo.experts.sync_expert.networks import FRAMES
 from zoo.trainable import find_weights, load_checkpoint, read_checkpoint
@@ -38,12 +40,23 @@ class SyncLoss:
     """Frames per window."""
 
     def __init__(self, which: str | Path) -> None:
+        self.which = which
         path = find_weights(registry.expert("sync-expert"), which)
-        with torch.random.fork_rng(devices=[]):  # building a network draws weights, which the run must not notice
+        # Building a network draws weights, which the run must not notice; and one that validation asks first is asked
+        # in training, too, where tensors of inference mode cannot be used.
+        with torch.random.fork_rng(devices=[]), torch.inference_mode(False):
             module = load_checkpoint(path, "sync-expert").for_inference()
         assert isinstance(module, SyncExpert)
         self.expert = module
         self.scores: dict[str, Any] = read_checkpoint(path)["zoo"].get("scores", {})
+
+    def check_data(self, data: TalkingFaceData) -> None:
+        """Warn where the expert knows drawn faces only and these are others."""
+        if data.config.name != "synthgrid" and self.scores.get("dataset") == "synthgrid":
+            rank_zero_warn(
+                f"model.expert={self.which} knows drawn faces only; `zoo fit sync-expert data={data.config.name} "
+                f"data.root={data.path}` makes one for these clips, then give model.expert=WEIGHTS"
+            )
 
     def __call__(
         self, faces: Float[Tensor, "batch 5 3 96 96"], heard: Float[Tensor, "batch 5 context"]

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
 
 import torch
 
 from zoo import registry
-from zoo.errors import ConfigError, ZooError
+from zoo.errors import BrokenPluginError, ConfigError, ZooError
 from zoo.metrics.base import ClipMetric
-from zoo.spec import MetricSpec
+from zoo.spec import MetricSpec, reason
 
 if TYPE_CHECKING:
     from zoo.judges import Judges
@@ -111,8 +111,16 @@ def _read(key: str, text: str, hint: Any) -> Any:
         raise ConfigError(f"{key}={text}: needs a number") from error
 
 
+def _options_of(name: str) -> Iterable[str]:
+    """The options of a metric; none of one that cannot be used."""
+    try:
+        return parameters(name)
+    except BrokenPluginError:
+        return ()
+
+
 def _unknown(key: str, name: str) -> str:
-    known = [*JUDGES, *(f"{metric}.{option}" for metric in _names() for option in parameters(metric))]
+    known = [*JUDGES, *(f"{metric}.{option}" for metric in _names() for option in _options_of(metric))]
     if name in _names():
         own = [item for item in known if item.startswith(f"{name}.")]
         near = difflib.get_close_matches(key, own, n=1) or own
@@ -136,6 +144,8 @@ def make_metric(name: str, given: dict[str, str]) -> tuple[MetricSpec, ClipMetri
     except ValueError as error:
         settings = " ".join(f"{name}.{option}={text}" for option, text in given.items())
         raise ConfigError(f"{settings}: {error}") from error
+    except (Exception, SystemExit) as error:
+        raise spec.broken(reason(error)) from error
     return spec, metric
 
 
@@ -162,7 +172,14 @@ def choose(
     wanted = _names() if names is None else list(dict.fromkeys(names))
     if not wanted:
         raise ConfigError("--metrics: names no metric")
-    made = {name: make_metric(name, options.get(name, {})) for name in wanted}
+    made, left_out = {}, dict[str, str]()
+    for name in wanted:
+        try:
+            made[name] = make_metric(name, options.get(name, {}))
+        except BrokenPluginError as error:
+            if names is not None or name in options:
+                raise
+            left_out[name] = str(error)  # nobody asked for it
     idle = [name for name in options if name not in made]
     if idle:
         raise ConfigError(f"{idle[0]}.{next(iter(options[idle[0]]))} is set, but {idle[0]} is not among --metrics")
@@ -171,7 +188,6 @@ def choose(
         reason = judges.missing(JUDGES[key])
         if reason:
             raise ConfigError(f"{key}={judging[key]}: {reason}")
-    left_out: dict[str, str] = {}
     for name, (spec, metric) in made.items():
         reason = _missing(spec, metric, judges)
         if reason and (names is not None or name in options):

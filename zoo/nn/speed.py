@@ -14,6 +14,7 @@ BF16: Final = "bf16-mixed"
 def speed_up(module: nn.Module) -> None:
     """Lay the networks of a method out channels-last, and compile each when it is first run.
 
+    A network that is run through methods of its own, such as ``encode`` and ``draw``, is compiled part by part.
     Everything happens in place: parameters, their names and optimisers stay as they are.
 
     Args:
@@ -24,4 +25,5 @@ def speed_up(module: nn.Module) -> None:
             continue
         if not any(isinstance(part, (nn.Conv3d, nn.ConvTranspose3d)) for part in network.modules()):
             network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        network.compile()
+        for part in (network, *network.children()):
+            part.compile()  # costs nothing where it is never called, or called from within a compiled one
