@@ -76,7 +76,7 @@ def test_start_from_weights(tmp_path: Path):
     path = saved(tmp_path / "a.safetensors")
     spec = registry.trainable("sync-expert")
     module = trainable.build(spec, THIN, seed=9)
-    trainable.start_from(module, trainable.find_weights(spec, path))
+    assert trainable.start_from(module, trainable.find_weights(spec, path)) == {}
     want = trainable.load_checkpoint(path).state_dict()
     assert all(torch.equal(value, want[name]) for name, value in module.state_dict().items())
     assert (module.seed, module.training) == (9, True)

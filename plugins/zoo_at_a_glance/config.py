@@ -108,7 +108,7 @@ class AutoencoderConfig:
 
     width: float = setting(1.0, "factor on all channel counts; 1 is the published network", "ours")
     frames: int = setting(4, "frames drawn from a clip at once", "ours", least=1)
-    learning_rate: float = setting(2e-4, "AdamW step size (the highest, where it changes)", "code")
+    learning_rate: float = setting(2e-4, "AdamW step size (the highest, where it changes)", "code: the generator's")
     warmup: float = setting(0.0, "share of the steps in which the step size rises", "ours")
     decay: bool = setting(False, "let the step size fall to zero along a cosine", "ours")
     weight_decay: float = setting(0.0, "AdamW's weight decay", "ours")
@@ -125,4 +125,4 @@ class FlowConfig:
     learning_rate: float = setting(1e-4, "AdamW step size (the highest, where it changes)", "code")
     warmup: float = setting(0.0, "share of the steps in which the step size rises", "ours")
     decay: bool = setting(False, "let the step size fall to zero along a cosine", "ours")
-    weight_decay: float = setting(4e-4, "AdamW's weight decay", "code")
+    weight_decay: float = setting(4e-4, "AdamW's weight decay", "code: of Adam, where it is part of the gradient")

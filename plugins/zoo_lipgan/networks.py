@@ -151,7 +151,7 @@ class Discriminator(nn.Module):
     def forward(
         self, frames: Float[Tensor, "batch 3 96 96"], features: Float[Tensor, "batch 1 bands columns"]
     ) -> Float[Tensor, " batch"]:
-        """Euclidean distance, 0 to 2, between the unit embeddings of faces (RGB in [0, 1]) and sounds."""
-        face = F.normalize(self.face(frames).flatten(1))
-        sound = F.normalize(self.sound(features).flatten(1))
+        """Euclidean distance, 0 to 2, between the unit embeddings of faces (RGB in [0, 1]) and sounds; in float32."""
+        face = F.normalize(self.face(frames).flatten(1).float())
+        sound = F.normalize(self.sound(features).flatten(1).float())
         return (face - sound).square().sum(1).clamp(min=1e-12).sqrt()

@@ -15,7 +15,7 @@ import pytest
 import yaml
 from small import FEW, Run, rows_of, toy_weights
 
-from zoo import registry
+from zoo import config, registry
 from zoo.benchmark import cluster
 from zoo.benchmark.bench import Bench
 from zoo.benchmark.checkpoints import Fit, Weights, plan_fit, trained_on
@@ -23,7 +23,8 @@ from zoo.benchmark.locks import locked
 from zoo.benchmark.plan import make_plan
 from zoo.benchmark.results import read_results, read_suite, write_cell, write_suite
 from zoo.benchmark.run import Workers, choose_workers
-from zoo.benchmark.suite import find_entry, find_suite
+from zoo.benchmark.suite import entry_names, find_entry, find_suite, leaves
+from zoo.benchmark.suite import names as suite_names
 from zoo.cli import main
 from zoo.cli.benchmark import broken
 from zoo.config import DataConfig
@@ -119,6 +120,8 @@ def test_configurations_of_a_method_are_compared(
         "gain-8": ("toy", "fitted"), "gain-12": ("toy", "run"),
     }  # fmt: skip
     assert cells["gain-8"]["summary"] == "toy model.gain=0.8"
+    (fitted,) = Path("out/fits").glob("gain-8-*/toy/synthgrid/*/config.yaml")
+    assert yaml.safe_load(fitted.read_text())["model"]["gain"] == 0.8
     rows = read_results(Path("out")).rows
     dark, bright = (rows[f"gain-{gain}-seed0-reconstruction"] for gain in (8, 12))
     assert dark[0].method == "gain-8"
@@ -320,3 +323,15 @@ def test_wrong_questions_are_refused_before_any_work(
     assert message in err
     assert err.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", suite_names())
+def test_every_suite_that_is_installed_can_be_planned(name: str):
+    """All settings of its budget and its configurations are known to the methods they are for."""
+    suite = find_suite(name).config
+    for entry in (find_entry(suite, each) for each in entry_names(suite)):
+        given = [*leaves(suite.budget.settings), *leaves(entry.settings)]
+        found = config.resolve(entry.spec, [f"data={suite.data.name}", *(f"{key}={value}" for key, value in given)])
+        for key, value in leaves(entry.settings):
+            part, _, field = key.partition(".")
+            assert getattr(getattr(found, part), field) == value

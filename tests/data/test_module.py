@@ -1,6 +1,8 @@
 """The data module feeds the same windows whatever loads them, and says what is missing."""
 
+import fcntl
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,6 +14,7 @@ from zoo.config import DataConfig
 from zoo.data.batch import Batch
 from zoo.data.module import TalkingFaceData, store_path
 from zoo.data.shard import write_store
+from zoo.data.store import Store
 from zoo.errors import ConfigError, DataError
 from zoo.spec import InputSpec
 
@@ -110,3 +113,18 @@ def test_what_cannot_be_used(path: Path, tmp_path: Path):
     write_store(tmp_path / "tests", [clip_of_dots("test0/c", 5, (48,))], dataset="synthgrid")
     with pytest.raises(DataError, match="0 of 1 clips to train on"):
         make(tmp_path / "tests")
+
+
+def test_a_second_fit_waits_for_the_clips_of_the_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("ZOO_CACHE", str(tmp_path))
+    data = TalkingFaceData(DataConfig(clips=3), InputSpec(crop="face", size=(96, 96), frames=1), 0)
+    with ThreadPoolExecutor(1) as pool:
+        store = Path(data.path)
+        store.mkdir()
+        with (store / ".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # as the first one holds it
+            second = pool.submit(data.prepare_data)
+            with pytest.raises(TimeoutError):
+                second.result(timeout=1)
+        second.result(timeout=120)
+    assert len(Store(store)) == 3

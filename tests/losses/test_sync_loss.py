@@ -8,6 +8,8 @@ import pytest
 import torch
 
 from zoo import audio, registry, trainable
+from zoo.config import DataConfig
+from zoo.data.module import TalkingFaceData
 from zoo.data.store import Store
 from zoo.data.windows import Draw, Windows, collate
 from zoo.errors import DataError
@@ -101,3 +103,26 @@ def test_reading_it_leaves_the_random_numbers_of_a_run_alone():
     assert expert.scores["dataset"] == "synthgrid"
     with pytest.raises(DataError, match="no weights of sync-expert"):
         SyncLoss("nobody.ckpt")
+
+
+def test_an_expert_that_validation_asked_first_serves_training(loss: SyncLoss):
+    with torch.inference_mode():
+        late = SyncLoss("synthgrid")
+    faces, heard = torch.rand(2, 5, 3, 96, 96, requires_grad=True), torch.randn(2, 5, 6000) * 0.1
+    late(faces, heard).backward()
+    assert faces.grad is not None
+    assert faces.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize(("name", "said"), [("grid", True), ("synthgrid", False)])
+def test_it_says_that_it_knows_drawn_faces_only(
+    loss: SyncLoss, name: str, said: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    told: list[str] = []
+    monkeypatch.setattr("zoo.losses.sync.rank_zero_warn", told.append)
+    data = TalkingFaceData(DataConfig(name=name, root=str(tmp_path)), InputSpec(crop="face", size=(96, 96), frames=5))
+    loss.check_data(data)
+    wanted = (
+        f"model.expert=synthgrid knows drawn faces only; `zoo fit sync-expert data=grid data.root={tmp_path}` makes"
+    )
+    assert [line.startswith(wanted) for line in told] == [True] * said

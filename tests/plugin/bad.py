@@ -24,6 +24,7 @@ NOISY = method("noisy", "print('NOISE')\n" + spec_text("noisy"))
 BUGGY, _ = wheels.BROKEN["buggy"]
 QUITS, _ = wheels.BROKEN["quits"]
 NEWER, _ = wheels.BROKEN["newer"]
+VOICED = method("voiced", spec_text("voiced", api_version=2, voice="any"))
 USURPER = Plugin(
     "zoo-usurper",
     "[zoo.methods]\ntemporal-gan-static = zoo_usurper:SPEC\n[zoo.suites]\nsynth = zoo_usurper_suites\n"
@@ -66,7 +67,7 @@ class Exits(LipGAN):
 """,
 )
 
-ALL = (RAISES, EXITS, SLOW, TORCHY, NOISY, BUGGY, QUITS, NEWER, USURPER, SCORES)
+ALL = (RAISES, EXITS, SLOW, TORCHY, NOISY, BUGGY, QUITS, NEWER, VOICED, USURPER, SCORES)
 
 MODULES = {plugin.dist.replace("-", "_") for plugin in ALL}
 """What must not be imported by a verb that asks for somebody else."""

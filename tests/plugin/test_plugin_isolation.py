@@ -76,6 +76,7 @@ def test_the_list_of_packages_tells_what_is_wrong_with_each(listed: list[Done]):
         "zoo-buggy": "broken",
         "zoo-quits": "broken",
         "zoo-newer": "refused",
+        "zoo-voiced": "refused",
         "zoo-usurper": "broken",
         "zoo-exits": "ok",
         "zoo-scores": "ok",
@@ -84,6 +85,7 @@ def test_the_list_of_packages_tells_what_is_wrong_with_each(listed: list[Done]):
     assert reasons["method quits"] == "SystemExit: 0"
     assert reasons["method buggy"].startswith("AttributeError: module 'os' has no attribute")
     assert "upgrade talking-face-zoo (this is 0." in reasons["method newer"]
+    assert reasons["method voiced"].startswith("its MethodSpec has the field 'voice', which this zoo (0.")
     assert "No module named 'zoo_usurper_gone'" in reasons["recipe lipgan"]
     assert "is a MethodSpec, not a zoo.spec.FaceSpec" in reasons["detector dlib"]
     for part in ("suite synth", "dataset synthgrid", "metric psnr", "expert sync-expert"):

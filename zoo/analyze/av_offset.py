@@ -27,7 +27,7 @@ from zoo.progress import Progress
 Measure = Literal["magnitude", "opening"]
 
 MEASURES: dict[str, str] = {
-    "magnitude": "mean length of the flow against mean absolute derivative of the log-mel (the paper's study)",
+    "magnitude": "mean length of the flow against mean absolute derivative of the log-mel (our reading of the paper)",
     "opening": "flow of the lower half less that of the upper half, downwards, against the signed derivative",
 }
 """What of the flow is held against what of the sound."""

@@ -14,6 +14,9 @@ _NEVER = ("analyze", "cli", "leaderboard", "plugin", "testing")
 _NOT_IN_FITS = (*_NEVER, "benchmark", "metrics")
 """Parts that leave the weights of a fit alone."""
 
+_SAID = ("suites",)
+"""Parts of a method's package that are compared by what they say, setting by setting."""
+
 
 def code_of(target: str = "", *, fit: bool = False) -> str:
     """The code behind rows, or behind a fit: eight digits for the zoo, and eight for a method's own package.
@@ -23,7 +26,7 @@ def code_of(target: str = "", *, fit: bool = False) -> str:
         fit: of training alone.
     """
     zoo = _digest("zoo", _NOT_IN_FITS if fit else _NEVER)
-    return f"{zoo}-{_digest(target.split(':')[0].split('.')[0], ())}" if target else zoo
+    return f"{zoo}-{_digest(target.split(':')[0].split('.')[0], _SAID)}" if target else zoo
 
 
 @cache

@@ -5,12 +5,14 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from pytorch_lightning import Trainer
 from steps import at_step
 from torch import Tensor
 from torch.nn import functional as F
+from torchvision.models.optical_flow import raft_small
 from zoo_at_a_glance.autoencoder.module import MouthAutoencoder
 from zoo_at_a_glance.config import ABLATIONS, AtAGlanceConfig, AutoencoderConfig, FlowConfig
 from zoo_at_a_glance.flow.module import MouthFlow
@@ -19,11 +21,12 @@ from zoo_at_a_glance.spec import SPEC
 
 from zoo import audio, config, registry, trainable
 from zoo.callbacks import StopAfter
+from zoo.cli import main
 from zoo.data.batch import Batch
 from zoo.data.store import Store
 from zoo.data.windows import Draw, Windows, collate, place
 from zoo.errors import ConfigError, DataError
-from zoo.nn.flow import FlowNetS, LucasKanade
+from zoo.nn.flow import FlowEstimator, FlowNetS, LucasKanade, Raft
 
 THIN = AtAGlanceConfig(
     width=0.06, last_kernel=3, flow_shrink=2, autoencoder="given", autoencoder_width=0.03, learning_rate=2e-3
@@ -298,15 +301,15 @@ def test_weights_of_the_autoencoder_are_taken_over(tmp_path: Path):
     trainable.save_weights(expert, tmp_path / "ae.safetensors")
     module = make(replace(THIN, autoencoder=str(tmp_path / "ae.safetensors")))
     assert module.autoencoder is not None
-    module.setup("fit")
+    module.before_fit()
     for name, value in module.autoencoder.state_dict().items():
         assert torch.equal(value, expert.network.state_dict()[name]), name
     assert not any(p.requires_grad for p in module.autoencoder.parameters())
     wide = make(replace(THIN, autoencoder=str(tmp_path / "ae.safetensors"), autoencoder_width=0.06))
     with pytest.raises(DataError, match=r"model.autoencoder_width: .* has 0.03, not 0.06"):
-        wide.setup("fit")
+        wide.before_fit()
     with pytest.raises(DataError, match="no weights of mouth-autoencoder; make some with `zoo fit mouth-autoencoder`"):
-        make(THIN).setup("fit")
+        make(THIN).before_fit()
     make(THIN).setup("test")  # whoever only generates needs none
 
 
@@ -457,3 +460,44 @@ def test_what_it_declares():
     assert (spec.crop, spec.size, spec.frames, spec.context, spec.paste) == ("mouth", (64, 64), 16, 852, "all")
     assert spec.identity_gap == 0  # Sec. 4: any frame of the raw video
     assert SPEC.shown == "still"
+
+
+@pytest.mark.parametrize("flow", ["flownets", "raft"])
+def test_a_step_with_a_learnt_flow(flow: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Gradients pass through the flow network to the generator; the network itself stays as it was."""
+    module = make(replace(THIN, ablation="e"))
+    if flow == "flownets":
+        expert = trainable.build(registry.expert("mouth-flow"), FlowConfig(width=0.03), seed=2)
+        assert isinstance(expert, MouthFlow)
+        estimator: FlowEstimator = expert.network
+    else:
+        torch.save(raft_small().state_dict(), tmp_path / "raft.pth")
+        estimator = Raft(tmp_path / "raft.pth", updates=1)
+    module.use_flow(estimator)
+    before = [value.clone() for value in estimator.parameters()]
+    module.steps_done.fill_(module.warm_up)
+    run, batch = Run(module, monkeypatch), random_batch(module)
+    fresh = [value.clone() for value in module.generator.parameters()]
+    at_step(module, 1, 2)
+    run.step(batch, 1)
+    assert {"train/correlation_made", "train/d_loss"} <= run.logged.keys()
+    assert all(np.isfinite(value) for value in run.logged.values())
+    assert any(not torch.equal(a, b) for a, b in zip(fresh, module.generator.parameters(), strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(before, estimator.parameters(), strict=True))
+
+
+def test_the_correlation_loss_is_exact_in_bf16(monkeypatch: pytest.MonkeyPatch):
+    module = make(replace(THIN, ablation="e")).eval()
+    given = module.example(random_batch(module))
+    with torch.no_grad():
+        sound, flow = module.generator.encode(given.features), module.flow(given.real)
+        exact = module.correlation(sound, given.real, flow)
+        with torch.autocast("cpu", torch.bfloat16):
+            assert torch.equal(module.correlation(sound, given.real, flow), exact)
+
+
+def test_what_cannot_be_trained_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_store: Path):
+    monkeypatch.chdir(tmp_path)
+    for setting in ("model.flow=flownets", "model.autoencoder=gone.ckpt"):
+        assert main.run(["fit", "at-a-glance", f"data.root={tiny_store}", setting]) in (1, 2)
+    assert not (tmp_path / "runs").exists()

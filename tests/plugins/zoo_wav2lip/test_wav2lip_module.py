@@ -197,8 +197,7 @@ def test_validation_asks_the_expert(monkeypatch: pytest.MonkeyPatch):
     [
         ([], 1.0, "synthgrid", THIN, "no clip to validate on: the sync loss never joins"),
         ([1], 0, "synthgrid", THIN, "no clip to validate on"),
-        ([1], 1.0, "grid", THIN, "model.expert=synthgrid knows drawn faces only; `zoo fit sync-expert data=grid"),
-        ([1], 1.0, "synthgrid", THIN, ""),
+        ([1], 1.0, "grid", THIN, "drawn, not grid"),
         ([], 1.0, "grid", replace(THIN, sync_weight=0.0), ""),
     ],
 )
@@ -207,9 +206,14 @@ def test_it_says_where_the_expert_is_of_no_use(
 ):
     told: list[str] = []
     monkeypatch.setattr("zoo_wav2lip.module.rank_zero_warn", told.append)
+    monkeypatch.setattr("zoo.losses.sync.SyncLoss.check_data", lambda _, data: told.append(f"drawn, not {name}"))
     data = SimpleNamespace(clips={"val": val}, config=SimpleNamespace(name=name), path="STORE")
     monkeypatch.setattr(Wav2Lip, "trainer", SimpleNamespace(datamodule=data, limit_val_batches=limit))
-    make(config).on_train_start()
+    module = make(config)
+    module.sync_joined.fill_(1)
+    module.before_fit()
+    assert module.sync_joined == 0, "weights that a run starts from bring no say in when the expert joins"
+    module.on_train_start()
     assert len(told) == bool(words)
     assert not words or words in told[0]
 

@@ -99,7 +99,8 @@ def test_generator_alone_on_the_command_line(
     assert "discriminator: not in the file, left untrained" in out
     spec = registry.trainable("wav2lip")
     module = trainable.build(spec, spec.settings(), seed=4)
-    trainable.start_from(module, trainable.find_weights(spec, "generator.safetensors"))  # as init= does
+    others = trainable.start_from(module, trainable.find_weights(spec, "generator.safetensors"))  # as init= does
+    assert others == {"sound_delay": 1}, "a new run is told that these weights hear a frame later"
 
 
 def refuse(name: str, paths: list[Path], words: str, tmp_path: Path) -> None:
