@@ -91,6 +91,15 @@ def test_safetensors(tmp_path: Path):
     assert torch.equal(wanted(done.path, given), wanted(path, given))
 
 
+@pytest.mark.parametrize("name", ["wav2lip", "at-a-glance"])
+def test_the_others_as_torchscript(name: str, tmp_path: Path):
+    path = weights(tmp_path, name)
+    done = export(name, path, "torchscript", tmp_path / "net.pt", frames=FRAMES)
+    assert done.difference < 1e-5
+    given = inputs(path)
+    assert (torch.jit.load(str(done.path))(*given) - wanted(path, given)).abs().max() < 1e-5
+
+
 def test_what_cannot_be_exported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     path = weights(tmp_path, "temporal-gan-static")
 
@@ -109,5 +118,9 @@ def test_what_cannot_be_exported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     refused("onnx", ConfigError, r"onnx is not installed; run: pip install 'talking-face-zoo\[export\]'", "x.onnx")
     monkeypatch.setattr(Generate, "forward", lambda _, identity, wave: identity * 0.5 + 0.1 * torch.rand(1))
     refused("torchscript", ExportError, "makes frames that differ by up to 0.0")
+    monkeypatch.setattr(
+        Generate, "forward", lambda _, identity, wave: identity * (0.5 if float(wave.abs().max()) > 0 else 0.9)
+    )
+    refused("torchscript", ExportError, "or an `if` on what it hears")
     monkeypatch.setattr(Generate, "forward", lambda *given: nn.functional.no_such_function(given))  # type: ignore[attr-defined]
     refused("torchscript", ExportError, "cannot be exported as torchscript: AttributeError: .*no_such_function")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 HELP = "write, list or check packages that bring methods, data sets or metrics"
 
@@ -30,6 +31,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     check.add_argument(
         "--kind", choices=("method", "expert", "dataset", "metric"), help="which, where several kinds have that name"
     )
+    check.add_argument("--root", type=Path, help="raw clips of a data set, where it has no example of its own")
     check.add_argument("--quick", action="store_true", help="leave out what takes long")
     check.add_argument("--json", action="store_true", help="print JSON")
 
@@ -79,7 +81,7 @@ def _list(args: argparse.Namespace) -> int:
 def _check(args: argparse.Namespace) -> int:
     from zoo import testing
 
-    report = testing.check(args.name, kind=args.kind, quick=args.quick)
+    report = testing.check(args.name, kind=args.kind, quick=args.quick, root=args.root)
     if args.json:
         from zoo.cli.output import print_json
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ast
+import builtins
+import keyword
 import os
 import re
 import shutil
@@ -50,16 +53,18 @@ def create(
     target = Path(dashed if out is None else out)
     if target.exists() or target.is_symlink():
         raise ConfigError(f"{target}: exists already; nothing is overwritten, say another folder with --out")
+    title = "".join(part.capitalize() for part in re.split("[-_]", name))
     words = {
         f"zoo-new-{kind}": dashed,
         f"zoo_new_{kind}": package,
         f"new-{kind}": name,
         f"new_{kind}": name.replace("-", "_"),
-        f"New{kind.capitalize()}": "".join(part.capitalize() for part in re.split("[-_]", name)),
+        f"New{kind.capitalize()}": title,
         "AUTHOR NAME": author,
         "2026": str(date.today().year),
         r"\bMIT\b": licence,
     }
+    _check_title(name, title, kind)
     target.parent.mkdir(parents=True, exist_ok=True)
     aside = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     try:
@@ -90,6 +95,18 @@ def _check_name(name: str, kind: str, package: str) -> None:
         raise ConfigError(f"'{name}' is taken: {taken[0].dist} has the {what} of that name; choose another")
     if find_spec(package) is not None:
         raise ConfigError(f"'{name}': the Python package {package} is installed already; choose another name")
+
+
+def _check_title(name: str, title: str, kind: str) -> None:
+    """Refuse a name whose class would hide something that the package uses, or that means something else elsewhere."""
+    from zoo.benchmark.suite import REFERENCES
+
+    nodes = [node for path in (TEMPLATES / kind).rglob("*.py") for node in ast.walk(ast.parse(path.read_text("utf-8")))]
+    used = {getattr(node, field, None) for node in nodes for field in ("id", "name", "asname")}
+    if keyword.iskeyword(title) or title in used or hasattr(builtins, title):
+        raise ConfigError(f"'{name}': its class would be {title}, which Python or the package uses; choose another")
+    if name in ("all", *REFERENCES):
+        raise ConfigError(f"'{name}' means something else to `zoo benchmark`; choose another")
 
 
 def _fill(template: Path, folder: Path, words: dict[str, str]) -> None:

@@ -13,7 +13,7 @@ from zoo.metrics.lmd import shared_frames
 if TYPE_CHECKING:
     from zoo.footage import Footage
 
-Gap = Literal["inner", "outer"]
+WhichGap = Literal["inner", "outer"]
 
 PAIRS = {"inner": ((61, 67), (62, 66), (63, 65)), "outer": ((50, 58), (51, 57), (52, 56))}
 """Points of the upper and the lower lip that lie over each other (iBUG 300-W)."""
@@ -22,14 +22,14 @@ STILL = 1e-3
 """Standard deviation in pixels below which a real mouth does not move, so that nothing can be compared to it."""
 
 
-def lip_gap(points: Num[Tensor, "T 68 2"], gap: Gap = "inner") -> Float64[Tensor, " T"]:
+def lip_gap(points: Num[Tensor, "T 68 2"], gap: WhichGap = "inner") -> Float64[Tensor, " T"]:
     """How far the mouth is open in each frame: mean distance of three pairs of lip points, in pixels."""
     upper, lower = (list(side) for side in zip(*PAIRS[gap], strict=True))
     return (points[:, upper].double() - points[:, lower].double()).norm(dim=-1).mean(1)
 
 
 def gap_correlation(
-    pred: Num[Tensor, "T 68 2"], target: Num[Tensor, "T 68 2"], *, gap: Gap = "inner"
+    pred: Num[Tensor, "T 68 2"], target: Num[Tensor, "T 68 2"], *, gap: WhichGap = "inner"
 ) -> Float64[Tensor, ""]:
     """Pearson's correlation of the lip gaps of two clips.
 
@@ -60,7 +60,7 @@ class NewMetric(ClipMetric):
     name = "new-metric"
     higher_is_better = True
 
-    def __init__(self, gap: Gap = "inner") -> None:
+    def __init__(self, gap: WhichGap = "inner") -> None:
         if gap not in PAIRS:
             raise ValueError(f"gap is one of {', '.join(PAIRS)}, not {gap!r}")
         super().__init__(gap=gap)  # into the signature: two gaps are two metrics
@@ -93,7 +93,7 @@ class NewMetric(ClipMetric):
         return _correlation(stats)
 
 
-def _sums(pred: Tensor, target: Tensor, gap: Gap) -> tuple[float, float, float]:
+def _sums(pred: Tensor, target: Tensor, gap: WhichGap) -> tuple[float, float, float]:
     """The statistics of a clip: squares of the generated gap, of the real one, and their products, means taken off."""
     made, real = (points - points.mean() for points in (lip_gap(pred, gap), lip_gap(target, gap)))
     return float(made @ made), float(real @ real), float(made @ real)
