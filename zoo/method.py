@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from zoo import audio
 from zoo.data.batch import Batch
 from zoo.data.store import Store
 from zoo.nn.masked import mask_lower_half
@@ -63,6 +64,28 @@ class TalkingFaceMethod(TrainableModule):
         Returns:
             RGB in [0, 1].
         """
+
+    def generate_stream(
+        self, identity: Float[Tensor, "B N 3 H W"], audio_chunks: Iterable[Float[Tensor, "B n"]]
+    ) -> Iterator[Float[Tensor, "B 3 H W"]]:
+        """Make a clip while its sound is still coming.
+
+        All frames together are those that :meth:`generate` makes of the whole sound, for :func:`zoo.audio.num_frames`
+        frames. Here all sound is waited for; methods with the capability ``stream`` override it and give each frame as
+        soon as they have heard enough.
+
+        Args:
+            identity: as for :meth:`generate`.
+            audio_chunks: the sound in parts of any length, in [-1, 1] at 16 kHz; nothing but silence after the last.
+
+        Yields:
+            One frame of every clip, RGB in [0, 1], 25 for a second.
+        """
+        wave = torch.cat([identity.new_zeros(len(identity), 0), *audio_chunks], 1)
+        count = audio.num_frames(wave.shape[1])
+        with torch.no_grad():
+            made = self.generate(identity, audio.cut(wave, 0, audio.num_samples(count)), count)
+        yield from made.unbind(1)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Mean absolute error of generated windows on clips held out, logged as ``val/l1`` ([0, 1] pictures).

@@ -123,7 +123,8 @@ def _installed_entries() -> Iterator[Entry]:
     for dist in metadata.distributions():
         if not _mentions_zoo(dist):
             continue
-        name, version = str(dist.metadata["Name"]), str(dist.version)
+        # What a broken removal leaves has no name: its folder tells what to delete.
+        name, version = str(dist.metadata["Name"] or getattr(dist, "_path", "?")), str(dist.version or "")
         if name in seen:  # editable and installed, say: the first on sys.path is the one that is imported
             continue
         seen.add(name)

@@ -154,17 +154,9 @@ class FaceGAN(TalkingFaceMethod):
     def generate_stream(
         self, identity: Float[Tensor, "B N 3 H W"], audio_chunks: Iterable[Float[Tensor, "B n"]]
     ) -> Iterator[Float[Tensor, "B 3 H W"]]:
-        """Frames as soon as there is sound enough for them: half a window after the frame's middle.
+        """See :meth:`zoo.method.TalkingFaceMethod.generate_stream`: a frame comes half a window after its middle.
 
-        All frames together are those that :meth:`generate` makes of the whole sound, for
-        :func:`zoo.audio.num_frames` frames. Memory does not grow with the sound.
-
-        Args:
-            identity: as for :meth:`generate`.
-            audio_chunks: the sound in parts of any length, in [-1, 1] at 16 kHz; nothing but silence after the last.
-
-        Yields:
-            One frame of every clip, RGB in [0, 1].
+        Memory does not grow with the sound.
         """
         talker = Talker(self, identity)
         kept = identity.new_zeros(len(identity), 0)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import random
 import socket
+import subprocess
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -240,3 +243,135 @@ class Wide(Sound):
 class Leaving(Sound):
     def generate(self, identity: Tensor, wave: Tensor, num_frames: int, pose: Tensor | None = None) -> Tensor:
         raise SystemExit(3)
+
+
+class Calling(Sound):
+    """Asks the network only when it generates."""
+
+    def generate(self, identity: Tensor, wave: Tensor, num_frames: int, pose: Tensor | None = None) -> Tensor:
+        with suppress(OSError):
+            socket.create_connection(("weights.example.org", 443), timeout=1)
+        return super().generate(identity, wave, num_frames, pose)
+
+
+class Curling(Sound):
+    """Has another program ask the network, and does without where there is none."""
+
+    def __init__(self, config: TinyConfig) -> None:
+        super().__init__(config)
+        with suppress(OSError):
+            subprocess.run(["curl", "-s", "https://weights.example.org/w.bin"], check=False, capture_output=True)
+
+
+class LipReading(Sound):
+    """Looks at the true mouth's landmarks in a test."""
+
+    def test_step(self, batch: Any, batch_idx: int) -> Tensor:
+        opened = batch.landmarks[..., 66, 1] - batch.landmarks[..., 62, 1]
+        return super().test_step(batch, batch_idx) * 0.9 + 0.1 * opened.sigmoid()[..., None, None, None]
+
+
+class Prompted(Sound):
+    """Knows in a test what is said."""
+
+    def test_step(self, batch: Any, batch_idx: int) -> Tensor:
+        return super().test_step(batch, batch_idx) / (1 + len(batch.words[0]))
+
+
+class Fading(Sound):
+    """Learns something that no checkpoint holds."""
+
+    gain = 1.0
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        self.gain = 0.5
+
+    def generate(self, identity: Tensor, wave: Tensor, num_frames: int, pose: Tensor | None = None) -> Tensor:
+        return super().generate(identity, wave, num_frames, pose) * self.gain
+
+
+class Careless(Sound):
+    """Sets what others see, but only when it is trained."""
+
+    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+        os.environ["BROKEN"] = "trained"
+        torch.set_float32_matmul_precision("medium")
+        return super().training_step(batch, batch_idx)
+
+
+_load = torch.load
+
+
+class Patching(Sound):
+    def __init__(self, config: TinyConfig) -> None:
+        super().__init__(config)
+        torch.load = lambda *given, **more: _load(*given, **more)
+
+
+class Mixing(Sound):
+    """Every clip of a batch gets the mean of all faces."""
+
+    def generate(self, identity: Tensor, wave: Tensor, num_frames: int, pose: Tensor | None = None) -> Tensor:
+        return super().generate(identity.mean(0, keepdim=True).expand_as(identity), wave, num_frames, pose)
+
+
+class Backwards(Sound):
+    """Hears the sound from its end to its beginning."""
+
+    def generate(self, identity: Tensor, wave: Tensor, num_frames: int, pose: Tensor | None = None) -> Tensor:
+        return super().generate(identity, wave.flip(1), num_frames, pose)
+
+
+class Shifted(Sound):
+    """Hears the sound backwards, and from another second on."""
+
+    def generate(self, identity: Tensor, wave: Tensor, num_frames: int, pose: Tensor | None = None) -> Tensor:
+        return super().generate(identity, wave.roll(16_000, 1).flip(1), num_frames, pose)
+
+
+class Copying(Sound):
+    """Gives a video back as it is."""
+
+    def generate(self, identity: Tensor, wave: Tensor, num_frames: int, pose: Tensor | None = None) -> Tensor:
+        return super().generate(identity, wave, num_frames, pose) if pose is None else pose
+
+
+class Dubbed(Sound):
+    """Gives every video the same mouth, whatever the sound is."""
+
+    def generate(self, identity: Tensor, wave: Tensor, num_frames: int, pose: Tensor | None = None) -> Tensor:
+        return super().generate(identity, wave if pose is None else torch.zeros_like(wave), num_frames, pose)
+
+
+class Streaming(Sound):
+    """Gives each frame as soon as it has heard enough."""
+
+    def generate_stream(self, identity: Tensor, audio_chunks: Iterable[Tensor]) -> Iterator[Tensor]:
+        heard, t = identity.new_zeros(len(identity), 0), 0
+        for chunk in audio_chunks:
+            heard = torch.cat([heard, chunk], 1)
+            while audio.frame_window(t, 1, CONTEXT)[1] <= heard.shape[1]:
+                yield self.frame(identity, heard, t)
+                t += 1
+        for late in range(t, audio.num_frames(heard.shape[1])):
+            yield self.frame(identity, heard, late)
+
+    def frame(self, identity: Tensor, heard: Tensor, t: int) -> Tensor:
+        return self.draw(identity[:, 0], audio.cut(heard, *audio.frame_window(t, 1, CONTEXT)))
+
+
+class Choppy(Streaming):
+    """Hears no more than the part that came last."""
+
+    def generate_stream(self, identity: Tensor, audio_chunks: Iterable[Tensor]) -> Iterator[Tensor]:
+        begin = t = 0
+        for chunk in audio_chunks:
+            while 640 * (t + 1) <= begin + chunk.shape[1]:
+                window = (sample - begin for sample in audio.frame_window(t, 1, CONTEXT))
+                yield self.draw(identity[:, 0], audio.cut(chunk, *window))
+                t += 1
+            begin += chunk.shape[1]
+
+
+class Waiting(Sound):
+    """Says that it streams, and waits for all sound."""

@@ -83,6 +83,30 @@ class Seeding(Apart):
         return apart
 
 
+class Constant(Apart):
+    def value(self, apart: float) -> float:
+        return 0.5
+
+
+class Vain(Apart):
+    """Holds the real clip against itself."""
+
+    def observe(self, clip: str, pred: Footage, real: Footage) -> None:
+        self.update(clip, real.frames.flip(0), real.frames)
+
+
+class Choosy(Apart):
+    """Cannot be made without more than its spec gives it."""
+
+    def __init__(self, power: float, **more: Any) -> None:
+        super().__init__(power, **more)
+
+
+class Picky(Apart):
+    def __init__(self, power: float = 1.0) -> None:
+        raise ValueError("no such file as weights.bin")
+
+
 def ask() -> None:
     """Ask another machine, and put up with there being none."""
     with suppress(OSError):
@@ -139,6 +163,10 @@ class Undivided(Few):
     """Its spec names a split that there is not."""
 
 
+class Absent(Few):
+    """Its spec names no example."""
+
+
 SPECS: dict[str, MetricSpec | DatasetSpec] = {
     cls.__name__: MetricSpec(
         name=cls.__name__.lower(),
@@ -146,16 +174,20 @@ SPECS: dict[str, MetricSpec | DatasetSpec] = {
         target=f"broken_others:{cls.__name__}",
         better="lower",
         bounds="0..",
+        real_row=cls in (Constant, Vain),
     )
-    for cls in (Apart, Turned, Remembering, Random, Silent, Hopeful, Unsigned, Seeding, Asking)
+    for cls in (
+        *(Apart, Turned, Remembering, Random, Silent, Hopeful, Unsigned, Seeding, Asking),
+        *(Constant, Vain, Choosy, Picky),
+    )
 } | {
     cls.__name__: DatasetSpec(
         name=cls.__name__.lower(),
         summary="a test",
         target=f"broken_others:{cls.__name__}",
         licence="none",
-        embedded=True,
+        embedded=cls is not Absent,
         splits=("by-moon",) if cls is Undivided else ("by-speaker",),
     )
-    for cls in (Few, Twice, Shuffled, Late, Changing, Fetching, Undivided)
+    for cls in (Few, Twice, Shuffled, Late, Changing, Fetching, Undivided, Absent)
 }

@@ -19,10 +19,20 @@ SOUND = MethodSpec(
 CLASSES = (
     *("Sound", "Deaf", "HalfDeaf", "Faceless", "NaN", "Signed", "Bytes", "Windowed", "Noisy", "Drawing", "Counting"),
     *("Threads", "Peeking", "Phoning", "Dead", "Forgotten", "Stuck", "Unsure", "Forgetful", "Odd", "Apart"),
-    *("Hoarding", "Wide", "Leaving"),
+    *("Hoarding", "Wide", "Leaving", "Calling", "Curling", "LipReading", "Prompted", "Fading", "Careless", "Patching"),
+    *("Mixing", "Backwards", "Shifted", "Copying", "Dubbed", "Streaming", "Choppy", "Waiting"),
 )
 
 SPECS = {name: replace(SOUND, name=name.lower(), target=f"broken:{name}") for name in CLASSES}
+SPECS |= {
+    name: replace(SPECS[name], capabilities=(*SOUND.capabilities, word))
+    for word, names in (
+        ("video", ("Copying", "Dubbed")),
+        ("stream", ("Choppy", "Waiting")),
+    )
+    for name in names
+}
+SPECS["Streaming"] = replace(SPECS["Streaming"], capabilities=("photo", "video", "any-length", "stream"))
 SPECS["Importing"] = replace(SOUND, name="importing", target="broken_import:Importing")
 SPECS["Bare"] = replace(SOUND, name="bare", config="broken_config:Bare")
 SPECS["Turned"] = replace(SOUND, name="turned", config="broken_config:Turned")
@@ -32,4 +42,5 @@ SPECS["Boastful"] = replace(SOUND, name="boastful", capabilities=("telepathy",))
 SPECS["Nameless"] = replace(SOUND, name="nameless", summary="")
 SPECS["Lost"] = replace(SOUND, name="lost", recipes="broken_recipes")
 SPECS["Modest"] = replace(SOUND, name="modest", capabilities=())
+ANOTHER = replace(SOUND, target="broken:Mixing")
 globals().update(SPECS)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,9 +14,12 @@ from broken_specs import SPECS
 
 from zoo import registry
 from zoo.errors import UnknownNameError
-from zoo.testing import Check, Report, check, kit, processes
+from zoo.testing import Check, Report, check, kit, processes, tests
+from zoo.testing.guards import no_network
 from zoo.testing.light import look
 from zoo.testing.rules import hold
+
+LOAD = torch.load
 
 HERE = Path(__file__).parent
 
@@ -43,10 +48,11 @@ def outcome(name: str, title: str) -> Check:
 
 
 def test_a_sound_method_keeps_all_rules():
-    report = check("sound")
+    report = check("streaming")
     assert [(c.name, c.got) for c in report.failed] == [(CARDLESS, "it has no card: no README.md in broken")]
     assert [c.name for c in report.checks if c.status == "skipped" and "accelerator" not in c.name] == []
-    assert len(report.checks) == 22
+    assert len(report.checks) == 25
+    assert report.checks[-1].name == "no network access"
     assert not report.ok
 
 
@@ -65,6 +71,20 @@ BROKEN = [
     ("Threads", "no global state", "default dtype, NumPy's random state, the environment"),
     ("Peeking", "sees no more than it declares", "shown 'still'"),
     ("Phoning", "no network access", "weights.example.org"),
+    ("Calling", "no network access", "weights.example.org"),
+    ("Curling", "no network access", "curl -s https://weights.example.org/w.bin"),
+    ("LipReading", "sees no more than it declares", "the landmarks of what it is not shown"),
+    ("Prompted", "sees no more than it declares", "what is said"),
+    ("Fading", "a checkpoint comes back", "what generate() makes is another after loading (as it was trained)"),
+    ("Careless", "no global state", "training changes torch's matmul precision, the environment"),
+    ("Patching", "no global state", "building changes torch.load"),
+    ("Mixing", "clips of a batch do not mix", "when another is made beside it"),
+    ("Backwards", "sound matters", "with another sound in the last third"),
+    ("Shifted", "sound matters", "with another sound in the middle third"),
+    ("Copying", "a video gets another mouth", "the mouth of the video itself"),
+    ("Dubbed", "a video gets another mouth", "the same mouths for two sounds"),
+    ("Choppy", "frames come while the sound comes", "frames from equal parts that differ"),
+    ("Waiting", "frames come while the sound comes", "after all sound was asked for"),
     ("Dead", "every parameter gets a gradient", "no gradient: unused.bias, unused.weight"),
     ("Forgotten", "every parameter gets a gradient", "no optimiser: ear.bias, ear.weight"),
     ("Stuck", "a few steps lower the loss on one batch", "val/l1 was"),
@@ -87,6 +107,8 @@ BROKEN = [
 def test_a_broken_method_is_found_out(name: str, title: str, got: str, capsys: pytest.CaptureFixture[str]):
     found = outcome(name, title)
     torch.set_default_dtype(torch.float32)
+    torch.set_float32_matmul_precision("highest")
+    torch.load = LOAD
     os.environ.pop("BROKEN", None)
     assert found.status == "failed"
     assert got in found.got
@@ -97,7 +119,7 @@ def test_a_broken_method_is_found_out(name: str, title: str, got: str, capsys: p
 
 def test_two_processes_that_go_apart_and_an_import_that_changes_things():
     """Both in one launch, as the pytest kit does it."""
-    names = ("apart", "importing")
+    names = ("apart", "importing", "phoning")
     cases = [kit.make_case(registry.method(name), peers=names) for name in names]
     rules = {rule.name: rule for rule in kit.rules_of(cases[0].spec)}
     same, untouched = rules["two processes hold the same weights"], rules["importing changes nothing"]
@@ -105,6 +127,7 @@ def test_two_processes_that_go_apart_and_an_import_that_changes_things():
         assert hold(cases[0], same).got == "the two processes ended with different weights"
         assert hold(cases[1], same).status == "passed"
         changed = hold(cases[1], untouched).got
+        assert hold(cases[2], untouched).status == "passed", "what building it asks for is another rule's matter"
     assert changed == "importing broken_import:Importing changes torch's number of threads"
 
 
@@ -115,7 +138,12 @@ def test_a_process_that_dies_is_told(tmp_path: Path):
 
 
 def test_what_is_not_declared_is_left_out():
-    for title in ("memory of a long clip", "a photo talks"):
+    for title in (
+        "memory of a long clip",
+        "a photo talks",
+        "a video gets another mouth",
+        "frames come while the sound comes",
+    ):
         found = outcome("Modest", title)
         assert found.status == "skipped"
         assert "does not declare the capability" in found.got
@@ -146,6 +174,58 @@ def test_which_plugin_is_meant():
         assert not report.ok
         assert "no_such_module" in report.checks[0].got
     registry.refresh()
+
+
+def test_a_claimed_name_is_checked_as_that_of_its_distribution():
+    """Two distributions claim one name: checkpoints, trainings and the report are those of the one that is named."""
+    entries = [
+        registry.Entry("zoo.methods", "sound", f"broken_specs:{name}", f"zoo-{name.lower()}", version)
+        for name, version in (("SOUND", "1.0"), ("ANOTHER", "2.0"))
+    ]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(registry, "_environment_entries", lambda: iter(entries))
+        registry.refresh()
+        spec = registry.method("zoo-another:sound")
+        rules = {rule.name: rule for rule in kit.rules_of(spec)}
+        case = kit.make_case(spec)
+        with kit.usual_torch():
+            assert hold(case, rules["a checkpoint comes back"]).got == ""
+            assert hold(case, rules["clips of a batch do not mix"]).status == "failed", "it is the one that mixes"
+        assert not check("sound").ok
+        assert check("sound").dist == ""
+        with pytest.raises(UnknownNameError, match="no plugin is called 'zoo-third:sound'"):
+            check("zoo-third:sound")
+    registry.refresh()
+
+
+def test_a_test_module_that_chooses_nothing_is_an_error():
+    assert tests._require(None, "Talking.Face_Zoo") == tests._require(None, "talking-face-zoo")
+    assert tests._require(["Talking_Face.Zoo:lmd"], None) == (("zoo.metrics", "lmd"),)
+    with pytest.raises(pytest.UsageError, match=r"zoo_dist: zoo-nothing brings no plugin; plugins come with .*ZOO_"):
+        tests._require(None, "zoo-nothing")
+    with pytest.raises(pytest.UsageError, match="zoo_plugins: no plugin is called soundd; "):
+        tests._require(["sound", "soundd"], None)
+    with pytest.raises(pytest.UsageError, match="zoo_plugins names none"):
+        tests._require([], None)
+
+
+def test_only_what_goes_to_another_machine_is_kept_from_it():
+    calls: list[str] = []
+    with no_network(calls):
+        subprocess.run([sys.executable, "-c", "'http://localhost:1/curl.py'"], check=True)
+        assert os.system("true") == 0
+        for command in ("curl -O x", "cd /tmp && wget x", [sys.executable, "-c", "'https://example.org'"]):
+            with pytest.raises(OSError, match="nothing reach another machine"):
+                subprocess.run(command, shell=isinstance(command, str), check=False)
+    assert len(calls) == 3
+
+
+def test_a_stream_of_the_default_is_the_whole_clip():
+    with kit.usual_torch():
+        case = kit.make_case(registry.method("waiting"))
+        wave = case.wave(10)
+        made = torch.stack([*case.ready.generate_stream(case.clips[0].identity, wave.split(1000, 1))], 1)
+    assert torch.equal(made, case.make(10))
 
 
 def test_a_report_reads_well():

@@ -27,10 +27,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
     check = verbs.add_parser("check", help="hold an installed plugin against the contract of its kind")
     name = check.add_argument("name", metavar="NAME", help="as in `zoo list`, or DIST:NAME")
-    name.completer = complete.names("methods", "experts", "datasets", "metrics")  # type: ignore[attr-defined]
-    check.add_argument(
-        "--kind", choices=("method", "expert", "dataset", "metric"), help="which, where several kinds have that name"
-    )
+    name.completer = complete.names(
+        "methods", "experts", "datasets", "metrics", "detectors", "landmarkers", "embedders"
+    )  # type: ignore[attr-defined]
+    kinds = ("method", "expert", "dataset", "metric", "detector", "landmarker", "embedder")
+    check.add_argument("--kind", choices=kinds, help="which, where several kinds have that name")
     check.add_argument("--root", type=Path, help="raw clips of a data set, where it has no example of its own")
     check.add_argument("--quick", action="store_true", help="leave out what takes long")
     check.add_argument("--json", action="store_true", help="print JSON")

@@ -60,7 +60,7 @@ def _names() -> list[str]:
 
 def parameters(name: str) -> dict[str, Any]:
     """Constructor options of a metric that a command line can give, with their types; none for an unknown name."""
-    if name not in _names():
+    if name.rpartition(":")[2] not in _names():
         return {}
     spec = registry.metric(name)
     cls = spec.load()

@@ -65,12 +65,17 @@ class DatasetCase(Case):
             raise Broken(f"{self.spec.target} makes a {type(made).__name__}, not a zoo.data.source.Source")
         return made
 
+    @property
+    def empty_handed(self) -> bool:
+        """Whether there are no raw clips."""
+        return not (self.spec.embedded or self.root or self.spec.example)
+
     @cached_property
     def raw(self) -> Path:
         """The folder of raw clips."""
         if self.root is not None:
             return self.root
-        if not self.spec.example:
+        if self.empty_handed:
             raise NotHere("its spec names no `example`, and no folder of raw clips was given")
         folder = self.folder / "raw"
         folder.mkdir()
@@ -103,6 +108,11 @@ class DatasetCase(Case):
     "sort what the file system gives, and make ids from paths below the root",
 )
 def _items(case: DatasetCase) -> None:
+    if case.empty_handed:
+        raise Broken(
+            "no raw clips to hold it against: its spec names no `example`, and no folder was given",
+            f"name an `example` in the spec, or run `zoo plugin check {case.spec.name} --root FOLDER`",
+        )
     one, two = list(case.source().items()), list(case.source().items())
     if not one:
         raise Broken("no item")

@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
+import builtins
 import locale
 import os
 import random
+import re
 import signal
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from pathlib import PurePath
 from typing import Any
 
 _LOOKUPS = ("socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr")
 _CONNECTS = ("socket.connect", "socket.sendto", "socket.sendmsg")
 _LOCAL = ("localhost", "", "0.0.0.0", "::", "::1", "ip6-localhost")
 
+_STARTS = {"subprocess.Popen": 1, "os.posix_spawn": 1, "os.exec": 1, "os.system": 0}
+"""Events of other programs, with the place of the command line among their arguments."""
+
+_FETCHERS = ("curl", "wget", "aria2c", "ssh", "scp", "sftp", "rsync")
+_ADDRESS = re.compile(r"(https?|ftp|s3|gs|ssh|git)://(?!localhost|127\.)|git@")
+
 _watching: list[list[str]] = []
 
 
 @contextmanager
 def no_network(calls: list[str]) -> Iterator[None]:
-    """Let nothing reach another machine; whoever tries gets an ``OSError``.
+    """Let nothing reach another machine; whoever tries, or starts a program that would, gets an ``OSError``.
 
     Args:
         calls: the addresses that were asked for are added to it.
@@ -41,19 +51,32 @@ def _install() -> None:
 
 
 def _hook(event: str, arguments: tuple[Any, ...]) -> None:
-    if not _watching or not event.startswith("socket."):
+    if not _watching:
         return
+    asked = _command(arguments[_STARTS[event]]) if event in _STARTS else _address(event, arguments)
+    if asked:
+        _watching[-1].append(asked)
+        raise OSError(f"zoo.testing lets nothing reach another machine ({asked} was asked for)")
+
+
+def _address(event: str, arguments: tuple[Any, ...]) -> str:
+    """The machine that is asked for; empty for this one."""
     if event in _LOOKUPS:
         host: Any = arguments[0]
     elif event in _CONNECTS:
         host = arguments[1][0] if isinstance(arguments[1], tuple) and arguments[1] else ""  # a path: no network
     else:
-        return
+        return ""
     host = host.decode(errors="replace") if isinstance(host, bytes) else str(host or "")
-    if host in _LOCAL or host.startswith("127.") or host == _own_name():
-        return
-    _watching[-1].append(host)
-    raise OSError(f"zoo.testing lets nothing reach another machine ({host} was asked for)")
+    return "" if host in _LOCAL or host.startswith("127.") or host == _own_name() else host
+
+
+def _command(line: Any) -> str:
+    """A command line that fetches or sends something, or names an address elsewhere; empty for every other."""
+    parts = [line] if isinstance(line, (str, bytes, os.PathLike)) else list(line)
+    text = " ".join(os.fsdecode(part) for part in parts)
+    programs = {PurePath(word.strip("'\"();&|`$")).name for word in text.split()}
+    return text[:100] if programs & {*_FETCHERS} or _ADDRESS.search(text) else ""
 
 
 @cache
@@ -108,6 +131,10 @@ def _shared_state() -> dict[str, Any]:
         "sys.path": list(sys.path),
         "the recursion limit": sys.getrecursionlimit(),
         "what becomes of uncaught errors": sys.excepthook,
+        "print": builtins.print,
+        "torch.load": torch.load,
+        "torch.save": torch.save,
+        "the filters of warnings": tuple(warnings.filters),
         "the locale": locale.setlocale(locale.LC_ALL),
         "torch's random state": torch.get_rng_state().numpy().tobytes(),
         "signal handlers": tuple(signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD)),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from zoo import registry
 from zoo.errors import BrokenPluginError, UnknownNameError
 from zoo.registry import kind_of
-from zoo.spec import DatasetSpec, ExpertSpec, MethodSpec, MetricSpec, Spec
+from zoo.spec import DatasetSpec, ExpertSpec, FaceSpec, MethodSpec, MetricSpec, Spec
 from zoo.testing.report import Check, Report
 
 if TYPE_CHECKING:
@@ -39,8 +39,8 @@ def check(name: str, *, kind: str | None = None, quick: bool = False, root: Path
     """
     group = find_group(name, kind)
     kind = kind_of(group)
-    entries = [e for e in registry.entries() if e.group == group and e.name == name.rpartition(":")[2]]
-    dist, version = entries[0].dist, entries[0].version
+    entries = [entry for entry in _meant(name) if entry.group == group]
+    dist, version = (entries[0].dist, entries[0].version) if len(entries) == 1 else ("", "")
     try:
         spec = registry.get(group, name)
     except BrokenPluginError as error:
@@ -48,6 +48,12 @@ def check(name: str, *, kind: str | None = None, quick: bool = False, root: Path
         return Report(name, kind, dist, version, [failed])
     version = _version(spec.dist) or version
     return Report(name, kind, spec.dist, version, list(run(spec, quick=quick, root=root)))
+
+
+def _meant(name: str) -> list[registry.Entry]:
+    """All that a name, or ``dist:name``, may mean."""
+    dist, _, bare = name.rpartition(":")
+    return [entry for entry in registry.entries() if entry.name == bare and dist in ("", entry.dist)]
 
 
 def find_group(name: str, kind: str | None = None) -> str:
@@ -61,7 +67,7 @@ def find_group(name: str, kind: str | None = None) -> str:
         raise UnknownNameError(
             f"no kind of plugin is called '{kind}'; known: {', '.join(map(kind_of, registry.GROUPS))}"
         )
-    having = [g for g in groups if any(e.group == g and e.name == name.rpartition(":")[2] for e in registry.entries())]
+    having = [group for group in groups if any(entry.group == group for entry in _meant(name))]
     if not having:
         known = sorted({entry.name for entry in registry.entries() if entry.group in groups})
         raise UnknownNameError(f"no {kind or 'plugin'} is called '{name}'; known: {', '.join(known) or 'none'}")
@@ -89,17 +95,18 @@ def run(spec: Spec, *, quick: bool = False, root: Path | None = None) -> Iterato
 
 
 def rules_of(spec: Spec) -> list[Rule]:
-    """The rules of a spec's kind, those of its class bases included."""
-    from zoo.testing import datasets, methods, metrics, specs, trainables
+    """The rules of a spec's kind, those of its class bases included; last, whether any of it asked the network."""
+    from zoo.testing import capabilities, datasets, faces, methods, metrics, specs, trainables
 
     for kinds, rules in (
-        (MethodSpec, [*trainables.RULES, *methods.RULES]),
+        (MethodSpec, [*trainables.RULES, *methods.RULES, *capabilities.RULES]),
         (ExpertSpec, trainables.RULES),
         (DatasetSpec, datasets.RULES),
         (MetricSpec, metrics.RULES),
+        (FaceSpec, faces.RULES),
     ):
         if isinstance(spec, kinds):
-            return [*specs.RULES, *rules]
+            return sorted([*specs.RULES, *rules], key=lambda rule: rule.name == "no network access")
     return specs.RULES
 
 
@@ -111,7 +118,7 @@ def make_case(spec: Spec, *, root: Path | None = None, peers: Sequence[str] = ()
         root: a folder of raw clips, for a data set.
         peers: other methods and experts that are checked in the same session.
     """
-    from zoo.testing import datasets, methods, metrics, rules, trainables
+    from zoo.testing import datasets, faces, methods, metrics, rules, trainables
 
     if isinstance(spec, MethodSpec):
         return methods.MethodCase(spec, peers=tuple(peers))
@@ -121,6 +128,8 @@ def make_case(spec: Spec, *, root: Path | None = None, peers: Sequence[str] = ()
         return datasets.DatasetCase(spec, root=root)
     if isinstance(spec, MetricSpec):
         return metrics.MetricCase(spec)
+    if isinstance(spec, FaceSpec):
+        return faces.FaceCase(spec)
     return rules.Case(spec)
 
 

@@ -12,10 +12,8 @@ from collections.abc import Sequence
 from contextlib import redirect_stderr
 from dataclasses import asdict, dataclass
 
+from zoo.registry import HEAVY
 from zoo.spec import load_object, reason
-
-HEAVY = ("torch", "pytorch_lightning", "lightning", "torchvision", "torchaudio", "torchmetrics", "tensorflow", "jax")
-"""Packages that take seconds to import."""
 
 LONGEST_S = 0.5
 """Seconds of CPU time that importing a spec may take: `zoo list` imports those of all plugins."""
@@ -27,7 +25,7 @@ class Import:
 
     Attributes:
         target: ``"package.module:attribute"``.
-        heavy: packages of :data:`HEAVY` that it imported.
+        heavy: packages of :data:`zoo.registry.HEAVY` that it imported.
         printed: the beginning of what it wrote.
         error: why it could not be imported; empty where it could.
         seconds: of CPU time.

@@ -2,37 +2,34 @@
 
 from __future__ import annotations
 
-import wave
 from dataclasses import replace
 from functools import cached_property, partial
-from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Float, Float32, UInt8
-from PIL import Image
+from jaxtyping import Float, Float32
 from torch import Tensor
 
 from zoo.audio import num_samples
-from zoo.clip import SAMPLE_RATE
+from zoo.clip import Word
 from zoo.data.batch import Batch
 from zoo.data.module import TalkingFaceData
 from zoo.data.windows import Draw, collate
 from zoo.method import TalkingFaceMethod
 from zoo.spec import MethodSpec
-from zoo.testing.corpus import source
 from zoo.testing.guards import watch_state
 from zoo.testing.memory import live_bytes
 from zoo.testing.rules import Broken, NotHere, Rules, rule
 from zoo.testing.trainables import TrainableCase
+from zoo.trainable import TrainableModule
 
 RULES: Rules = []
 
+ALONE = 1e-4
+"""Largest difference in [0, 1] between a clip made alone and the same clip beside another."""
+
 LENGTHS = (1, 16, 75, 200)
 """Frames of the clips that every method makes."""
-
-FRAME_COST = 12.0
-"""Memory that a further frame of a clip may need, in frames of the result (float32): its sound, and a copy or two."""
 
 AGREE = 1e-2
 """Largest difference in [0, 1] between what a CPU and an accelerator make."""
@@ -70,6 +67,22 @@ class MethodCase(TrainableCase):
             torch.manual_seed(seed)
             module = self.ready.to(device)
             return module.generate(self.clips[who].identity.to(device), self.wave(frames, sound).to(device), frames)
+
+    def answers(self, module: TrainableModule) -> dict[str, Tensor]:
+        """See :meth:`TrainableCase.answers`; and a clip that it makes."""
+        assert isinstance(module, TalkingFaceMethod)
+        said = super().answers(module)
+        with torch.random.fork_rng(devices=[]), torch.no_grad():
+            torch.manual_seed(0)
+            made = module.eval().generate(self.clips[0].identity, self.wave(8), 8)
+        return said | {"what generate() makes": made}
+
+    def use(self) -> None:
+        """See :meth:`TrainableCase.use`."""
+        super().use()
+        self.make(8)
+        with torch.no_grad():
+            self.ready.test_step(self.clips[0], 0)
 
     def wave(self, frames: int, sound: int = 0) -> Float32[Tensor, "1 S"]:
         """One of the two sounds, as long as so many frames."""
@@ -136,6 +149,23 @@ def _deterministic(case: MethodCase) -> None:
 
 @rule(
     RULES,
+    "clips of a batch do not mix",
+    f"each of two clips made at once is the one that is made alone, to {ALONE:g} of the range",
+    "let nothing pass from one clip of a batch to another: no mean over them, no noise that depends on their number",
+)
+def _alone(case: MethodCase) -> None:
+    identity = torch.cat([clip.identity for clip in case.clips])
+    sounds = torch.cat([case.wave(8, sound) for sound in (0, 1)])
+    with torch.no_grad():
+        both = case.ready.generate(identity, sounds, 8)
+        alone = torch.cat([case.ready.generate(identity[i : i + 1], sounds[i : i + 1], 8) for i in (0, 1)])
+    apart = float((both - alone).abs().max())
+    if not apart <= ALONE:
+        raise Broken(f"a clip that differs by up to {apart:.3g} when another is made beside it")
+
+
+@rule(
+    RULES,
     "identity matters",
     "with another speaker's picture other frames are made",
     "check that the identity picture reaches the network that draws",
@@ -148,8 +178,8 @@ def _identity(case: MethodCase) -> None:
 @rule(
     RULES,
     "sound matters",
-    "with another sound other frames are made, also early and late in the clip",
-    "check that the sound of each frame reaches the network that draws",
+    "with another sound other frames are made, also early and late in the clip; with another middle or ending, those",
+    "check that the sound of each frame, and of no other time, reaches the network that draws (zoo.audio.frame_window)",
 )
 def _sound(case: MethodCase) -> None:
     difference = (case.make(40, sound=0) - case.make(40, sound=1)).abs().amax((0, 2, 3, 4))
@@ -158,25 +188,59 @@ def _sound(case: MethodCase) -> None:
         raise Broken("the same frames for two sounds")
     if still:
         raise Broken(f"the same frames for two sounds in the {still[0]} half of the clip")
+    for number, part in ((1, "middle"), (2, "last")):
+        early, there = _moved(case, number)
+        if not there > early:
+            raise Broken(
+                f"with another sound in the {part} third, frames of the first third differ by {early:.2g} on "
+                f"average, those of the {part} by {there:.2g}"
+            )
+
+
+def _moved(case: MethodCase, number: int) -> tuple[float, float]:
+    """By how much frames of the first third and of third ``number`` differ when the sound of that one is another."""
+    third, (begin, end) = 20, (num_samples(20 * number), num_samples(20 * (number + 1)))
+    one, other = case.wave(3 * third), case.wave(3 * third, 1)
+    two = torch.cat([one[:, :begin], other[:, begin:end], one[:, end:]], 1)
+    with torch.no_grad():
+        made = [case.ready.generate(case.clips[0].identity, sound, 3 * third) for sound in (one, two)]
+    apart = (made[0] - made[1]).abs().mean((0, 2, 3, 4)).view(3, third).mean(1)
+    return float(apart[0]), float(apart[number])
 
 
 @rule(
     RULES,
     "sees no more than it declares",
-    "what the spec's `shown` does not name changes nothing in a test, whatever the true video shows there",
+    "what the spec's `shown` does not name changes nothing in a test, whatever the true video, landmarks and words are",
     "take the pose as generate() is given it, and declare `shown` as it is: a still, the upper half, or the video",
 )
 def _shown(case: MethodCase) -> None:
     clip, shown = case.clips[0], case.spec.shown
     if shown == "video":
         raise NotHere("it declares that it is shown the video")
-    hidden = clip.frames.clone()
-    first = hidden.shape[-2] // 2 if shown == "upper half" else 0
-    hidden[..., first:, :] = 1 - hidden[..., first:, :]
+    others = _hidden(clip, clip.frames.shape[-2] // 2 if shown == "upper half" else 0)
     with torch.no_grad():
-        one, two = (case.ready.test_step(replace(clip, frames=frames), 0) for frames in (clip.frames, hidden))
-    if not torch.equal(one, two):
-        raise Broken(f"shown '{shown}', it makes other frames when the rest of the true video is another")
+        made = case.ready.test_step(clip, 0)
+        for what, other in others.items():
+            if not torch.equal(made, case.ready.test_step(other, 0)):
+                raise Broken(f"shown '{shown}', it makes other frames when {what} another")
+
+
+def _hidden(clip: Batch, first: int) -> dict[str, Batch]:
+    """The same clip with something else where a method must not look: below row ``first``, and what is said.
+
+    Landmarks of the first frame, which is the still, stay.
+    """
+    frames, points = clip.frames.clone(), clip.landmarks.clone()
+    frames[..., first:, :] = 1 - frames[..., first:, :]
+    low = points[:, 1:, :, 1:] >= first
+    points[:, 1:] *= torch.where(low, points.new_tensor([1.25, 1.5]), 1)
+    said: list[tuple[Word, ...]] = [(Word(0.0, 0.2, "zoo"),) for _ in clip.words]
+    return {
+        "the rest of the true video is": replace(clip, frames=frames),
+        "the landmarks of what it is not shown are": replace(clip, landmarks=points),
+        "what is said is": replace(clip, words=said),
+    }
 
 
 @rule(
@@ -198,25 +262,6 @@ def _generate_state(case: MethodCase) -> None:
 
 @rule(
     RULES,
-    "memory of a long clip",
-    f"each further frame of a clip needs no more memory than {FRAME_COST:g} frames of the result",
-    "make some frames at a time, and keep only the result (see zoo.nn.masked.draw_clips)",
-)
-def _memory(case: MethodCase) -> None:
-    if "any-length" not in case.spec.capabilities:
-        raise NotHere("it does not declare the capability any-length")
-    (short, (_, less)), (long, (_, more)) = list(case.lengths.items())[-2:]
-    height, width = case.ready.input_spec.size
-    cost = (more - less) / (long - short) / (4 * 3 * height * width)
-    if cost > FRAME_COST:
-        raise Broken(
-            f"each further frame needs {cost:.1f} frames of memory: {less / 2**20:.0f} MiB for {short} frames, "
-            f"{more / 2**20:.0f} MiB for {long}"
-        )
-
-
-@rule(
-    RULES,
     "CPU and accelerator agree",
     f"the same frames on both, to {AGREE:g} of the range",
     "create tensors on the device of what is given, and keep sound features in float32",
@@ -233,44 +278,3 @@ def _accelerator(case: MethodCase) -> None:
     apart = float((here - there).abs().max())
     if not apart <= AGREE:
         raise Broken(f"frames that differ by up to {apart:.3g} between cpu and {device}")
-
-
-@rule(
-    RULES,
-    "a photo talks",
-    "`zoo predict` makes a video of a photograph: as long as the sound, as large as the photo",
-    "run `zoo predict` on a photo of your own and read the error; without the capability photo this is left out",
-)
-def _photo(case: MethodCase) -> None:
-    from zoo.predict import predict
-    from zoo.video import read_video
-
-    if "photo" not in case.spec.capabilities:
-        raise NotHere("it does not declare the capability photo")
-    picture, face, sound = photograph(), case.folder / "face.png", case.folder / "sound.wav"
-    Image.fromarray(picture.permute(1, 2, 0).numpy()).save(face)
-    _write_wave(sound, case.wave(25)[0])
-    out = case.folder / "talks.mp4"
-    done = predict(case.config.method, case.trained, face=face, sound=sound, out=out, device="cpu", progress=False)
-    video = read_video(out).frames
-    wanted = (25, 3, picture.shape[1] // 2 * 2, picture.shape[2] // 2 * 2)
-    if done.frames != wanted[0] or tuple(video.shape) != wanted:
-        raise Broken(f"a video of {tuple(video.shape)}, not {wanted}")
-
-
-def photograph() -> UInt8[Tensor, "3 H W"]:
-    """A face: the portrait that comes with scikit-image where that is installed, else a drawn one."""
-    try:
-        from skimage.data import astronaut
-    except ImportError:
-        drawn = source()
-        return drawn.read(drawn.items()[0]).frames[0]
-    return torch.from_numpy(astronaut()).permute(2, 0, 1)  # type: ignore[no-untyped-call]
-
-
-def _write_wave(path: Path, sound: Float32[Tensor, " S"]) -> None:
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(SAMPLE_RATE)
-        file.writeframes((sound.numpy() * 32767).round().astype("<i2").tobytes())

@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args, get_origin
 import torch
 from torch import Tensor
 
-from zoo import __version__
+from zoo import __version__, registry
 from zoo.audio import num_samples
 from zoo.data.store import Store
 from zoo.errors import ConfigError
@@ -21,7 +21,7 @@ from zoo.footage import Footage
 from zoo.judges import Judges
 from zoo.metrics.base import ClipMetric
 from zoo.metrics.choose import choose, make_metric, parameters
-from zoo.spec import MetricSpec
+from zoo.spec import MetricSpec, reason
 from zoo.testing.corpus import tiny_corpus
 from zoo.testing.guards import watch_state
 from zoo.testing.rules import Broken, Case, NotHere, Rules, rule
@@ -52,6 +52,15 @@ def bounds(spec: MetricSpec) -> tuple[float, float]:
     return float(low or -math.inf), float(high or math.inf)
 
 
+def constructor_error(spec: MetricSpec) -> str:
+    """Why a metric cannot be made with the options of its spec; empty where it can."""
+    try:
+        spec.load()(**dict(spec.options))
+    except (Exception, SystemExit) as error:
+        return reason(error)
+    return ""
+
+
 @dataclass
 class MetricCase(Case):
     """A metric and some clips to score.
@@ -65,6 +74,16 @@ class MetricCase(Case):
     corpus: Path | None = None
 
     @cached_property
+    def name(self) -> str:
+        """What the registry finds it by."""
+        return registry.full_name(self.spec)
+
+    @cached_property
+    def failure(self) -> str:
+        """See :func:`constructor_error`."""
+        return constructor_error(self.spec)
+
+    @cached_property
     def judges(self) -> Judges:
         """Those that come with the zoo.
 
@@ -72,13 +91,14 @@ class MetricCase(Case):
             NotHere: one that the metric needs cannot be had.
         """
         try:
-            return choose([self.spec.name], {}, {}, device="cpu")[2]
+            return choose([self.name], {}, {}, device="cpu")[2]
         except ConfigError as error:
             raise NotHere(str(error)) from error
 
     @cached_property
     def real(self) -> list[Footage]:
         """The real clips."""
+        self.metric()
         store = Store(self.corpus or tiny_corpus())
         clips = [store.clip(number) for number in (0, 2, len(store) - 1)]
         return [
@@ -100,8 +120,14 @@ class MetricCase(Case):
         return [replace(clip, frames=_noisy(clip.frames.roll(6, 0))) for clip in self.real]
 
     def metric(self, **options: str) -> ClipMetric:
-        """The metric, without rows."""
-        return make_metric(self.spec.name, options)[1]
+        """The metric, without rows.
+
+        Raises:
+            NotHere: it cannot be made at all, which is for the rule "spec is valid" to say.
+        """
+        if self.failure:
+            raise NotHere("its constructor fails")
+        return make_metric(self.name, options)[1]
 
     def scored(self, made: list[Footage], numbers: list[int] | None = None) -> ClipMetric:
         """The metric after some clips."""
@@ -115,6 +141,11 @@ class MetricCase(Case):
     def all(self) -> ClipMetric:
         """The metric after all generated clips, in order."""
         return self.scored(self.made)
+
+    @cached_property
+    def strange(self) -> list[Footage]:
+        """Clips that are far from the real ones: their negatives, from the last frame to the first."""
+        return [replace(clip, frames=255 - clip.frames.flip(0), landmarks=clip.landmarks.flip(0)) for clip in self.real]
 
 
 def _noisy(frames: Tensor) -> Tensor:
@@ -161,6 +192,32 @@ def _identity(case: MetricCase) -> None:
     worse = {"lower": made >= own, "higher": made <= own}.get(case.spec.better, abs(made - best) >= abs(own - best))
     if not worse:
         raise Broken(f"{made:g} for noisy clips whose mouths are late, {own:g} for the real ones")
+
+
+@rule(
+    RULES,
+    "what was made decides the value",
+    "clips that are noisy and late get other rows than the real clips themselves, and not all clips get one value",
+    "score `pred` against `real` in observe(), and compute the statistics from their pictures or sound",
+)
+def _tells_apart(case: MetricCase) -> None:
+    own = case.scored(case.real)
+    found = [case.all, own]
+    if _told(case.all) == _told(own) or not _vary(found):
+        found.append(case.scored(case.strange))  # a rate may not move for a little noise
+    if not _vary(found):
+        raise Broken(f"{case.all.clip_value(case.all.rows()[0]):g} for every clip")
+    if len({_told(metric) for metric in found}) < 2:
+        raise Broken("the same rows for the real clips, for noisy ones whose mouths are late, and for negatives")
+
+
+def _told(metric: ClipMetric) -> tuple[tuple[float, ...], ...]:
+    return tuple(row.stats for row in metric.rows())
+
+
+def _vary(metrics: list[ClipMetric]) -> bool:
+    """Whether there is more than one value among those of all clips."""
+    return len({metric.clip_value(row) for metric in metrics for row in metric.rows()}) > 1
 
 
 @rule(
@@ -253,7 +310,8 @@ def _signature(case: MetricCase) -> None:
     "give every option to super().__init__(...)",
 )
 def _options(case: MetricCase) -> None:
-    options = parameters(case.spec.name)
+    case.metric()
+    options = parameters(case.name)
     if not options:
         raise NotHere("it has no option")
     choices = {option: _values(hint) for option, hint in options.items()}

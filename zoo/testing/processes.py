@@ -140,7 +140,7 @@ def main(folder: Path, corpus: Path, names: Sequence[str]) -> None:
     for name in names:
         shared, calls = _import_alone(name)
         config = trial(registry.trainable(name), corpus)
-        with no_network(calls):
+        with no_network([]):  # what building and training ask for is no matter of the import
             module, _ = fit(config, folder / name.replace(":", "-"), epochs=2, devices=2, strategy="ddp")
         found = Rank(fingerprint(module), tuple(shared), tuple(calls))
         path = folder / f"{name.replace(':', '-')}-{module.global_rank}.json"

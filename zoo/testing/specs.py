@@ -9,7 +9,7 @@ from pathlib import Path
 from zoo import registry
 from zoo.errors import ZooError
 from zoo.spec import CAPABILITIES, DatasetSpec, MethodSpec, MetricSpec, Spec, TrainableSpec
-from zoo.testing.light import HEAVY, LONGEST_S, look
+from zoo.testing.light import LONGEST_S, look
 from zoo.testing.rules import Broken, Case, Rules, rule
 
 RULES: Rules = []
@@ -49,7 +49,7 @@ def _look_at_all(spec: Spec) -> None:
     RULES,
     "spec is light",
     f"importing the spec and the settings is quick (under {LONGEST_S} s), silent, and imports none of "
-    f"{', '.join(HEAVY)}",
+    f"{', '.join(registry.HEAVY)}",
     "keep the spec in a module of its own that imports zoo.spec alone, name classes by strings, and keep the package's "
     "__init__.py empty",
 )
@@ -136,13 +136,15 @@ def _metric(spec: MetricSpec) -> list[str]:
 
     from zoo.metrics.base import ClipMetric
     from zoo.spec import Better, Need
-    from zoo.testing.metrics import bounds
+    from zoo.testing.metrics import bounds, constructor_error
 
     target = spec.load()
     found = [f"no such need as '{need}'" for need in spec.needs if need not in get_args(Need)]
     found += [] if spec.better in get_args(Better) else [f"better is none of {', '.join(get_args(Better))}"]
     if not (isinstance(target, type) and issubclass(target, ClipMetric)):
         found.append(f"{spec.target} is no {ClipMetric.__module__}.ClipMetric")
+    elif failure := constructor_error(spec):
+        found.append(f"its constructor fails: {failure}")
     try:
         bounds(spec)
     except ValueError:

@@ -10,6 +10,7 @@ A package that brings plugins holds them against the contract with a test module
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import cache
 
@@ -33,19 +34,42 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if metafunc.function.__name__ != "test_conformance":
         return
     settings = vars(metafunc.module)
-    chosen = tuple(sorted(_chosen(settings.get("zoo_plugins"), settings.get("zoo_dist"))))
+    chosen = _require(settings.get("zoo_plugins"), settings.get("zoo_dist"))
     quick = bool(settings.get("zoo_quick", False))
     found = [(*plugin, title) for plugin in chosen for title in _titles(*plugin, quick)]
     names = [f"{kind_of(group)}-{name}-{title}" for group, name, title in found]
     metafunc.parametrize(("group", "name", "title", "chosen"), [(*one, chosen) for one in found], ids=names)
 
 
+def _require(names: list[str] | None, dist: str | None) -> Chosen:
+    """What a test module chooses; each name must lead somewhere."""
+    missing = [name for name in names or () if not list(_chosen([name], dist))]
+    chosen = tuple(sorted(_chosen(names, dist)))
+    if missing or not chosen:
+        brought = sorted({entry.dist for entry in registry.entries()})
+        named = f"zoo_plugins: no plugin is called {' or '.join(missing)}" + (f" in {dist}" if dist else "")
+        told = named if missing else f"zoo_dist: {dist} brings no plugin" if dist else "zoo_plugins names none"
+        raise pytest.UsageError(f"{told}; plugins come with {', '.join(brought)}")
+    return chosen
+
+
+def _plain(dist: str) -> str:
+    """A distribution's name as package indices compare it: `-`, `_` and `.` are one, and case is none."""
+    return re.sub(r"[-_.]+", "-", dist).lower()
+
+
 def _chosen(names: list[str] | None, dist: str | None) -> Iterator[tuple[str, str]]:
+    wanted = None if names is None else {_full(name) for name in names}
     for entry in registry.entries():
-        bare = names is None or entry.name in names or f"{entry.dist}:{entry.name}" in names
-        if bare and dist in (None, entry.dist):
+        bare = wanted is None or entry.name in wanted or _full(f"{entry.dist}:{entry.name}") in wanted
+        if bare and (dist is None or _plain(dist) == _plain(entry.dist)):
             others = [e for e in registry.entries() if (e.group, e.name) == (entry.group, entry.name)]
             yield entry.group, entry.name if len(others) == 1 else f"{entry.dist}:{entry.name}"
+
+
+def _full(name: str) -> str:
+    dist, colon, bare = name.rpartition(":")
+    return f"{_plain(dist)}{colon}{bare}"
 
 
 def _titles(group: str, name: str, quick: bool) -> list[str]:

@@ -18,6 +18,7 @@ from zoo.config import DataConfig, RunConfig
 from zoo.data.batch import Batch
 from zoo.data.module import TalkingFaceData
 from zoo.spec import InputSpec, TrainableSpec
+from zoo.testing.guards import watch_state
 from zoo.testing.rules import Broken
 from zoo.train import make_trainer, quiet
 from zoo.trainable import TrainableModule
@@ -85,6 +86,7 @@ class Practice:
         wrong: parameters whose gradient was not finite.
         owned: parameters that an optimiser has.
         logged: all that was logged, with the last value.
+    changed: what training changed of the state that all code shares.
     """
 
     module: TrainableModule
@@ -94,6 +96,7 @@ class Practice:
     wrong: set[str] = field(default_factory=set)
     owned: set[str] = field(default_factory=set)
     logged: dict[str, float] = field(default_factory=dict)
+    changed: list[str] = field(default_factory=list)
 
 
 class _Gradients(pl.Callback):
@@ -127,7 +130,9 @@ def practise(fresh: TrainableModule, config: RunConfig, batch: Batch, folder: Pa
     before = watched(fresh, batch)
     found = Practice(fresh, before)
     data = OneBatch(config.data, fresh.input_spec, config.seed, STEPS)
-    found.module, _ = fit(config, folder, epochs=1, data=data, callbacks=[_Gradients(found)], limit_val_batches=0)
+    quiet()
+    with watch_state(drawing=False) as found.changed:
+        found.module, _ = fit(config, folder, epochs=1, data=data, callbacks=[_Gradients(found)], limit_val_batches=0)
     trainer = found.module.trainer
     found.logged = {name: float(value) for name, value in trainer.callback_metrics.items()}
     names = {id(value): name for name, value in found.module.named_parameters()}

@@ -1,0 +1,175 @@
+"""Rules of what a method says of itself (:data:`zoo.spec.CAPABILITIES`); what it does not say is left out."""
+
+from __future__ import annotations
+
+import wave
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
+from pathlib import Path
+
+import torch
+from jaxtyping import Float, Float32, UInt8
+from PIL import Image
+from torch import Tensor
+
+from zoo.audio import num_samples
+from zoo.clip import SAMPLE_RATE
+from zoo.testing.corpus import source
+from zoo.testing.methods import MethodCase
+from zoo.testing.rules import Broken, NotHere, Rules, rule
+
+RULES: Rules = []
+
+FRAME_COST = 12.0
+"""Memory that a further frame of a clip may need, in frames of the result (float32): its sound, and a copy or two."""
+
+VIDEO_FRAMES = 12
+"""Frames of the video that gets another mouth."""
+
+OTHER_MOUTH = 1 / 255
+"""Least mean difference in [0, 1] between the lower half of a video's faces and what is made of them."""
+
+STREAMED = 50
+"""Frames of the clip that is streamed: 2 s."""
+
+PARTS = {"equal": (1600,) * 20, "unequal": (1, 700, 5000, 0, 333, 9966, 16_000)}
+"""Samples of the parts in which its sound comes."""
+
+SAME_FRAMES = 1e-5
+"""Largest difference in [0, 1] between a clip that is streamed and one that is made at once."""
+
+
+def _require(case: MethodCase, capability: str) -> None:
+    if capability not in case.spec.capabilities:
+        raise NotHere(f"it does not declare the capability {capability}")
+
+
+@rule(
+    RULES,
+    "memory of a long clip",
+    f"each further frame of a clip needs no more memory than {FRAME_COST:g} frames of the result",
+    "make some frames at a time, and keep only the result (see zoo.nn.masked.draw_clips)",
+)
+def _memory(case: MethodCase) -> None:
+    _require(case, "any-length")
+    (short, (_, less)), (long, (_, more)) = list(case.lengths.items())[-2:]
+    height, width = case.ready.input_spec.size
+    cost = (more - less) / (long - short) / (4 * 3 * height * width)
+    if cost > FRAME_COST:
+        raise Broken(
+            f"each further frame needs {cost:.1f} frames of memory: {less / 2**20:.0f} MiB for {short} frames, "
+            f"{more / 2**20:.0f} MiB for {long}"
+        )
+
+
+@rule(
+    RULES,
+    "a photo talks",
+    "`zoo predict` makes a video of a photograph: as long as the sound, as large as the photo",
+    "run `zoo predict` on a photo of your own and read the error; without the capability photo this is left out",
+)
+def _photo(case: MethodCase) -> None:
+    from zoo.predict import predict
+    from zoo.video import read_video
+
+    _require(case, "photo")
+    picture, face, sound = photograph(), case.folder / "face.png", case.folder / "sound.wav"
+    Image.fromarray(picture.permute(1, 2, 0).numpy()).save(face)
+    _write_wave(sound, case.wave(25)[0])
+    out = case.folder / "talks.mp4"
+    done = predict(case.config.method, case.trained, face=face, sound=sound, out=out, device="cpu", progress=False)
+    video = read_video(out).frames
+    wanted = (25, 3, picture.shape[1] // 2 * 2, picture.shape[2] // 2 * 2)
+    if done.frames != wanted[0] or tuple(video.shape) != wanted:
+        raise Broken(f"a video of {tuple(video.shape)}, not {wanted}")
+
+
+@rule(
+    RULES,
+    "a video gets another mouth",
+    "`zoo predict` makes a video of a video, as long as the sound; the lower half of the face is not the video's "
+    "and changes with the sound",
+    "draw the mouth from the sound where a pose is given, too; without the capability video this is left out",
+)
+def _video(case: MethodCase) -> None:
+    from zoo.predict import predict
+    from zoo.video import read_video, write_video
+
+    _require(case, "video")
+    seen, clip = case.clips[0].frames[:, :VIDEO_FRAMES], source().read(source().items()[0])
+    with torch.no_grad():
+        one, two = (
+            case.ready.generate(case.clips[0].identity, case.wave(VIDEO_FRAMES, sound), VIDEO_FRAMES, pose=seen)
+            for sound in (0, 1)
+        )
+    lower = seen.shape[-2] // 2
+    apart = float((one - seen)[..., lower:, :].abs().mean())
+    if apart < OTHER_MOUTH:
+        raise Broken(f"the mouth of the video itself: its lower half differs by {apart:.2g} on average")
+    if torch.equal(one[..., lower:, :], two[..., lower:, :]):
+        raise Broken("the same mouths for two sounds")
+    face, sound, out = (case.folder / name for name in ("face.mp4", "its-sound.wav", "other-mouth.mp4"))
+    write_video(face, clip.frames[:VIDEO_FRAMES], wave=clip.wave[: num_samples(VIDEO_FRAMES)])
+    _write_wave(sound, case.wave(VIDEO_FRAMES)[0])
+    predict(case.config.method, case.trained, face=face, sound=sound, out=out, device="cpu", progress=False)
+    made, wanted = tuple(read_video(out).frames.shape), (VIDEO_FRAMES, *clip.frames.shape[1:])
+    if made != wanted:
+        raise Broken(f"a video of {made}, not {wanted}")
+
+
+@rule(
+    RULES,
+    "frames come while the sound comes",
+    "generate_stream() gives the frames of generate(), in whatever parts the sound comes, and the first one before the "
+    f"last tenth of a second of {STREAMED // 25} s is asked for",
+    "override TalkingFaceMethod.generate_stream, whose default waits for all sound, or leave out the capability stream",
+)
+def _stream(case: MethodCase) -> None:
+    _require(case, "stream")
+    whole = case.make(STREAMED)
+    for kind, parts in PARTS.items():
+        made, waited = _streamed(case, parts)
+        if made.shape != whole.shape:
+            raise Broken(f"{tuple(made.shape)} from {kind} parts, {tuple(whole.shape)} at once")
+        apart = float((made - whole).abs().max())
+        if not apart <= SAME_FRAMES:
+            raise Broken(f"frames from {kind} parts that differ by up to {apart:.3g} from those made at once")
+        if kind == "equal" and waited >= len(parts):
+            raise Broken("the first frame comes after all sound was asked for")
+
+
+def _streamed(case: MethodCase, parts: Sequence[int]) -> tuple[Float[Tensor, "1 T 3 H W"], int]:
+    """The frames of a sound that comes in parts, and how many of them were asked for before the first frame."""
+    sound, asked = case.wave(STREAMED), 0
+
+    def chunks() -> Iterator[Float[Tensor, "1 n"]]:
+        nonlocal asked
+        for end in accumulate(parts):
+            asked += 1
+            yield sound[:, end - parts[asked - 1] : end]
+
+    with torch.no_grad():
+        stream = iter(case.ready.generate_stream(case.clips[0].identity, chunks()))
+        first = next(stream, None)
+        waited = asked
+        if first is None:
+            raise Broken("no frame")
+        return torch.stack([first, *stream], 1), waited
+
+
+def photograph() -> UInt8[Tensor, "3 H W"]:
+    """A face: the portrait that comes with scikit-image where that is installed, else a drawn one."""
+    try:
+        from skimage.data import astronaut
+    except ImportError:
+        drawn = source()
+        return drawn.read(drawn.items()[0]).frames[0]
+    return torch.from_numpy(astronaut()).permute(2, 0, 1)  # type: ignore[no-untyped-call]
+
+
+def _write_wave(path: Path, sound: Float32[Tensor, " S"]) -> None:
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(SAMPLE_RATE)
+        file.writeframes((sound.numpy() * 32767).round().astype("<i2").tobytes())
