@@ -27,9 +27,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
     check = verbs.add_parser("check", help="hold an installed plugin against the contract of its kind")
     name = check.add_argument("name", metavar="NAME", help="as in `zoo list`, or DIST:NAME")
-    name.completer = complete.names(
+    name.completer = complete.names(  # type: ignore[attr-defined]
         "methods", "experts", "datasets", "metrics", "detectors", "landmarkers", "embedders"
-    )  # type: ignore[attr-defined]
+    )
     kinds = ("method", "expert", "dataset", "metric", "detector", "landmarker", "embedder")
     check.add_argument("--kind", choices=kinds, help="which, where several kinds have that name")
     check.add_argument("--root", type=Path, help="raw clips of a data set, where it has no example of its own")
