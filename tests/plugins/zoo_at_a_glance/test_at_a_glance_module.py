@@ -3,34 +3,26 @@
 from collections.abc import Iterator
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 import torch
+from glance import THIN, Run, make, random_batch
 from pytorch_lightning import Trainer
 from steps import at_step
 from torch import Tensor
 from torch.nn import functional as F
-from torchvision.models.optical_flow import raft_small
 from zoo_at_a_glance.autoencoder.module import MouthAutoencoder
 from zoo_at_a_glance.config import ABLATIONS, AtAGlanceConfig, AutoencoderConfig, FlowConfig
-from zoo_at_a_glance.flow.module import MouthFlow
-from zoo_at_a_glance.module import AtAGlance, make_flow
+from zoo_at_a_glance.module import AtAGlance
 from zoo_at_a_glance.spec import SPEC
 
-from zoo import audio, config, registry, trainable
+from zoo import config, registry, trainable
 from zoo.callbacks import StopAfter
 from zoo.cli import main
-from zoo.data.batch import Batch
 from zoo.data.store import Store
 from zoo.data.windows import Draw, Windows, collate, place
 from zoo.errors import ConfigError, DataError
-from zoo.nn.flow import FlowEstimator, FlowNetS, LucasKanade, Raft
-
-THIN = AtAGlanceConfig(
-    width=0.06, last_kernel=3, flow_shrink=2, autoencoder="given", autoencoder_width=0.03, learning_rate=2e-3
-)
+from zoo.nn.flow import LucasKanade
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -40,55 +32,6 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
-
-
-def make(settings: AtAGlanceConfig) -> AtAGlance:
-    module = trainable.build(registry.method("at-a-glance"), settings, seed=1)
-    assert isinstance(module, AtAGlance)
-    if module.needs_flow:
-        module.use_flow(make_flow(settings))
-    return module
-
-
-def random_batch(module: AtAGlance, size: int = 2, frames: int = 16) -> Batch:
-    random = torch.Generator().manual_seed(0)
-    coarse = torch.rand(size * frames, 3, 8, 8, generator=random)
-    pictures = F.interpolate(coarse, (64, 64), mode="bilinear").view(size, frames, 3, 64, 64)
-    start, stop = audio.frame_window(0, frames, module.frontend.context)
-    return Batch(
-        clip=[f"c{k}" for k in range(size)],
-        first=torch.zeros(size, dtype=torch.long),
-        frames=pictures,
-        identity=pictures[:, :1].flip(-1),
-        wave=torch.rand(size, stop - start, generator=random) - 0.5,
-        landmarks=torch.rand(size, frames, 68, 2, generator=random) * 64,
-        length=torch.full((size,), frames),
-        words=[()] * size,
-    )
-
-
-class Run:
-    """Training steps of a module without a Trainer; keeps what is logged and what the networks are shown."""
-
-    def __init__(self, module: AtAGlance, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.module = module
-        self.optimisers = module.configure_optimizers()
-        self.logged: dict[str, float] = {}
-        self.shown: dict[str, list[tuple[Any, Tensor]]] = {}
-        given = self.optimisers if len(self.optimisers) > 1 else self.optimisers[0]  # as Lightning does
-        monkeypatch.setattr(module, "optimizers", lambda: given)
-        monkeypatch.setattr(module, "manual_backward", lambda loss: loss.backward())
-        monkeypatch.setattr(module, "log", lambda name, value, **_: self.logged.update({name: float(value)}))
-        monkeypatch.setattr(module, "toggle_optimizer", lambda optimiser: None)
-        monkeypatch.setattr(module, "untoggle_optimizer", lambda optimiser: None)
-
-    def watch(self, name: str, network: torch.nn.Module) -> None:
-        kept = self.shown.setdefault(name, [])
-        network.register_forward_hook(lambda _, given, out: kept.append((given, out.detach())))
-
-    def step(self, batch: Batch, number: int = 0) -> None:
-        self.module.train()
-        self.module.training_step(batch, number)
 
 
 def test_the_table_of_ablations_is_table_2():
@@ -313,26 +256,6 @@ def test_weights_of_the_autoencoder_are_taken_over(tmp_path: Path):
     make(THIN).setup("test")  # whoever only generates needs none
 
 
-def test_the_flow_of_the_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    expert = trainable.build(registry.trainable("mouth-flow"), FlowConfig(width=0.03), seed=5)
-    assert isinstance(expert, MouthFlow)
-    trainable.save_weights(expert, tmp_path / "flow.safetensors")
-    module = make(replace(THIN, flow="flownets", flow_weights=str(tmp_path / "flow.safetensors")))
-    batch = random_batch(module)
-    (estimator,) = module._flow
-    assert isinstance(estimator, FlowNetS)
-    expected = F.avg_pool2d(expert.network.video(batch.frames).flatten(0, 1), 4).view(2, 15, 2, 16, 16)
-    assert torch.allclose(module.flow(2 * batch.frames - 1), expected, atol=1e-4)
-    assert not any("flow." in name for name in module.state_dict())
-    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
-    with pytest.raises(DataError, match="RAFT: no weights"):
-        make_flow(replace(THIN, flow="raft"))
-    with pytest.raises(ConfigError, match="flownets needs a checkpoint of `zoo fit mouth-flow`"):
-        make_flow(replace(THIN, flow="flownets"))
-    with pytest.raises(DataError, match="no weights of mouth-flow; make some with `zoo fit mouth-flow`"):
-        make_flow(replace(THIN, flow="flownets", flow_weights="nowhere"))
-
-
 def test_the_generators_step_sizes_fade_out(monkeypatch: pytest.MonkeyPatch):
     module = make(replace(THIN, learning_rate=1e-3, fade=0.5))
     run, batch, sizes = Run(module, monkeypatch), random_batch(module), []
@@ -460,40 +383,6 @@ def test_what_it_declares():
     assert (spec.crop, spec.size, spec.frames, spec.context, spec.paste) == ("mouth", (64, 64), 16, 852, "all")
     assert spec.identity_gap == 0  # Sec. 4: any frame of the raw video
     assert SPEC.shown == "still"
-
-
-@pytest.mark.parametrize("flow", ["flownets", "raft"])
-def test_a_step_with_a_learnt_flow(flow: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Gradients pass through the flow network to the generator; the network itself stays as it was."""
-    module = make(replace(THIN, ablation="e"))
-    if flow == "flownets":
-        expert = trainable.build(registry.expert("mouth-flow"), FlowConfig(width=0.03), seed=2)
-        assert isinstance(expert, MouthFlow)
-        estimator: FlowEstimator = expert.network
-    else:
-        torch.save(raft_small().state_dict(), tmp_path / "raft.pth")
-        estimator = Raft(tmp_path / "raft.pth", updates=1)
-    module.use_flow(estimator)
-    before = [value.clone() for value in estimator.parameters()]
-    module.steps_done.fill_(module.warm_up)
-    run, batch = Run(module, monkeypatch), random_batch(module)
-    fresh = [value.clone() for value in module.generator.parameters()]
-    at_step(module, 1, 2)
-    run.step(batch, 1)
-    assert {"train/correlation_made", "train/d_loss"} <= run.logged.keys()
-    assert all(np.isfinite(value) for value in run.logged.values())
-    assert any(not torch.equal(a, b) for a, b in zip(fresh, module.generator.parameters(), strict=True))
-    assert all(torch.equal(a, b) for a, b in zip(before, estimator.parameters(), strict=True))
-
-
-def test_the_correlation_loss_is_exact_in_bf16(monkeypatch: pytest.MonkeyPatch):
-    module = make(replace(THIN, ablation="e")).eval()
-    given = module.example(random_batch(module))
-    with torch.no_grad():
-        sound, flow = module.generator.encode(given.features), module.flow(given.real)
-        exact = module.correlation(sound, given.real, flow)
-        with torch.autocast("cpu", torch.bfloat16):
-            assert torch.equal(module.correlation(sound, given.real, flow), exact)
 
 
 def test_what_cannot_be_trained_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_store: Path):
