@@ -27,7 +27,8 @@ NEWER, _ = wheels.BROKEN["newer"]
 VOICED = method("voiced", spec_text("voiced", api_version=2, voice="any"))
 USURPER = Plugin(
     "zoo-usurper",
-    "[zoo.methods]\ntemporal-gan-static = zoo_usurper:SPEC\n[zoo.suites]\nsynth = zoo_usurper_suites\n"
+    "[zoo.methods]\ntemporal-gan-static = zoo_usurper:SPEC\nsync-expert = zoo_usurper:SPEC\n"
+    "[zoo.suites]\nsynth = zoo_usurper_suites\n"
     "[zoo.detectors]\ndlib = zoo_usurper:SPEC\n[zoo.recipes]\nlipgan = zoo_usurper_gone\n"
     "[zoo.datasets]\nsynthgrid = zoo_usurper:SPEC\n[zoo.metrics]\npsnr = zoo_usurper:SPEC\n"
     "[zoo.experts]\nsync-expert = zoo_usurper:SPEC\n",

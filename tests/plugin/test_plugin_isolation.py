@@ -31,6 +31,7 @@ QUIET = (
     "data list",
     "info talking-face-zoo:temporal-gan-static",
     "info zoo-usurper:temporal-gan-static",
+    "fit sync-expert --print-config",
     "fit wav2lip --print-config",
 )
 """None of these needs any of the bad ones but the usurper, and that only where it is named."""
@@ -60,6 +61,9 @@ def test_verbs_that_ask_for_others_import_none_of_them(quiet: dict[str, Done]):
 def test_a_name_of_ours_that_another_claims_is_still_found(quiet: dict[str, Done], listed: list[Done]):
     assert "not the real one" not in quiet["info talking-face-zoo:temporal-gan-static"].out
     assert "not the real one" in quiet["info zoo-usurper:temporal-gan-static"].out
+    assert "adversarial_weight" not in quiet["fit sync-expert --print-config"].out, (
+        "the expert, not a method of its name"
+    )
     assert listed[3].code == 1
     assert "claimed by talking-face-zoo and zoo-usurper; say which" in listed[3].err
 
@@ -91,8 +95,8 @@ def test_the_list_of_packages_tells_what_is_wrong_with_each(listed: list[Done]):
     for part in ("suite synth", "dataset synthgrid", "metric psnr", "expert sync-expert"):
         assert "is claimed by talking-face-zoo and zoo-usurper" in reasons[part]
     assert found["zoo-usurper"]["adds"] == {
-        "method": ["temporal-gan-static"], "detector": ["dlib"], "suite": ["synth"], "recipe": ["lipgan"],
-        "dataset": ["synthgrid"], "metric": ["psnr"], "expert": ["sync-expert"],
+        "method": ["sync-expert", "temporal-gan-static"], "detector": ["dlib"], "suite": ["synth"],
+        "recipe": ["lipgan"], "dataset": ["synthgrid"], "metric": ["psnr"], "expert": ["sync-expert"],
     }  # fmt: skip
     assert found["talking-face-zoo"]["adds"]["expert"]
     assert found["zoo-slow"]["api_versions"] == [1]

@@ -52,13 +52,14 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _find(name: str) -> Any:
-    from zoo import registry
+    from zoo import api, registry
 
-    groups = {group: [e.name for e in registry.entries() if e.group == group] for group in registry.GROUPS}
-    for group, known in groups.items():
-        if name.rpartition(":")[2] in known:
-            return registry.get(group, name)
-    return registry.get("zoo.methods", name)
+    dist, _, bare = name.rpartition(":")
+    having = [e for e in registry.entries() if e.name == bare and e.group in registry.GROUPS and dist in ("", e.dist)]
+    groups = list(registry.GROUPS)
+    # Of several kinds the zoo's own comes first.
+    having.sort(key=lambda entry: (entry.dist != api.OURS, groups.index(entry.group)))
+    return registry.get(having[0].group if having else "zoo.methods", name)
 
 
 def settings(defaults: Any) -> list[dict[str, Any]]:

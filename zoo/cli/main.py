@@ -107,8 +107,10 @@ def run(arguments: Sequence[str]) -> int:
     except SystemExit as stop:
         if not verb:  # a wrong question, or --help
             raise
+        gone = isinstance(stop.__context__, BrokenPipeError)  # so does rich when the reader of our output has gone
         last = traceback.extract_tb(stop.__traceback__)[-1]
-        code = _fail(verb, f"{last.filename}:{last.lineno} ended the program (SystemExit: {stop.code})", 1)
+        told = f"{last.filename}:{last.lineno} ended the program (SystemExit: {stop.code})"
+        code = 1 if gone else _fail(verb, told, 1)
     return code
 
 
