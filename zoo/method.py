@@ -66,7 +66,7 @@ class TalkingFaceMethod(TrainableModule):
         """
 
     def generate_stream(
-        self, identity: Float[Tensor, "B N 3 H W"], audio_chunks: Iterable[Float[Tensor, "B n"]]
+        self, identity: Float[Tensor, "B N 3 H W"], audio_chunks: Iterable[Float[Tensor, "B _"]]
     ) -> Iterator[Float[Tensor, "B 3 H W"]]:
         """Make a clip while its sound is still coming.
 

@@ -152,7 +152,7 @@ class FaceGAN(TalkingFaceMethod):
         return made
 
     def generate_stream(
-        self, identity: Float[Tensor, "B N 3 H W"], audio_chunks: Iterable[Float[Tensor, "B n"]]
+        self, identity: Float[Tensor, "B N 3 H W"], audio_chunks: Iterable[Float[Tensor, "B _"]]
     ) -> Iterator[Float[Tensor, "B 3 H W"]]:
         """See :meth:`zoo.method.TalkingFaceMethod.generate_stream`: a frame comes half a window after its middle.
 
