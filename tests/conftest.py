@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -62,3 +62,14 @@ def tiny_run(zoo: Zoo, tiny_store: Path, tmp_path_factory: pytest.TempPathFactor
     assert done.returncode == 0, done.stderr
     (run,) = (folder / "runs" / "lipgan" / "synthgrid").iterdir()
     return run
+
+
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """Thin networks are faster on one thread, by far where other programs use the cores."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

@@ -1,7 +1,6 @@
 """The frozen sync expert as a loss: its value, its gradient, what it hears, and that it stays as it is."""
 
 import math
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,12 +22,7 @@ def loss() -> SyncLoss:
     return SyncLoss("synthgrid")
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def plain(loss: SyncLoss) -> SyncExpert:

@@ -9,6 +9,9 @@ import os
 import sys
 import threading
 
+COMMAND = (sys.executable, "-P", "-m", "zoo.benchmark.child")
+"""How to start one: ``-P``, for a folder called ``zoo`` where the user stands is not this package."""
+
 
 def follow_parent() -> None:
     """End this process as soon as the one that holds the other end of its standard input has ended."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -14,6 +13,7 @@ from pathlib import Path
 import yaml
 
 from zoo.benchmark.checkpoints import Fit, Weights
+from zoo.benchmark.child import COMMAND
 from zoo.benchmark.pool import child_environment, death, kill, last_words
 from zoo.errors import ZooError
 from zoo.files import write_text_aside
@@ -100,16 +100,7 @@ def _fit(fit: Fit, device: str, running: _Running) -> None:
         visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
         number = int(device.removeprefix("cuda:"))
         environment["CUDA_VISIBLE_DEVICES"] = visible[number] if visible != [""] else str(number)
-    command = [
-        sys.executable,
-        "-P",
-        "-m",
-        "zoo.benchmark.child",
-        "fit",
-        fit.method,
-        "--config",
-        str(fit.folder / "fit.yaml"),
-    ]
+    command = [*COMMAND, "fit", fit.method, "--config", str(fit.folder / "fit.yaml")]
     interrupted = any(fit.folder.glob("*/*/*/checkpoints/last.ckpt"))
     for extra in [["--resume", "last"], []] if interrupted else [[]]:
         if not extra:  # what an attempt left that cannot be gone on from

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -13,6 +12,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
 
+from zoo.benchmark.child import COMMAND
 from zoo.benchmark.ledger import Task
 from zoo.benchmark.worker import Job
 
@@ -127,7 +127,7 @@ def _start(process: _Process, crew: Crew, events: _Events) -> None:
     process.log = crew.folder / f"worker-{process.rank}.log"
     with process.log.open("w") as log:
         popen = subprocess.Popen(
-            [sys.executable, "-P", "-m", "zoo.benchmark.child", "work", str(path)],
+            [*COMMAND, "work", str(path)],
             stdin=subprocess.PIPE,  # never written to: its end tells the process that we are gone
             stdout=subprocess.PIPE,
             stderr=log,

@@ -30,10 +30,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--methods", metavar="A,B", help="these methods, or names in the suite (none: only the reference rows)"
     ).completer = _complete  # type: ignore[attr-defined]
     parser.add_argument(
-        "--suite",
-        default="synth",
-        metavar="NAME|FILE",
-        help="what is compared: synth (default), grid, or a YAML file",
+        "--suite", default="synth", metavar="NAME|FILE", help="what is compared: synth (default), grid, or a YAML file"
     )
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder of results (default: benchmark-SUITE)")
     parser.add_argument(

@@ -141,6 +141,8 @@ def make_metric(name: str, given: dict[str, str]) -> tuple[MetricSpec, ClipMetri
     options |= {option: _read(f"{name}.{option}", text, hints[option]) for option, text in given.items()}
     try:
         metric = spec.load()(**options)
+    except ZooError:
+        raise  # it says what is wrong already
     except ValueError as error:
         settings = " ".join(f"{name}.{option}={text}" for option, text in given.items())
         raise ConfigError(f"{settings}: {error}") from error

@@ -1,6 +1,5 @@
 """At a Glance's optical flow: which estimator, what it is given, and gradients through it."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,14 +18,7 @@ from zoo import registry, trainable
 from zoo.errors import ConfigError, DataError
 from zoo.nn.flow import FlowEstimator, FlowNetS, Raft
 
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Networks this thin are faster on one thread, by far where other programs use the cores."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def test_the_flow_of_the_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

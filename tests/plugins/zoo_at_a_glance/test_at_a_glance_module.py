@@ -1,6 +1,5 @@
 """At a Glance's training and generation: every ablation, who gets gradients, which loss, what is heard, any length."""
 
-from collections.abc import Iterator
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -24,14 +23,7 @@ from zoo.data.windows import Draw, Windows, collate, place
 from zoo.errors import ConfigError, DataError
 from zoo.nn.flow import LucasKanade
 
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Networks this thin are faster on one thread, by far where other programs use the cores."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def test_the_table_of_ablations_is_table_2():

@@ -1,7 +1,6 @@
 """Seed 001: a frozen expert instead of the discriminator learnt along the way, or beside it; how good that one is."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,12 +22,7 @@ from zoo.errors import DataError
 EXPERT = LipGANConfig(width=0.06, expert="synthgrid")
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def make(config: LipGANConfig) -> LipGAN:

@@ -1,6 +1,5 @@
 """LipGAN's training and generation: who gets gradients, which loss, what is hidden, what is heard."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,13 +21,7 @@ from zoo.errors import ConfigError
 THIN = LipGANConfig(width=0.06)
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Networks this thin are faster on one thread, by far where other programs use the cores."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def make(config: LipGANConfig) -> LipGAN:

@@ -16,14 +16,7 @@ from zoo import audio
 from zoo.data.store import Store
 from zoo.data.windows import Draw, Windows, collate
 
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Networks this thin are faster on one thread, by far where other programs use the cores."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module", params=["temporal", "static", "released"])

@@ -1,6 +1,5 @@
 """Training of the temporal GAN and of its static baseline: losses, gradients, step sizes, padding."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -20,14 +19,7 @@ from zoo import audio
 from zoo.data.batch import Batch
 from zoo.errors import ConfigError
 
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Networks this thin are faster on one thread, by far where other programs use the cores."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 class Run:

@@ -1,6 +1,5 @@
 """Wav2Lip's training and generation: who gets gradients, which losses when, what is hidden, what is heard."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,13 +20,7 @@ from zoo.errors import ConfigError, DataError
 THIN = Wav2LipConfig(width=0.06)
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """Networks this thin are faster on one thread, by far where other programs use the cores."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def make(config: Wav2LipConfig = THIN) -> Wav2Lip:
