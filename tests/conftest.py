@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from tiny import TINY, Zoo
@@ -73,3 +74,11 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture
+def roomy_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``zoo doctor`` finds room on the disk, whatever else fills the machine that runs the tests."""
+    from zoo.cli import checks
+
+    monkeypatch.setattr(checks.shutil, "disk_usage", lambda _: SimpleNamespace(free=100 * 2**30))
