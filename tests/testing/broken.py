@@ -224,6 +224,13 @@ class Apart(Sound):
             self.brush.bias += 0.01 * (self.global_rank + 1)
 
 
+class Scaling(Sound):
+    """Takes longer steps where there are more processes."""
+
+    def configure_optimizers(self) -> Any:
+        return torch.optim.Adam(self.parameters(), lr=self.config.rate * self.trainer.world_size)
+
+
 class Hoarding(Sound):
     """Keeps wide features of every frame until the end."""
 

@@ -18,7 +18,7 @@ SOUND = MethodSpec(
 
 CLASSES = (
     *("Sound", "Deaf", "HalfDeaf", "Faceless", "NaN", "Signed", "Bytes", "Windowed", "Noisy", "Drawing", "Counting"),
-    *("Threads", "Peeking", "Phoning", "Dead", "Forgotten", "Stuck", "Unsure", "Forgetful", "Odd", "Apart"),
+    *("Threads", "Peeking", "Phoning", "Dead", "Forgotten", "Stuck", "Unsure", "Forgetful", "Odd", "Apart", "Scaling"),
     *("Hoarding", "Wide", "Leaving", "Calling", "Curling", "LipReading", "Prompted", "Fading", "Careless", "Patching"),
     *("Mixing", "Backwards", "Shifted", "Copying", "Dubbed", "Streaming", "Choppy", "Waiting"),
 )

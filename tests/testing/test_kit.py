@@ -51,7 +51,7 @@ def test_a_sound_method_keeps_all_rules():
     report = check("streaming")
     assert [(c.name, c.got) for c in report.failed] == [(CARDLESS, "it has no card: no README.md in broken")]
     assert [c.name for c in report.checks if c.status == "skipped" and "accelerator" not in c.name] == []
-    assert len(report.checks) == 25
+    assert len(report.checks) == 26
     assert report.checks[-1].name == "no network access"
     assert not report.ok
 
@@ -119,15 +119,18 @@ def test_a_broken_method_is_found_out(name: str, title: str, got: str, capsys: p
 
 def test_two_processes_that_go_apart_and_an_import_that_changes_things():
     """Both in one launch, as the pytest kit does it."""
-    names = ("apart", "importing", "phoning")
+    names = ("apart", "scaling", "importing", "phoning")
     cases = [kit.make_case(registry.method(name), peers=names) for name in names]
     rules = {rule.name: rule for rule in kit.rules_of(cases[0].spec)}
-    same, untouched = rules["two processes hold the same weights"], rules["importing changes nothing"]
+    same, as_one = rules["two processes hold the same weights"], rules["two processes train as one"]
+    untouched = rules["importing changes nothing"]
     with kit.usual_torch():
         assert hold(cases[0], same).got == "the two processes ended with different weights"
-        assert hold(cases[1], same).status == "passed"
-        changed = hold(cases[1], untouched).got
-        assert hold(cases[2], untouched).status == "passed", "what building it asks for is another rule's matter"
+        assert [hold(case, same).status for case in cases[1:3]] == ["passed", "passed"]
+        assert "from where one process takes it" in hold(cases[1], as_one).got
+        assert hold(cases[2], as_one).status == "passed"
+        changed = hold(cases[2], untouched).got
+        assert hold(cases[3], untouched).status == "passed", "what building it asks for is another rule's matter"
     assert changed == "importing broken_import:Importing changes torch's number of threads"
 
 

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
     from zoo.testing.trainables import TrainableCase
 
@@ -29,12 +28,14 @@ class Rank:
 
     Attributes:
         weights: SHA-256 of all parameters after training.
+        few: all parameters after :func:`zoo.testing.trial.few_steps`.
         shared: what importing the class changed of the state that all code shares.
         calls: addresses of other machines that importing it asked for.
         error: why it did not come to its end; empty where it did.
     """
 
     weights: str = ""
+    few: dict[str, Tensor] = field(default_factory=dict)
     shared: tuple[str, ...] = ()
     calls: tuple[str, ...] = ()
     error: str = ""
@@ -44,7 +45,7 @@ _done: dict[tuple[str, str], list[Rank]] = {}
 
 
 def two_processes(case: TrainableCase) -> list[Rank]:
-    """Train the trial of a case, and of its peers in the same two processes, for two epochs.
+    """Train the trial of a case, and of its peers in the same two processes: for two epochs, and a few steps anew.
 
     A plugin that takes the processes down is tried once more, alone, before it is blamed.
     """
@@ -100,12 +101,17 @@ def _end(process: subprocess.Popen[str]) -> None:
 
 
 def _read(folder: Path, name: str, rank: int, told: str) -> Rank:
-    path = folder / f"{name.replace(':', '-')}-{rank}.json"
+    import torch
+
+    path = _file(folder, name, rank)
     if not path.is_file():
         last = next((line.strip() for line in reversed(told.splitlines()) if line.strip()), "it ended without a word")
         return Rank(error=f"process {rank} did not come to its end: {last[:300]}")
-    found = json.loads(path.read_text(encoding="utf-8"))
-    return Rank(found["weights"], tuple(found["shared"]), tuple(found["calls"]), found["error"])
+    return Rank(**torch.load(path, weights_only=True))
+
+
+def _file(folder: Path, name: str, rank: int) -> Path:
+    return folder / f"{name.replace(':', '-')}-{rank}.pt"
 
 
 def fingerprint(module: nn.Module) -> str:
@@ -134,17 +140,18 @@ def main(folder: Path, corpus: Path, names: Sequence[str]) -> None:
 
     from zoo import registry
     from zoo.testing.guards import no_network
-    from zoo.testing.trial import fit, trial
+    from zoo.testing.trial import few_steps, fit, trial
 
     torch.set_num_threads(1)
     for name in names:
         shared, calls = _import_alone(name)
         config = trial(registry.trainable(name), corpus)
+        runs = folder / name.replace(":", "-")
         with no_network([]):  # what building and training ask for is no matter of the import
-            module, _ = fit(config, folder / name.replace(":", "-"), epochs=2, devices=2, strategy="ddp")
-        found = Rank(fingerprint(module), tuple(shared), tuple(calls))
-        path = folder / f"{name.replace(':', '-')}-{module.global_rank}.json"
-        path.write_text(json.dumps(asdict(found)), encoding="utf-8")
+            module, _ = fit(config, runs / "epochs", epochs=2, devices=2, strategy="ddp")
+            few = few_steps(config, runs / "few", devices=2, strategy="ddp")
+        found = Rank(fingerprint(module), few, tuple(shared), tuple(calls))
+        torch.save(asdict(found), _file(folder, name, module.global_rank))
 
 
 if __name__ == "__main__":

@@ -22,13 +22,16 @@ from zoo.spec import TrainableSpec
 from zoo.testing.corpus import tiny_corpus
 from zoo.testing.guards import watch_state
 from zoo.testing.rules import Broken, Case, Rules, rule
-from zoo.testing.trial import STEPS, Practice, fit, practise, trial, watched
+from zoo.testing.trial import FEW, STEPS, Practice, few_steps, fit, practise, trial, watched
 from zoo.trainable import TrainableModule
 
 RULES: Rules = []
 
 LOADED = 1e-5
 """By how much, also in parts, what a module makes may differ from what it made before it was kept and loaded."""
+
+AS_ONE = 1e-3
+"""By how much of its way a parameter may be elsewhere after two processes took the steps of one."""
 
 
 @dataclass
@@ -251,6 +254,36 @@ def _processes(case: TrainableCase) -> None:
         raise Broken(errors[0])
     if len({rank.weights for rank in ranks}) != 1:
         raise Broken("the two processes ended with different weights")
+
+
+@rule(
+    RULES,
+    "two processes train as one",
+    f"after {FEW} steps with trainer.devices=2 trainer.strategy=ddp in which both processes get the same batch "
+    "and draw the same random numbers, the weights are those of one process",
+    "gradients are averaged over the processes: scale neither losses nor step sizes by their number, and by nothing "
+    "that differs between them",
+    slow=True,
+)
+def _one_or_two(case: TrainableCase) -> None:
+    from zoo.testing.processes import two_processes
+
+    ranks = two_processes(case)
+    errors = [rank.error for rank in ranks if rank.error]
+    if errors:
+        raise Broken(errors[0])
+    fresh = dict(case.build(case.config.seed).named_parameters())
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # as the two have it: sums of another order are no matter of this rule
+    try:
+        one = few_steps(case.config, case.folder / "few")
+    finally:
+        torch.set_num_threads(threads)
+    for name, value in one.items():
+        way = (value - fresh[name]).norm().item()
+        apart = max((rank.few[name] - value).norm().item() for rank in ranks)
+        if apart > AS_ONE * way:
+            raise Broken(f"{name} is {apart:.3g} from where one process takes it, which moves it by {way:.3g}")
 
 
 @rule(

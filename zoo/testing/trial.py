@@ -10,6 +10,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import ModelCheckpoint
+from torch import Tensor
 from torch.utils.data import DataLoader
 
 from zoo import config as configs
@@ -25,6 +26,9 @@ from zoo.trainable import TrainableModule
 
 STEPS = 12
 """Batches of the training on one batch."""
+
+FEW = 3
+"""Steps after which one process and two are compared."""
 
 
 def trial(spec: TrainableSpec, corpus: Path) -> RunConfig:
@@ -62,7 +66,7 @@ def fit(
 
 
 class OneBatch(TalkingFaceData):
-    """The same batch again and again."""
+    """The same batch again and again, and in every process."""
 
     def __init__(self, config: DataConfig, spec: InputSpec, seed: int, steps: int) -> None:
         super().__init__(config, spec, seed)
@@ -72,6 +76,9 @@ class OneBatch(TalkingFaceData):
         """The first batch of the training clips, ``steps`` times."""
         batch = next(iter(super().train_dataloader()))
         return DataLoader([batch] * self.steps, batch_size=None, collate_fn=lambda item: item)  # type: ignore[arg-type]
+
+    def _place(self) -> tuple[int, int]:
+        return 0, 1
 
 
 @dataclass
@@ -141,6 +148,30 @@ def practise(fresh: TrainableModule, config: RunConfig, batch: Batch, folder: Pa
     found.module._trainer = None
     found.after = watched(found.module, batch)
     return found
+
+
+class _SameDraws(pl.Callback):
+    """Seeds torch before every batch by its number alone: each process draws the same."""
+
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Forget which process and which epoch this is."""
+        torch.manual_seed(batch_idx)
+
+
+def few_steps(config: RunConfig, folder: Path, **trainer: Any) -> dict[str, Tensor]:
+    """Parameters after :data:`FEW` steps on one batch, which, with the random numbers, is the same in every process.
+
+    Args:
+        config: the settings of the trial.
+        folder: where checkpoints go.
+        **trainer: settings of the trainer, such as ``devices``.
+    """
+    spec = trainable.build(registry.trainable(config.method), config.model).input_spec
+    data = OneBatch(config.data, spec, config.seed, FEW)
+    module, _ = fit(config, folder, epochs=1, data=data, callbacks=[_SameDraws()], limit_val_batches=0, **trainer)
+    return {name: value.detach().clone() for name, value in module.named_parameters()}
 
 
 def watched(module: TrainableModule, batch: Batch) -> dict[str, float]:
