@@ -19,6 +19,7 @@ from zoo import predict, trainable
 from zoo.audio import read_audio
 from zoo.cli.main import run
 from zoo.face.crop import place_crops
+from zoo.spec import SHOWN, Shown
 from zoo.video import read_picture, read_video, write_video
 
 SHORT = 4_000
@@ -293,6 +294,32 @@ def test_true_mouth_is_never_seen(checkpoint: Path):
     )
     assert torch.allclose(real, grey, atol=1e-5)
     assert not torch.allclose(real[1:], dark[1:], atol=1e-3)  # what is shown does reach it
+
+
+@pytest.mark.parametrize("shown", SHOWN)
+def test_a_video_is_shown_as_it_is_in_a_test_and_a_photo_not_at_all(shown: Shown, checkpoint: Path):
+    module = trainable.load_checkpoint(checkpoint)
+    module.shown = shown
+    poses: list[Tensor | None] = []
+
+    def generate(identity: Tensor, wave: Tensor, num_frames: int, pose: Tensor | None = None) -> Tensor:
+        poses.append(pose)
+        return identity[:, :1].expand(-1, num_frames, -1, -1, -1)
+
+    module.generate = generate  # type: ignore[method-assign]
+    clip = drawn()
+    assert clip.landmarks is not None
+    for frames in (5, 1):
+        predict.generate(module, predict.Face(clip.frames[:frames], clip.landmarks[:frames], 25.0), clip.wave[:3200], 5)
+    video, photo = poses
+    assert photo is None
+    if shown == "still":
+        assert video is None
+        return
+    assert video is not None
+    half = video.shape[-2] // 2
+    assert video[..., :half, :].any()
+    assert bool(video[..., half:, :].any()) == (shown == "video")
 
 
 @pytest.mark.grid

@@ -31,8 +31,6 @@ SETTINGS = (
     "model.fade=0",
 )
 
-DDP = ("trainer.devices=2", "trainer.strategy=ddp")
-
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}
 """The same sums in the same order, however many cores there are."""
 
@@ -107,18 +105,18 @@ def resumed(fit: Fit, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def two_processes(fit: Fit, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two processes that Lightning starts; stopped after one epoch and resumed for another."""
+    """Two processes that Lightning starts; stopped after one epoch and resumed for another, told how."""
     folder = tmp_path_factory.mktemp("ddp")
-    first = fit(folder, *DDP, "trainer.max_epochs=1", "logger=wandb")
+    first = fit(folder, "trainer.devices=2", "trainer.max_epochs=1", "logger=wandb")
     assert len(table(first)) > 0
-    return fit(folder, *DDP, "--resume", str(first), "trainer.max_epochs=2")
+    return fit(folder, "trainer.devices=2", "trainer.strategy=ddp", "--resume", str(first), "trainer.max_epochs=2")
 
 
 @pytest.fixture(scope="module")
 def under_torchrun(fit: Fit, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two processes that torchrun starts, and only one test clip to share."""
     launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m")
-    return fit(tmp_path_factory.mktemp("torchrun"), *DDP, "data.max_clips=1", "trainer.max_epochs=1", launcher=launcher)
+    return fit(tmp_path_factory.mktemp("torchrun"), "data.max_clips=1", "trainer.max_epochs=1", launcher=launcher)
 
 
 def table(run: Path) -> list[dict[str, str]]:

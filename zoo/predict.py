@@ -169,7 +169,8 @@ def generate(
 
     Args:
         module: the method.
-        shown: the face; its first frame is the identity, its frames at 25 fps the pose.
+        shown: the face; its first frame is the identity; of its frames at 25 fps the method gets what it is shown in a
+            test (:meth:`zoo.method.TalkingFaceMethod.pose`).
         wave: the sound at 16 kHz.
         count: number of frames.
     """
@@ -178,8 +179,8 @@ def generate(
     used = sorted(set(which))
     place = crop.place_crops(shown.landmarks, spec.crop, spec.size)
     crops = dict(zip(used, place.cut(shown.frames[used], used).float() / 255, strict=True))
-    # A photo stands still: its one crop is shown, not copied, for every frame.
-    pose = torch.stack([crops[i] for i in which]) if len(used) > 1 else crops[used[0]].expand(count, -1, -1, -1)
+    # Of a photo there is no more to show than the identity, which stands still without a pose.
+    pose = None if len(used) == 1 else module.pose(torch.stack([crops[i] for i in which])[None])
     spread = [used[round(k * (len(used) - 1) / spec.num_identity)] for k in range(spec.num_identity)]
     identity = torch.stack([crops[index] for index in spread])
     padded = audio.cut(wave, 0, audio.num_samples(count))
@@ -188,7 +189,7 @@ def generate(
             identity[None].to(module.device),
             padded[None].to(module.device),
             count,
-            pose=pose[None].to(module.device),
+            pose=None if pose is None else pose.to(module.device),
         )
     return made[0].float().cpu()
 

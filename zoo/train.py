@@ -8,6 +8,7 @@ import shlex
 import sys
 import time
 import warnings
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +19,12 @@ import torch
 from jaxtyping import UInt8
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.callbacks import LearningRateMonitor, ModelCheckpoint
-from pytorch_lightning.strategies import DDPStrategy, Strategy
+from pytorch_lightning.strategies import DDPStrategy
 from torch import Tensor
 
-from zoo import __version__, registry, runs, trainable
+from zoo import __version__, registry, runs, torchrun, trainable
 from zoo.callbacks import StopAfter, steps_done, training_progress
-from zoo.config import RunConfig
+from zoo.config import RunConfig, TrainerConfig
 from zoo.data.module import TalkingFaceData
 from zoo.errors import ConfigError
 from zoo.evaluate import ScoreClips, paste_back, without_nan
@@ -133,24 +134,35 @@ def make_trainer(config: RunConfig, callbacks: list[Any], loggers: list[Any], ru
         callbacks = [*callbacks, StopAfter(steps)]
     if config.fast:
         given["precision"] = BF16
+    if torchrun.world():
+        given |= _as_torchrun_started(given)
+    given |= {
+        "callbacks": callbacks,
+        "logger": loggers,
+        "default_root_dir": run,
+        "num_sanity_val_steps": 0,
+        "use_distributed_sampler": False,
+        "enable_model_summary": False,
+        "enable_progress_bar": sys.stdout.isatty(),
+    }
     try:
-        return pl.Trainer(
-            **given | {"strategy": _strategy(given["strategy"])},
-            callbacks=callbacks,
-            logger=loggers,
-            default_root_dir=run,
-            num_sanity_val_steps=0,
-            use_distributed_sampler=False,
-            enable_model_summary=False,
-            enable_progress_bar=sys.stdout.isatty(),
-        )
+        # What Lightning takes by itself where there are several devices.
+        if given["strategy"] == "auto" and isinstance(pl.Trainer(**given | {"callbacks": []}).strategy, DDPStrategy):
+            given["strategy"] = "ddp"
+        if given["strategy"] == "ddp":
+            # A GAN's two networks take turns, so in every backward pass some parameters have no gradient.
+            given["strategy"] = DDPStrategy(find_unused_parameters=True)
+        return pl.Trainer(**given)
     except (MisconfigurationException, ValueError, TypeError) as error:
         raise ConfigError(f"trainer: {error}") from error
 
 
-def _strategy(name: str) -> str | Strategy:
-    # A GAN's two networks take turns, so in every backward pass some parameters have no gradient.
-    return DDPStrategy(find_unused_parameters=True) if name == "ddp" else name
+def _as_torchrun_started(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Its processes are the devices, where the settings leave that open: alone, each would train for itself."""
+    local = torchrun.local_world()
+    mine = {"devices": local, "num_nodes": torchrun.world() // local, "strategy": "ddp"}
+    plain = dataclasses.asdict(TrainerConfig())
+    return {name: value for name, value in mine.items() if given[name] == plain[name]}
 
 
 def make_sample(module: TalkingFaceMethod, data: TalkingFaceData, run: Path, trainer: pl.Trainer) -> Path | None:

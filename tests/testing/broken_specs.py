@@ -32,6 +32,7 @@ SPECS |= {
     )
     for name in names
 }
+SPECS |= {name: replace(SPECS[name], shown="video") for name in ("Copying", "Dubbed")}
 SPECS["Streaming"] = replace(SPECS["Streaming"], capabilities=("photo", "video", "any-length", "stream"))
 SPECS["Importing"] = replace(SOUND, name="importing", target="broken_import:Importing")
 SPECS["Bare"] = replace(SOUND, name="bare", config="broken_config:Bare")

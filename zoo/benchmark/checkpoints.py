@@ -8,10 +8,11 @@ import json
 import math
 import shlex
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from zoo import config as configs
 from zoo import registry, trainable
 from zoo.benchmark.bench import Bench
 from zoo.benchmark.code import code_of
@@ -42,21 +43,25 @@ class Fit:
         folder: of its runs; its name ends in a digest of the settings, so that other settings are another fit.
         settings: what ``zoo fit --config`` reads.
         budget: for people.
+        remark: what the plan says of it besides; empty where there is nothing.
     """
 
     method: str
     folder: Path
     settings: dict[str, Any]
     budget: str
+    remark: str = ""
 
     def weights(self) -> Path | None:
         """The weights, where the fit was finished."""
         return next(map(weights_of, finished(self.folder)), None)
 
     def expected(self) -> float:
-        """Seconds that it will take, about."""
-        steps = self.settings["trainer"].get("max_steps", -1)
-        return FIT_OVERHEAD_S + (STEP_S * steps if steps > 0 else RECIPE_S)
+        """Seconds that it will take, about: of a small network, and no longer than its settings allow."""
+        trainer = self.settings["trainer"]
+        steps, limit = trainer.get("max_steps", -1), trainer.get("max_time")
+        training = STEP_S * steps if steps > 0 else RECIPE_S
+        return FIT_OVERHEAD_S + min(training, seconds(limit) if limit else math.inf)
 
 
 @dataclass
@@ -96,7 +101,8 @@ class Weights:
     def described(self) -> str:
         """For the plan: where they come from."""
         if self.source == "fitted" and self.fit is not None:
-            return f"fitted: {self.fit.budget}" if self.path else f"fit: {self.fit.budget}"
+            will = "; ".join(filter(None, [f"fit: {self.fit.budget}", self.fit.remark]))
+            return f"fitted: {self.fit.budget}" if self.path else will
         return f"{self.source}: {self.path}"
 
 
@@ -121,13 +127,16 @@ def find_weights(bench: Bench, entry: Entry, seed: int, given: Mapping[str, Path
             raise ConfigError(f"--ckpt {entry.name}={path}: a checkpoint of {kept['method']}")
         run = path.parent.parent if path.parent.name == "checkpoints" else path.parent
         return _of_run(bench, Weights("given", path, kept["seed"]), run)
-    best = _best_run(bench, entry, seed)
+    best, shorter = _best_run(bench, entry, seed)
     if best is not None:
         return _of_run(bench, Weights("run", weights_of(best), seed), best)
     shipped = None if entry.settings else _shipped(spec, bench.suite.config.data.name)
     if shipped is not None:
         return Weights("shipped", shipped, trainable.read_checkpoint(shipped)["zoo"]["seed"])
-    weights = Weights("fitted", None, seed, plan_fit(bench, entry, seed, fits))
+    fit = plan_fit(bench, entry, seed, fits)
+    remarks = [f"{shorter} took fewer steps and is not taken"] if shorter else []
+    remarks.append(_taught(bench, _teacher(entry, fit)))
+    weights = Weights("fitted", None, seed, replace(fit, remark="; ".join(filter(None, remarks))))
     weights.learn(bench)
     return weights
 
@@ -145,23 +154,28 @@ def weights_of(run: Path) -> Path:
     return exported if exported.is_file() else run / "checkpoints" / "last.ckpt"
 
 
-def _best_run(bench: Bench, entry: Entry, seed: int) -> Path | None:
+def _best_run(bench: Bench, entry: Entry, seed: int) -> tuple[Path | None, Path | None]:
     """The run of the same settings, clips, split and seed that validated best at its end; its test is never asked.
 
-    Where none was validated the newest is taken.
+    Where none was validated the newest is taken. One of fewer steps than the budget's was a trial; the newest such is
+    the second that is returned.
     """
     config, spec = bench.suite.config, entry.spec
     if config.runs is None:
-        return None
-    found = []
+        return None, None
+    found, shorter = [], []
     for run in finished(Path(config.runs) / spec.name / config.data.name):
         facts, data = _facts(run), _data(run)
         same = facts.get("seed") == seed and facts["summary"].get("split") == bench.data.split
         had = list(leaves(_config(run)))
         same = same and all(item in had for item in leaves(entry.settings))
         if same and data is not None and _same_clips(bench, data):
-            found.append((validated(run, spec), run))
-    return min(found, key=lambda item: item[0])[1] if found else None  # of equal ones the first is the newest
+            if facts.get("steps", math.inf) < (config.budget.max_steps or 0):
+                shorter.append(run)
+            else:
+                found.append((validated(run, spec), run))
+    best = min(found, key=lambda item: item[0])[1] if found else None  # of equal ones the first is the newest
+    return best, next(iter(shorter), None)
 
 
 def _same_clips(bench: Bench, data: DataConfig) -> bool:
@@ -253,23 +267,38 @@ def _of_run(bench: Bench, weights: Weights, run: Path) -> Weights:
         "split": split,
         "remarks": facts.get("summary", {}).get("remarks", []),
     }
-    if _taught_by_judge(bench, run):
-        weights.training["taught"] = "the loss asks the sync expert that judges here"
+    if taught := _taught(bench, (_config(run).get("model") or {}).get("expert")):
+        weights.training["taught"] = taught
     weights.trained_on = trained_on(bench, data, split)
     return weights
 
 
-def _taught_by_judge(bench: Bench, run: Path) -> bool:
-    """Whether a run's ``model.expert`` is the expert that judges sync in the suite: then its verdict says less."""
-    expert, judge = (_config(run).get("model") or {}).get("expert"), bench.suite.config.judges.sync
-    if not expert or not judge:
-        return False
-    spec = registry.trainable("sync-expert")
+def _teacher(entry: Entry, fit: Fit) -> str | None:
+    """``model.expert`` of a fit, where its method has that setting."""
+    layer = configs.Layer("the suite", fit.settings)
     try:
-        teacher, scorer = (trainable.find_weights(spec, which).read_bytes() for which in (expert, judge))
+        base = configs.recipe(entry.spec, fit.settings["data"]["name"], fit.settings.get("recipe"))
+        return getattr(configs.merge(entry.spec, [base, layer]).model, "expert", None)
+    except ZooError:
+        return None  # the fit will tell
+
+
+def _taught(bench: Bench, expert: str | None) -> str:
+    """What is to be known of a run's ``model.expert``: whether it judges, too, or knows drawn faces only."""
+    config, spec = bench.suite.config, registry.trainable("sync-expert")
+    try:
+        teacher = trainable.find_weights(spec, expert) if expert else None
+        judge = trainable.find_weights(spec, config.judges.sync) if config.judges.sync else None
+        if teacher is None:
+            return ""
+        if judge is not None and teacher.read_bytes() == judge.read_bytes():
+            return "the loss asks the sync expert that judges here"
+        taught_on = trainable.read_checkpoint(teacher)["zoo"].get("scores", {}).get("dataset")
     except (ZooError, OSError):
-        return False
-    return teacher == scorer
+        return ""
+    if taught_on == "synthgrid" and config.data.name != "synthgrid":
+        return "the loss asks a sync expert that knows drawn faces only (model.expert)"
+    return ""
 
 
 def trained_on(bench: Bench, data: DataConfig, split: str) -> str:

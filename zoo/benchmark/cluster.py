@@ -14,7 +14,7 @@ from zoo.benchmark.locks import is_locked, locked, work_folder
 from zoo.benchmark.plan import Plan, Planned, make_plan, set_aside
 from zoo.benchmark.results import Cell, read_cell, write_cell, write_suite
 from zoo.benchmark.run import Outcome, choose_workers, execute, problems
-from zoo.benchmark.suite import NamedSuite, resolve
+from zoo.benchmark.suite import NamedSuite, resolve, seconds
 from zoo.config import Layer
 from zoo.errors import ConfigError, DataError
 
@@ -112,10 +112,16 @@ def _executor(suite: NamedSuite, folder: Path) -> Any:
     settings = dict(suite.config.submitit)
     try:
         executor = submitit.AutoExecutor(folder=folder / "submitit", cluster=settings.pop("cluster", None))
-        executor.update_parameters(**{"name": f"zoo-{suite.name}"} | settings)
+        executor.update_parameters(**{"name": f"zoo-{suite.name}", "timeout_min": _minutes(suite)} | settings)
     except (NameError, ValueError, TypeError, RuntimeError) as error:
         raise ConfigError(f"submitit: {' '.join(str(error).split())}") from error
     return executor
+
+
+def _minutes(suite: NamedSuite) -> int:
+    """How long a job may take, where nothing else is said: the fit's time, or a day, and an hour for its clips."""
+    limit = suite.config.budget.max_time
+    return (seconds(limit) if limit else 24 * 3600) // 60 + 60
 
 
 def _parts(suite: NamedSuite, plan: Plan, given: Mapping[str, Path], devices: str) -> dict[str, Part]:

@@ -5,13 +5,13 @@ A worker is a process of its own, so that one that dies costs a clip and not the
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
 from torch import distributed
 
+from zoo import torchrun
 from zoo.benchmark.ledger import Task
 from zoo.benchmark.worker import Job
 
@@ -19,29 +19,9 @@ PATIENCE = timedelta(days=14)
 """How long the others wait while the first process fits methods."""
 
 
-def world() -> int:
-    """How many processes torchrun started; 0 where it did not."""
-    return int(os.environ["WORLD_SIZE"]) if "TORCHELASTIC_RUN_ID" in os.environ else 0
-
-
-def rank() -> int:
-    """Number of this process; 0 without torchrun."""
-    return int(os.environ["RANK"]) if world() else 0
-
-
-def local_world() -> int:
-    """How many of them run on this machine; 0 without torchrun."""
-    return int(os.environ["LOCAL_WORLD_SIZE"]) if world() else 0
-
-
-def local_rank() -> int:
-    """Number of this process on its machine; 0 without torchrun."""
-    return int(os.environ["LOCAL_RANK"]) if world() else 0
-
-
 def join() -> None:
     """Meet the other processes, where there are any."""
-    if world() > 0 and not distributed.is_initialized():
+    if torchrun.world() > 0 and not distributed.is_initialized():
         distributed.init_process_group("gloo", timeout=PATIENCE)
 
 
@@ -54,7 +34,7 @@ def share(job: Job, tasks: Sequence[Task], run: Callable[[Job, int, Sequence[Tas
         run: does the part of one process.
     """
     _send((job, tasks))
-    run(job, 0, tasks[:: world()])
+    run(job, 0, tasks[:: torchrun.world()])
     distributed.barrier()
 
 
@@ -62,13 +42,13 @@ def serve(run: Callable[[Job, int, Sequence[Task]], None]) -> None:
     """On the other processes: work through what comes until the first one has nothing more; see :func:`share`."""
     while (sent := _send(None)) is not None:
         job, tasks = sent
-        run(job, rank(), tasks[rank() :: world()])
+        run(job, torchrun.rank(), tasks[torchrun.rank() :: torchrun.world()])
         distributed.barrier()
 
 
 def dismiss() -> None:
     """On the first process: let the others go."""
-    if world() > 0:
+    if torchrun.world() > 0:
         _send(None)
         distributed.destroy_process_group()
 

@@ -11,6 +11,7 @@ from typing import Literal
 
 import torch
 
+from zoo import torchrun
 from zoo.benchmark import elastic
 from zoo.benchmark.bench import Bench
 from zoo.benchmark.board import Board
@@ -78,8 +79,8 @@ def choose_workers(devices: str) -> Workers:
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
     names = tuple(f"cuda:{number}" for number in range(gpus)) or ("cpu",)
     room = gpus or usable_cores()
-    if elastic.world() > 0:
-        return Workers("elastic", elastic.world(), names, min(elastic.local_world(), room))
+    if torchrun.world() > 0:
+        return Workers("elastic", torchrun.world(), names, min(torchrun.local_world(), room))
     count = int(devices) if devices != "auto" else room
     return Workers("processes", count, names, min(count, room))
 
@@ -201,7 +202,7 @@ def _score(bench: Bench, plan: Plan, workers: Workers, board: Board) -> None:
 
 def devices(workers: Workers) -> tuple[str, ...]:
     """The device of the one worker that a process of torchrun's minds."""
-    return (workers.devices[elastic.local_rank() % len(workers.devices)],)
+    return (workers.devices[torchrun.local_rank() % len(workers.devices)],)
 
 
 def serve(workers: Workers) -> None:

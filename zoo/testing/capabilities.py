@@ -99,7 +99,9 @@ def _video(case: MethodCase) -> None:
     seen, clip = case.clips[0].frames[:, :VIDEO_FRAMES], source().read(source().items()[0])
     with torch.no_grad():
         one, two = (
-            case.ready.generate(case.clips[0].identity, case.wave(VIDEO_FRAMES, sound), VIDEO_FRAMES, pose=seen)
+            case.ready.generate(
+                case.clips[0].identity, case.wave(VIDEO_FRAMES, sound), VIDEO_FRAMES, pose=case.ready.pose(seen)
+            )
             for sound in (0, 1)
         )
     lower = seen.shape[-2] // 2
