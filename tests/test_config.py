@@ -136,7 +136,7 @@ def test_every_setting_has_help_and_those_of_a_method_a_source(lipgan: MethodSpe
         ("widht=1", "command line: unknown setting 'widht'; did you mean 'model.width'?"),
         ("batch_size=1", "command line: unknown setting 'batch_size'; did you mean 'data.batch_size'?"),
         ("trainer.epochs=1", "command line: unknown setting 'trainer.epochs'; did you mean 'trainer.max_epochs'?"),
-        ("zzz=1", "command line: unknown setting 'zzz'; `zoo info METHOD` lists the settings"),
+        ("zzz=1", "command line: unknown setting 'zzz'; `zoo fit METHOD --print-config` lists the settings"),
         (
             "trainer.max_epochs=abc",
             "command line: trainer.max_epochs: Value 'abc' of type 'str' could not be converted",

@@ -16,6 +16,7 @@ import yaml
 from offline import read_run
 
 from zoo import audio
+from zoo.cli import main
 from zoo.data.shard import write_store
 from zoo.data.store import Store
 
@@ -117,6 +118,16 @@ def under_torchrun(fit: Fit, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two processes that torchrun starts, and only one test clip to share."""
     launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m")
     return fit(tmp_path_factory.mktemp("torchrun"), "data.max_clips=1", "trainer.max_epochs=1", launcher=launcher)
+
+
+@pytest.mark.parametrize("setting", ["data.root=nowhere", "data.split=by-speker"])
+def test_clips_that_cannot_be_had_leave_no_run(
+    setting: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.chdir(tmp_path)
+    assert main.run(["fit", "lipgan", setting]) != 0
+    assert setting.partition("=")[2] in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
 
 
 def table(run: Path) -> list[dict[str, str]]:

@@ -329,7 +329,10 @@ def _last(layers: Sequence[Layer], key: str) -> Any:
     return value
 
 
-def explain(error: Exception, config: Any, layer: Layer, listed: str = "`zoo info METHOD` lists the settings") -> str:
+SETTINGS_LISTED = "`zoo fit METHOD --print-config` lists the settings"
+
+
+def explain(error: Exception, config: Any, layer: Layer, listed: str = SETTINGS_LISTED) -> str:
     """One line for an OmegaConf error: where, which key, what is wrong, what may have been meant.
 
     Args:

@@ -26,6 +26,7 @@ from zoo import __version__, registry, runs, torchrun, trainable
 from zoo.callbacks import StopAfter, steps_done, training_progress
 from zoo.config import RunConfig, TrainerConfig
 from zoo.data.module import TalkingFaceData
+from zoo.data.splits import split_clips
 from zoo.errors import ConfigError
 from zoo.evaluate import ScoreClips, paste_back, without_nan
 from zoo.loggers import log_video, make_loggers
@@ -88,7 +89,10 @@ def _fit(config: RunConfig, run: Path, resume: Path | None) -> FitResult | None:
     scores = ScoreClips(run)
     callbacks = [best, last, scores, LearningRateMonitor(), training_progress()]
     trainer = make_trainer(config, callbacks, [], run)
-    # Only now: settings that the method or Lightning refuses leave no folder behind.
+    split_clips([], data.split)
+    if config.data.root is not None:  # otherwise the clips may have to be made first
+        data.setup("fit")
+    # Only now: settings and clips that the method, Lightning or the store refuses leave no folder behind.
     if runs.is_first_process():
         runs.describe(run, config, runs.command_line(), str(resume) if resume else None)
     trainer.loggers = make_loggers(config, run, resume is not None)

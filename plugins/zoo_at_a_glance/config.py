@@ -72,7 +72,10 @@ class AtAGlanceConfig:
         least=0,
     )
     judged_from: float = setting(
-        0.0, "share of the run after which the discriminator joins; 0: from the first", "ours", least=0
+        0.0,
+        "share of the run after which the discriminator joins; 0: from the first; (a), which has no other loss, always",
+        "ours",
+        least=0,
     )
     norm_fixed_from: float = setting(
         1.0,

@@ -71,6 +71,8 @@ class AtAGlance(TalkingFaceMethod):
             raise ConfigError(f"model.last_kernel: must be odd, not {config.last_kernel}")
         self.automatic_optimization = False
         self.parts = ABLATIONS[config.ablation]
+        others = self.parts.pixel or self.parts.perceptual or self.parts.correlation != "none"
+        self.judged_from = config.judged_from if others else 0.0  # (a) has nothing else to learn from
         self.frontend = LogMel()
         self.register_buffer("steps_done", torch.zeros((), dtype=torch.long))
         self.generator = Generator(config.width, config.last_kernel, config.residual_blocks)
@@ -248,7 +250,7 @@ class AtAGlance(TalkingFaceMethod):
         else:
             for group, rate in zip(named["generator"].param_groups, self._rates()["generator"], strict=True):
                 group["lr"] = rate * fading(self, self.config.fade)
-            adversarial = self.discriminator is not None and reached(self, self.config.judged_from)
+            adversarial = self.discriminator is not None and reached(self, self.judged_from)
             made, flow, flow_real = self._generator_step(named["generator"], given, adversarial)
             if adversarial:
                 self._discriminator_step(named["discriminator"], given, made, flow, flow_real)
@@ -298,10 +300,7 @@ class AtAGlance(TalkingFaceMethod):
             fooled = generator_loss(self.discriminator(given.features, made, self.motion(made, flow)))
             loss = loss + config.adversarial_weight * fooled
             self.log("train/g_adversarial", fooled.detach())
-        if loss.requires_grad:  # not while the adversarial loss, which is all there is, has not begun
-            self._descend(optimiser, loss)
-        else:
-            self.untoggle_optimizer(optimiser)
+        self._descend(optimiser, loss)
         self.log("train/l1", pixel.detach() / 2, prog_bar=True)
         self.log("train/g_loss", loss.detach())
         return made.detach(), None if flow is None else flow.detach(), flow_real

@@ -18,7 +18,7 @@ from small import FEW, Run, rows_of, toy_weights
 from zoo import config, registry
 from zoo.benchmark import cluster
 from zoo.benchmark.bench import Bench
-from zoo.benchmark.checkpoints import Fit, Weights, plan_fit, trained_on
+from zoo.benchmark.checkpoints import Fit, Weights, find_weights, plan_fit, trained_on
 from zoo.benchmark.locks import locked
 from zoo.benchmark.plan import make_plan
 from zoo.benchmark.results import read_results, read_suite, write_cell, write_suite
@@ -29,7 +29,7 @@ from zoo.cli import main
 from zoo.cli.benchmark import broken
 from zoo.config import DataConfig
 from zoo.data.pool import usable_cores
-from zoo.errors import DataError
+from zoo.errors import ConfigError, DataError
 
 
 def test_plan_alone_writes_nothing(store: Path, tmp_path: Path, capsys: Any):
@@ -133,21 +133,21 @@ def test_configurations_of_a_method_are_compared(
 
 
 def test_the_run_that_validated_best_is_taken(store: Path, weights: Path, tmp_path: Path):
-    """Not the one that tested best, nor one of other clips or seed."""
+    """Not the one that tested best, nor one of other clips or seed, or of fewer steps than everyone else takes."""
     other = tmp_path / "other"
     for copy in (other, tmp_path / "copy"):
         shutil.copytree(store, copy)
     next(other.glob("shards/*.sha256")).write_text("of other clips")
-    for name, lmd, l1, seed, root in (
-        ("a", 1.0, 0.3, 0, store), ("b", 2.0, 0.2, 0, tmp_path / "copy"), ("c", 0.5, 0.1, 7, store),
-        ("d", 0.5, 0.1, 0, other),
+    for name, lmd, l1, seed, root, steps in (
+        ("a", 1.0, 0.3, 0, store, 900), ("b", 2.0, 0.2, 0, tmp_path / "copy", 1000), ("c", 0.5, 0.1, 7, store, 900),
+        ("d", 0.5, 0.1, 0, other, 900), ("e", 0.5, 0.1, 0, store, 899), ("f", 0.5, 0.1, 2, store, 4),
     ):  # fmt: skip
         run = tmp_path / "runs/toy/synthgrid" / name
         run.mkdir(parents=True)
         (run / "weights.safetensors").write_bytes(weights.read_bytes())
         (run / "config.yaml").write_text(yaml.safe_dump({"data": {"name": "synthgrid", "root": str(root)}}))
         (run / "metrics.csv").write_text(f"epoch,val/l1,step\n0,0.05,1\n0,,2\n1,{l1},3\n")
-        facts = {"seed": seed, "steps": 5, "summary": {"split": "by-speaker", "lmd": lmd}}
+        facts = {"seed": seed, "steps": steps, "summary": {"split": "by-speaker", "lmd": lmd}}
         (run / "run.json").write_text(json.dumps(facts))
     few = [item for item in FEW if not item.startswith("runs=")]
     bench = Bench(find_suite("synth", [f"data.root={store}", *few, f"runs={tmp_path}/runs"]))
@@ -156,6 +156,26 @@ def test_the_run_that_validated_best_is_taken(store: Path, weights: Path, tmp_pa
     assert {(w.source, w.path, w.trained_on) for w in taken} == {
         ("run", tmp_path / "runs/toy/synthgrid/b/weights.safetensors", "unseen speakers")
     }
+    bench.suite.config.seeds = [2]
+    (missing, *_) = make_plan(bench, ["toy"], tmp_path / "out").fits().values()
+    assert missing.described().endswith("toy/synthgrid/f took fewer steps and is not taken")
+
+
+def test_a_plan_says_who_teaches_and_how_long_a_fit_may_take(store: Path, tmp_path: Path):
+    """An expert that judges, too, or one that knows other faces, is named before anybody trains for hours."""
+
+    def planned(name: str, *more: str) -> Fit:
+        bench = Bench(find_suite("synth", [f"data.root={store}", *FEW, "judges.reader=null", *more]))
+        bench.suite.config.data.name = name
+        fit = find_weights(bench, find_entry(bench.suite.config, "wav2lip"), 0, {}, tmp_path).fit
+        assert fit is not None
+        return fit
+
+    assert planned("synthgrid").remark == "the loss asks the sync expert that judges here"
+    assert planned("synthgrid", "judges.sync=null").remark == ""
+    assert "knows drawn faces only" in planned("grid", "judges.sync=null").remark
+    assert planned("synthgrid", "budget.max_steps=9000").expected() == pytest.approx(1230)
+    assert planned("synthgrid", "budget.max_steps=9000", "budget.max_time=null").expected() == pytest.approx(1830)
 
 
 def test_one_file_is_one_training(store: Path, weights: Path, tmp_path: Path):
@@ -266,6 +286,10 @@ def test_submitit_runs_every_subject_as_a_job(results: Path, store: Path, weight
     pytest.importorskip("submitit")
     few = ["references=[still]", "tracks=[reconstruction]", "test_clips=1", "submitit.cluster=local"]
     suite = find_suite("synth", [f"data.root={store}", *FEW, *few])
+    # submitit's own five minutes would end every fit.
+    for more, minutes in ([], 80), (["budget.max_time=null"], 1500), (["submitit.timeout_min=7"], 7):
+        asked = cluster._executor(find_suite("synth", [*few, *more]), tmp_path / "jobs")
+        assert asked._executor.parameters["timeout_min"] == minutes
     plan = make_plan(Bench(suite), ["toy"], tmp_path, given={"toy": weights})
     # A job that outlived its command works at one cell: it is neither sent again nor written over.
     still = tmp_path / "cells/still-reconstruction/cell.json"
@@ -303,10 +327,14 @@ def test_submitit_runs_every_subject_as_a_job(results: Path, store: Path, weight
         (["--methods", "toy", "options.lmd.point=all68"], "lmd.point: lmd has no such option"),
         (["--methods", "toy", "--ckpt", "toy"], "--ckpt: 'toy' is not of the form METHOD=PATH"),
         (["--methods", "toy", "--ckpt", "toy=nowhere.ckpt"], "nowhere.ckpt: no weights of toy"),
+        (["--methods", "toy", "--ckpt", "toy=a", "--ckpt", "toy=b"], "--ckpt: toy=a and toy=b: one path for each name"),
         (["--methods", "none", "--ckpt", "toy=WEIGHTS"], "--ckpt toy=...: toy is not among the methods of this run"),
         (["--methods", "toy", "--devices", "0"], "--devices 0: give a number of processes, or auto"),
         (["--methods", "toy", "--suite", "grid"], "data.root: say where the prepared clips are"),
         (["--methods", "toy", "data.root=nowhere"], "nowhere: no store here"),
+        (["--all", "data=folder"], "suite 'synth' compares on synthgrid, not on folder; say --suite folder"),
+        (["--all", "data.name=folder"], "suite 'synth' compares on synthgrid, not on folder"),
+        (["--all", "data=foldr"], "no dataset is called 'foldr'; did you mean folder?"),
     ],
 )  # fmt: skip
 def test_wrong_questions_are_refused_before_any_work(
@@ -323,6 +351,37 @@ def test_wrong_questions_are_refused_before_any_work(
     assert message in err
     assert err.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_suite_of_ones_own_may_be_told_its_data(tmp_path: Path):
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("data: {name: synthgrid}\n")
+    assert find_suite(str(mine), ["data=folder"]).config.data.name == "folder"
+
+
+def test_settings_of_the_data_lie_over_a_suite():
+    data = find_suite("synth", ["data.seed=1", "data.clips=60", "data.split=by-clip", "data=synthgrid"]).config.data
+    assert (data.name, data.seed, data.clips, data.split) == ("synthgrid", 1, 60, "by-clip")
+
+
+@pytest.mark.parametrize(("dataset", "suite"), [("synthgrid", "synth"), ("grid", "grid"), ("folder", "folder")])
+def test_the_suite_for_a_data_set_is_named(dataset: str, suite: str):
+    """That which compares everything, not one with configurations of a method."""
+    other = "grid" if dataset != "grid" else "synth"
+    with pytest.raises(ConfigError, match=f"not on {dataset}; say --suite {suite}, or"):
+        find_suite(other, [f"data.name={dataset}"])
+
+
+def test_own_videos_are_compared_without_judges_of_drawn_faces(store: Path, tmp_path: Path, capsys: Any):
+    """A suite of its own for them; clips of another data set than the suite's are remarked upon."""
+    few = [f"data.root={store}", "test_clips=2", "runs=null"]
+    line = ["benchmark", "--methods", "toy", "--suite", "folder", "--dry-run", "--out", str(tmp_path / "out")]
+    assert main.run([*line, *few]) == 0
+    out, err = capsys.readouterr()
+    assert "Own videos: 2 clips of 2 speakers" in out
+    assert "left out: lse_d: the suite has no judge for it" in out
+    assert "folder" in err
+    assert f"{store} holds clips of synthgrid" in err
 
 
 @pytest.mark.parametrize("name", suite_names())

@@ -29,6 +29,7 @@ EXPECTED = {
     "zoo data prepare fold": "folder",
     "zoo data ver": "verify",
     "zoo list m": "methods metrics",
+    "zoo benchmark --suite gr": "grid",
     "zoo fit lipgan data=": "folder grid synthgrid",  # bash splits words at "="
     "zoo fit lipgan seed=1 data.b": "data.batch_size=",
     "zoo fit lipgan model.wi": "model.width=",

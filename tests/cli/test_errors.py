@@ -55,6 +55,11 @@ def ask(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
         ("fit lipgan logger=foo", "zoo fit: command line: logger: 'foo' is none of csv, wandb, tensorboard"),
         ("fit lipgan data=gird", "zoo fit: no dataset is called 'gird'; did you mean grid?"),
         ("test lipgan --ckpt c data=gird", "zoo test: no dataset is called 'gird'; did you mean grid?"),
+        (
+            "fit lipgan --resume runs/a/weights.safetensors",
+            "zoo fit: --resume runs/a/weights.safetensors: weights alone cannot go on; give the run's folder or its "
+            "checkpoints/last.ckpt, or start anew from them with init=runs/a/weights.safetensors",
+        ),
         ("test lipgan", "zoo test: the following arguments are required: --ckpt (see `zoo test --help`)"),
         ("data", "zoo data: the following arguments are required: ACTION (see `zoo data --help`)"),
         (

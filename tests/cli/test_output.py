@@ -6,6 +6,8 @@ import dataclasses
 import json
 import platform
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ import torch
 from zoo_lipgan.config import LipGANConfig
 
 from zoo import __version__, registry
+from zoo.benchmark.suite import find_suite
 from zoo.cli import main
 
 
@@ -30,7 +33,7 @@ def printed(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) 
 
 def test_list(capsys: pytest.CaptureFixture[str]):
     listed = printed(capsys, "list", "--json")
-    assert list(listed) == ["methods", "experts", "datasets", "metrics"]
+    assert list(listed) == ["methods", "experts", "datasets", "metrics", "suites"]
     (lipgan,) = [item for item in listed["methods"] if item["name"] == "lipgan"]
     assert lipgan == {
         "group": "zoo.methods",
@@ -45,6 +48,50 @@ def test_list(capsys: pytest.CaptureFixture[str]):
     }
     assert {item["name"] for item in listed["datasets"]} >= {"synthgrid", "grid", "folder"}
     assert list(printed(capsys, "list", "metrics", "--json")) == ["metrics"]
+
+
+@pytest.fixture
+def lab_suites(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Suites of another package, whose titles are written in other ways."""
+    texts = {
+        "quoted": "title: \"a: 'b' # c\"\n",
+        "long": "title: in two\n  lines\nmetrics: [lmd]\n",
+        "remarked": "metrics: [lmd]\ntitle: faces # of the lab",
+        "untitled": "metrics: [lmd]\n",
+        "unsound": "metrics: [lmd\n",
+    }
+    (tmp_path / "lab_texts").mkdir()
+    for name, text in texts.items():
+        (tmp_path / "lab_texts" / f"{name}.yaml").write_text(text)
+    points = "".join(f"{name} = lab_texts\n" for name in [*texts, "missing"])
+    facts = tmp_path / "lab-2.0.dist-info"
+    facts.mkdir()
+    (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: lab\nVersion: 2.0\n")
+    (facts / "entry_points.txt").write_text(f"[zoo.suites]\n{points}")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    registry.refresh()
+    yield
+    monkeypatch.undo()
+    registry.refresh()
+
+
+@pytest.mark.usefixtures("lab_suites")
+def test_list_of_suites(capsys: pytest.CaptureFixture[str]):
+    assert main.run(["list", "suites", "--json"]) == 0
+    (suites,) = json.loads(capsys.readouterr().out).values()
+    listed = {item["name"]: item for item in suites}
+    assert {"synth", "grid", "folder"} <= set(listed)
+    assert (listed["quoted"]["dist"], listed["quoted"]["version"], listed["quoted"]["ok"]) == ("lab", "2.0", True)
+    assert "holds no missing.yaml" in listed.pop("missing")["error"]
+    assert "not valid YAML" in listed.pop("unsound")["error"]
+    titles = {name: item["summary"] for name, item in listed.items()}
+    assert titles == {name: find_suite(name).config.title for name in titles}
+    assert [titles[name] for name in ("quoted", "long", "untitled")] == ["a: 'b' # c", "in two lines", ""]
+    assert titles["remarked"] == "faces"
+    assert main.run(["list", "suites"]) == 0
+    shown = capsys.readouterr().out
+    assert "SynthGRID, speakers never trained on" in shown
+    assert "broken: suite unsound: not valid YAML" in shown
 
 
 def test_info_of_a_method(capsys: pytest.CaptureFixture[str]):
@@ -74,6 +121,7 @@ def test_info_of_a_metric_lists_its_variants(capsys: pytest.CaptureFixture[str])
 def test_info_knows_everything_that_is_listed(capsys: pytest.CaptureFixture[str]):
     assert main.run(["list", "--json"]) == 0
     listed = json.loads(capsys.readouterr().out)
+    del listed["suites"]  # of which there is no more to tell than what `zoo benchmark --dry-run` plans
     names = {item["name"] for items in listed.values() for item in items}
     assert {"lipgan", "synthgrid", "motion_outside", "sync-expert"} <= names
     for name in names:

@@ -45,6 +45,7 @@ def modules(*arguments: str, environment: dict[str, str]) -> set[str]:
         "--help",
         "list",
         "list --json",
+        "benchmark --help",
         "info lipgan",
         "info grid",
         "data list",

@@ -10,6 +10,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from setuptools import Distribution
 
 from zoo import api, registry
 from zoo.cli.main import run
@@ -58,6 +59,20 @@ def test_project_file_licence_and_entry_point(made: dict[str, Path], kind: str):
     assert f"api_version={api.API_VERSION}," in spec, "templates are written for the contract as it is"
     assert f'licence="{licence}' in spec
     assert (made[kind] / "tests" / f"test_{package[4:]}.py").is_file()
+
+
+def test_weights_come_with_a_method(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """As docs/publish.md says: files of a sub-package, which the wheel takes along with recipe and card."""
+    package = create("tiny", out=tmp_path / "zoo-tiny") / "zoo_tiny"
+    (package / "weights").mkdir()
+    (package / "weights" / "synthgrid.safetensors").write_bytes(b"weights")
+    monkeypatch.chdir(tmp_path / "zoo-tiny")
+    wheel = Distribution({"script_name": "setup.py"})
+    wheel.parse_config_files()
+    wheel.get_command_obj("build_py").build_lib = str(tmp_path / "built")
+    wheel.run_command("build_py")
+    for name in ("weights/synthgrid.safetensors", "recipes/synthgrid.yaml", "README.md", "spec.py"):
+        assert (tmp_path / "built" / "zoo_tiny" / name).is_file(), name
 
 
 @pytest.mark.parametrize("name", ["m", "abcdefghijklmnopqrstuvwxyz1234", "a-name-of-thirty-letters-first", "sample_x"])

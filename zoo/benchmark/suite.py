@@ -7,11 +7,12 @@ import difflib
 import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from zoo import registry
+from zoo import api, registry
 from zoo.config import Layer, dotlist, explain, parse_layer, read_layer
 from zoo.errors import ConfigError
 from zoo.spec import MethodSpec, setting
@@ -157,8 +158,11 @@ def find_suite(which: str, overrides: Sequence[str] = ()) -> NamedSuite:
         overrides: ``key=value`` items; ``data=NAME`` is short for ``data.name=NAME``.
 
     Raises:
-        ConfigError: no such suite, an unknown key (the nearest valid one is named), a wrong type or value.
+        ConfigError: no such suite, an unknown key (the nearest valid one is named), a wrong type or value; or another
+            data set than that which an installed suite is made for, with its judges and budget.
     """
+    from omegaconf import OmegaConf
+
     path = Path(which)
     if path.suffix in (".yaml", ".yml"):
         return NamedSuite(path.stem, resolve([read_layer(path), dotlist(overrides)]))
@@ -168,7 +172,53 @@ def find_suite(which: str, overrides: Sequence[str] = ()) -> NamedSuite:
         hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
         raise ConfigError(f"no suite is called '{which}'; {hint} A file of your own ends in .yaml")
     layer = parse_layer(registry.suite(which), f"suite {name}")
-    return NamedSuite(name, resolve([layer, dotlist(overrides)]))
+    found = NamedSuite(name, resolve([layer, dotlist(overrides)]))
+    _check_data(found, OmegaConf.select(layer.values, "data.name"))
+    return found
+
+
+def _check_data(suite: NamedSuite, made_for: str | None) -> None:
+    """Title, judges and budget of an installed suite are for the data set that it names and no other."""
+    wanted = suite.config.data.name
+    if made_for in (None, wanted):
+        return
+    registry.dataset(wanted)
+    fitting = _suites_for(wanted)
+    instead = f"say --suite {fitting[0]}, or give" if fitting else "give"
+    raise ConfigError(
+        f"suite '{suite.name}' compares on {made_for}, not on {wanted}; {instead} a YAML file of your own to --suite"
+    )
+
+
+def _suites_for(dataset: str) -> list[str]:
+    """Installed suites on a data set: those that compare all methods first, and of them the zoo's own."""
+    found = []
+    for record in registry.records("zoo.suites"):
+        if record.ok:
+            with suppress(ConfigError):  # it is broken, which is of no matter here
+                config = resolve([parse_layer(_text(record.entry), record.entry.name)])
+                if config.data.name == dataset:
+                    found.append((bool(config.configurations), record.entry.dist != api.OURS, record.entry.name))
+    return [name for *_, name in sorted(found)]
+
+
+_TITLE = re.compile(r"^title: ([A-Za-z0-9][^#:\n]*)(?:\n(?!\s)|\Z)", re.MULTILINE)
+"""A title that is no more than a line of plain words."""
+
+
+def title(entry: registry.Entry) -> str:
+    """The title of an installed suite; of most without the YAML library, whose import would slow every list.
+
+    Raises:
+        ConfigError: the file is no suite.
+    """
+    text = _text(entry)
+    plain = _TITLE.search(text)
+    return plain[1].strip() if plain else resolve([parse_layer(text, f"suite {entry.name}")]).title
+
+
+def _text(entry: registry.Entry) -> str:
+    return registry.yaml_texts(entry.target)[entry.name]
 
 
 def names() -> list[str]:

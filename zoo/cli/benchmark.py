@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from zoo.cli import publish
 
 if TYPE_CHECKING:
+    from zoo.benchmark.bench import Bench
     from zoo.benchmark.plan import Plan
     from zoo.benchmark.run import Outcome
     from zoo.benchmark.suite import SuiteConfig
@@ -30,8 +31,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--methods", metavar="A,B", help="these methods, or names in the suite (none: only the reference rows)"
     ).completer = _complete  # type: ignore[attr-defined]
     parser.add_argument(
-        "--suite", default="synth", metavar="NAME|FILE", help="what is compared: synth (default), grid, or a YAML file"
-    )
+        "--suite", default="synth", metavar="NAME|FILE",
+        help="what is compared: a name of `zoo list suites` (default: synth; folder: own videos), or a YAML file",
+    ).completer = _complete_suite  # type: ignore[attr-defined]  # fmt: skip
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder of results (default: benchmark-SUITE)")
     parser.add_argument(
         "--ckpt", action="append", default=[], metavar="METHOD=PATH", help="weights of a method: file or run's folder"
@@ -54,6 +56,15 @@ def _complete(prefix: str = "", **_: Any) -> list[str]:
     return [before + name for name in complete.names("methods")()]
 
 
+def _complete_suite(prefix: str = "", **_: Any) -> list[str]:
+    """Names of suites, and YAML files."""
+    from argcomplete.completers import FilesCompleter
+
+    from zoo.benchmark.suite import names
+
+    return [*names(), *FilesCompleter(("yaml", "yml"))(prefix)]
+
+
 def run(args: argparse.Namespace) -> int:
     """Plan, run, rank; 1 where something could not be done."""
     from contextlib import nullcontext, redirect_stdout
@@ -63,6 +74,7 @@ def run(args: argparse.Namespace) -> int:
     suite = find_suite(args.suite, args.overrides)
     methods, given = choose_methods(suite.config, args.methods, every=args.all), checkpoints(suite.config, args.ckpt)
     out = args.out or Path(f"benchmark-{suite.name}")
+    from zoo import torchrun
     from zoo.benchmark import elastic
     from zoo.benchmark.bench import Bench
     from zoo.benchmark.plan import make_plan
@@ -70,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
 
     workers = choose_workers(args.devices)
     elastic.join()
-    if elastic.rank() > 0:
+    if torchrun.rank() > 0:
         serve(workers)
         return 0
     project = publish.chosen(args)
@@ -83,6 +95,7 @@ def run(args: argparse.Namespace) -> int:
 
             raise ConfigError(f"--ckpt {idle[0]}=...: {idle[0]} is not among the methods of this run")
         show_plan(plan, expected(plan, workers), workers.count)
+        remark_on_data(bench)
         if args.dry_run:
             elastic.dismiss()
             return 0
@@ -140,12 +153,12 @@ def checkpoints(config: SuiteConfig, given: list[str]) -> dict[str, Path]:
     """``METHOD=PATH`` items by name of method or configuration; a folder is that of a run.
 
     Raises:
-        ConfigError: an item is of another form, or there is nothing at its path.
+        ConfigError: an item is of another form, there is nothing at its path, or a name has two paths.
     """
     from zoo.benchmark.suite import find_entry
     from zoo.errors import ConfigError
 
-    found = {}
+    found: dict[str, Path] = {}
     for item in given:
         name, equals, text = item.partition("=")
         if not equals or not text:
@@ -155,7 +168,13 @@ def checkpoints(config: SuiteConfig, given: list[str]) -> dict[str, Path]:
             from zoo.benchmark.checkpoints import weights_of
 
             path = weights_of(path)
-        found[find_entry(config, name).name] = path
+        entry = find_entry(config, name).name
+        if entry in found:
+            raise ConfigError(
+                f"--ckpt: {entry}={found[entry]} and {item}: one path for each name; to compare both, name two "
+                "configurations in a suite of your own"
+            )
+        found[entry] = path
     return found
 
 
@@ -184,7 +203,20 @@ def show_plan(plan: Plan, expected: float, processes: int) -> None:
         print(f"left out: {name}: {reason}")
     if plan.tasks() or plan.fits():
         cost = f"about {_clock(expected)} with {processes} processes and {plan.disk() / 1e6:.0f} MB"
-        print(f"{len(plan.tasks())} clips to generate, {len(plan.fits())} fits: {cost} (an estimate)")
+        large = plan.fits() and plan.suite.settings["data"]["name"] != "synthgrid"
+        told = "an estimate for small networks: full-size ones take longer" if large else "an estimate"
+        print(f"{len(plan.tasks())} clips to generate, {len(plan.fits())} fits: {cost} ({told})")
+
+
+def remark_on_data(bench: Bench) -> None:
+    """Say on standard error that a store holds clips of another data set than the suite's, where it does."""
+    there, wanted = bench.store.meta["dataset"], bench.suite.config.data.name
+    if there != wanted:
+        print(
+            f"zoo benchmark: {bench.data.path} holds clips of {there}, and suite '{bench.suite.name}' with its judges "
+            f"and its title is for {wanted}; `zoo list suites` names others",
+            file=sys.stderr,
+        )
 
 
 def finish(out: Path, plan: Plan, outcome: Outcome, project: str | None) -> None:
@@ -212,7 +244,8 @@ def finish(out: Path, plan: Plan, outcome: Outcome, project: str | None) -> None
         print(
             "go further: more clips with test_clips=24; a longer training with "
             "budget.max_steps=5000; "
-            "real faces with `zoo data prepare grid`, then `zoo benchmark --all --suite grid data.root=STORE`"
+            "real faces with `zoo data prepare grid`, then `zoo benchmark --all --suite grid data.root=STORE`; "
+            "your own videos with `folder` in place of `grid` in both"
         )
     elif len(config["seeds"]) < 3:
         print("go further: the spread over training seeds with seeds=[0,1,2]")

@@ -23,7 +23,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     method = parser.add_argument("method", help="a method or an expert, as in `zoo list`")
     method.completer = complete.names("methods", "experts")  # type: ignore[attr-defined]
     overrides = parser.add_argument(
-        "overrides", nargs="*", default=[], metavar="key=value", help="settings; `zoo info METHOD` lists them"
+        "overrides",
+        nargs="*",
+        default=[],
+        metavar="key=value",
+        help="settings; `zoo info METHOD` tells the method's own, --print-config all",
     )
     overrides.completer = complete.overrides  # type: ignore[attr-defined]
     parser.add_argument("--config", type=Path, metavar="FILE", help="YAML file of settings")
@@ -41,6 +45,7 @@ def run(args: argparse.Namespace) -> int:
     resolved = config.resolve(spec, args.overrides, args.config)
     checkpoint = None
     if args.resume:
+        _check_resume(args.resume)
         checkpoint = runs.find_checkpoint(resolved.out, args.method, resolved.data.name, args.resume)
         _, saved = runs.saved_config(checkpoint)
         resolved = config.resolve(spec, args.overrides, args.config, base=saved)
@@ -54,6 +59,17 @@ def run(args: argparse.Namespace) -> int:
     if result is not None:
         show(result)
     return 0
+
+
+def _check_resume(given: str) -> None:
+    """Weights without optimisers and steps are not what ``--resume`` takes."""
+    if Path(given).suffix == ".safetensors":
+        from zoo.errors import ConfigError
+
+        raise ConfigError(
+            f"--resume {given}: weights alone cannot go on; give the run's folder or its checkpoints/last.ckpt, or "
+            f"start anew from them with init={given}"
+        )
 
 
 def show(result: FitResult) -> None:

@@ -48,6 +48,7 @@ def run(args: argparse.Namespace) -> int:
         print()
         print_table(("setting", "default", "what it does", "source"), rows)
         print(f"run it: zoo fit {spec.name}    on your data: zoo fit {spec.name} data=folder data.root=STORE")
+        print(f"all settings with a recipe's values: zoo fit {spec.name} --print-config, or with data=... as well")
     return 0
 
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from zoo.registry import Record
 
-HELP = "list methods, experts, data sets and metrics"
-GROUPS = ("methods", "experts", "datasets", "metrics")
+HELP = "list methods, experts, data sets, metrics and suites of `zoo benchmark`"
+GROUPS = ("methods", "experts", "datasets", "metrics", "suites")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -26,22 +26,37 @@ def run(args: argparse.Namespace) -> int:
     from zoo.cli.output import print_json, print_table
 
     groups = [args.what] if args.what else list(GROUPS)
-    found = {group: registry.records(f"zoo.{group}") for group in groups}
+    found = {group: [_read(record) for record in registry.records(f"zoo.{group}")] for group in groups}
     if args.json:
-        print_json({group: [_plain(record) for record in records] for group, records in found.items()})
+        print_json({group: [_plain(*item) for item in items] for group, items in found.items()})
         return 0
-    for group, records in found.items():
+    for group, items in found.items():
         rows = [
             (
                 record.entry.name,
-                record.spec.summary if record.spec and record.ok else f"broken: {record.error}",
+                summary if record.ok else f"broken: {record.error}",
                 f"{record.entry.dist} {record.entry.version}".strip(),
             )
-            for record in records
+            for record, summary in items
         ]
         print_table((group, "summary", "from"), rows)
-    warn(record for records in found.values() for record in records)
+    warn(record for items in found.values() for record, _ in items)
     return 0
+
+
+def _read(record: Record) -> tuple[Record, str]:
+    """A plugin and what it is in one line: a suite's title stands in its file, which may turn out to be broken."""
+    if record.spec or not record.ok:
+        return record, record.spec.summary if record.spec else ""
+    from dataclasses import replace
+
+    from zoo.benchmark.suite import title
+    from zoo.errors import ConfigError
+
+    try:
+        return record, title(record.entry)
+    except ConfigError as error:
+        return replace(record, error=str(error), status="broken"), ""
 
 
 def warn(records: Iterable[Record]) -> None:
@@ -50,9 +65,9 @@ def warn(records: Iterable[Record]) -> None:
         print("some plugins cannot be used; `zoo doctor` tells why", file=sys.stderr)
 
 
-def _plain(record: Record) -> dict[str, object]:
+def _plain(record: Record, summary: str) -> dict[str, object]:
     from dataclasses import asdict
 
-    spec = record.spec
-    light = {"summary": spec.summary, "api_version": spec.api_version} if spec else {}
-    return {**asdict(record.entry), "ok": record.ok, "error": record.error or None, **light}
+    light = {"summary": summary} if record.spec or record.ok else {}
+    version = {"api_version": record.spec.api_version} if record.spec else {}
+    return {**asdict(record.entry), "ok": record.ok, "error": record.error or None, **light, **version}

@@ -22,8 +22,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--ckpt", type=Path, required=True, metavar="C", help="checkpoint of `zoo fit`")
     parser.add_argument("--config", type=Path, metavar="FILE", help="YAML file of settings")
     parser.add_argument(
-        "--out", type=Path, metavar="DIR", help="where rows.jsonl goes (default: test-DATASET beside the checkpoints)"
-    )
+        "--out", type=Path, metavar="DIR",
+        help="where rows.jsonl goes (default: test-DATASET in the run's folder; test-DATASET-FILE beside weights "
+        "that are not a run's last ones)",
+    )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -38,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     registry.dataset(resolved.data.name)
     from zoo import train
 
-    out = args.out or args.ckpt.parent.parent / f"test-{resolved.data.name}"
+    out = args.out or rows_folder(args.ckpt, resolved.data.name)
     with redirect_stdout(sys.stderr) if args.json else nullcontext():  # progress must not stand in the JSON
         scores = train.test(resolved, args.ckpt, out)
     if scores is None:
@@ -49,3 +51,19 @@ def run(args: argparse.Namespace) -> int:
     print_scores(scores)
     print(f"rows        {out / 'rows.jsonl'}")
     return 0
+
+
+def rows_folder(checkpoint: Path, dataset: str) -> Path:
+    """Where the rows of a checkpoint go: into its run's folder, or else beside it, apart from those of other files.
+
+    Args:
+        checkpoint: ``RUN/checkpoints/x.ckpt``, ``RUN/weights.safetensors``, or any other file.
+        dataset: what it is scored on.
+    """
+    file = checkpoint if checkpoint.parent.name else checkpoint.absolute()
+    run = file.parent.parent if file.parent.name == "checkpoints" else file.parent
+    if not (run / "config.yaml").is_file():
+        return file.parent / f"test-{dataset}-{file.name}"
+    # A run's exported weights are those of its last checkpoint.
+    last = file.name in ("last.ckpt", "weights.safetensors")
+    return run / (f"test-{dataset}" if last else f"test-{dataset}-{file.name}")

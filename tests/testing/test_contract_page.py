@@ -1,0 +1,116 @@
+"""docs/contract.md tells authors all that a spec may say, and all that `zoo plugin check` asks in its own words."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from zoo.data.splits import SPLITS
+from zoo.spec import (
+    CAPABILITIES,
+    SHOWN,
+    Better,
+    DatasetSpec,
+    ExpertSpec,
+    FaceSpec,
+    InputSpec,
+    MethodSpec,
+    MetricSpec,
+    Need,
+    Spec,
+)
+from zoo.testing import capabilities, datasets, faces, kit, methods, metrics, specs, trainables
+from zoo.testing.rules import Rules
+
+PAGE = (Path(__file__).parents[2] / "docs" / "contract.md").read_text(encoding="utf-8")
+
+RULES: dict[str, Rules] = {
+    "Every plugin": specs.RULES,
+    "Methods and experts": trainables.RULES,
+    "Methods": [*methods.RULES, *capabilities.RULES],
+    "Data sets": datasets.RULES,
+    "Metrics": metrics.RULES,
+    "Face backends": faces.RULES,
+}
+
+OWNERS: dict[str, tuple[type[Spec], ...]] = {
+    "all": (MethodSpec, ExpertSpec, DatasetSpec, MetricSpec, FaceSpec),
+    "method, expert": (MethodSpec, ExpertSpec),
+    "method": (MethodSpec,),
+    "data set": (DatasetSpec,),
+    "metric": (MetricSpec,),
+}
+
+
+def table(heading: str, first: str = "") -> list[list[str]]:
+    """The cells of the first table below a heading whose first column is called so."""
+    below = PAGE.split(f"\n{heading}\n", 1)[1]
+    begin = below.index(f"| {first}")
+    lines = below[begin:].split("\n\n", 1)[0].splitlines()[2:]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+def quoted(text: str) -> list[str]:
+    return re.findall(r"`([^`]*)`", text)
+
+
+@pytest.mark.parametrize("heading", RULES)
+def test_the_rules_are_told_as_the_check_tells_them(heading: str):
+    wanted = [[rule.name + " *" * rule.slow, rule.expected] for rule in RULES[heading]]
+    assert table(f"### {heading}") == wanted
+
+
+def test_every_kind_finds_its_rules_on_the_page():
+    """What the kit holds a spec of a kind to is what the page says of that kind, no more and no less."""
+    told = {
+        MethodSpec: ("Every plugin", "Methods and experts", "Methods"),
+        ExpertSpec: ("Every plugin", "Methods and experts"),
+        DatasetSpec: ("Every plugin", "Data sets"),
+        MetricSpec: ("Every plugin", "Metrics"),
+        FaceSpec: ("Every plugin", "Face backends"),
+    }
+    for kind, headings in told.items():
+        held = {rule.name for rule in kit.rules_of(kind("x", "y", "z:Z"))}
+        assert held == {rule.name for heading in headings for rule in RULES[heading]}, kind
+
+
+def test_every_field_of_a_spec_is_told_with_its_default():
+    told: dict[type[Spec], set[str]] = {kind: set() for kind in OWNERS["all"]}
+    for fields, of, default, _ in table("## Every spec", "field"):
+        for name in quoted(fields):
+            for kind in OWNERS[of]:
+                told[kind].add(name)
+                (field,) = (field for field in dataclasses.fields(kind) if field.name == name)
+                if quoted(default):
+                    shown = str(field.default).replace("'", '"')
+                    assert quoted(default) == [shown], name
+                elif field.default is not dataclasses.MISSING and name != "api_version":
+                    assert field.default == "", name
+    for kind, names in told.items():
+        assert names == {field.name for field in dataclasses.fields(kind)} - {"dist"}, kind
+
+
+def test_names_that_a_spec_may_use_are_told():
+    fields = {name: cells[-1] for cells in table("## Every spec", "field") for name in quoted(cells[0])}
+    assert [quoted(cells[0])[0] for cells in table("## A method", "capability")] == list(CAPABILITIES)
+    assert [cells[1] for cells in table("## A method", "capability")] == list(CAPABILITIES.values())
+    assert [quoted(cells[0])[0] for cells in table("## A data set", "split")] == list(SPLITS)
+    assert quoted(fields["better"]) == list(get_args(Better))
+    assert quoted(fields["needs"]) == list(get_args(Need))
+    assert quoted(fields["shown"]) == list(SHOWN)
+
+
+def test_the_input_spec_is_told():
+    told = [name for cells in table("## A method", "field") for name in quoted(cells[0])]
+    assert told == [field.name for field in dataclasses.fields(InputSpec)]
+
+
+def test_an_expert_finds_all_that_it_must_write():
+    told = {name.partition("(")[0] for cells in table("## An expert", "you write") for name in quoted(cells[0])}
+    abstract = ExpertSpec("x", "y", "zoo.trainable:TrainableModule").load().__abstractmethods__
+    assert abstract <= told
+    assert told == abstract | {"training_step", "validation_step", "test_step", "configure_optimizers"}
