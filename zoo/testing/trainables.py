@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -24,6 +24,9 @@ from zoo.testing.guards import watch_state
 from zoo.testing.rules import Broken, Case, Rules, rule
 from zoo.testing.trial import FEW, STEPS, Practice, few_steps, fit, practise, trial, watched
 from zoo.trainable import TrainableModule
+
+if TYPE_CHECKING:
+    from zoo.testing.processes import Rank
 
 RULES: Rules = []
 
@@ -237,6 +240,17 @@ def _resume(case: TrainableCase) -> None:
         raise Broken("the optimisers' states differ")
 
 
+def _both(case: TrainableCase) -> list[Rank]:
+    """What two processes found that came to their end."""
+    from zoo.testing.processes import two_processes
+
+    ranks = two_processes(case)
+    for rank in ranks:
+        if rank.error:
+            raise Broken(rank.error)
+    return ranks
+
+
 @rule(
     RULES,
     "two processes hold the same weights",
@@ -246,12 +260,7 @@ def _resume(case: TrainableCase) -> None:
     slow=True,
 )
 def _processes(case: TrainableCase) -> None:
-    from zoo.testing.processes import two_processes
-
-    ranks = two_processes(case)
-    errors = [rank.error for rank in ranks if rank.error]
-    if errors:
-        raise Broken(errors[0])
+    ranks = _both(case)
     if len({rank.weights for rank in ranks}) != 1:
         raise Broken("the two processes ended with different weights")
 
@@ -266,12 +275,7 @@ def _processes(case: TrainableCase) -> None:
     slow=True,
 )
 def _one_or_two(case: TrainableCase) -> None:
-    from zoo.testing.processes import two_processes
-
-    ranks = two_processes(case)
-    errors = [rank.error for rank in ranks if rank.error]
-    if errors:
-        raise Broken(errors[0])
+    ranks = _both(case)
     fresh = dict(case.build(case.config.seed).named_parameters())
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # as the two have it: sums of another order are no matter of this rule
