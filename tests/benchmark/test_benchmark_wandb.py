@@ -11,8 +11,8 @@ import wandb
 from offline import OfflineRun, read_runs
 from small import FEW, rows_of
 
+from zoo import torchrun
 from zoo.audio import read_audio
-from zoo.benchmark import elastic
 from zoo.cli import main
 
 Command = Callable[..., tuple[int, str, str]]
@@ -84,7 +84,7 @@ def test_a_resumed_benchmark_goes_on_in_the_same_runs(benchmark_command: Command
 
 
 def test_other_ranks_never_look_at_it(benchmark_command: Command, home: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(elastic, "rank", lambda: 1)
+    monkeypatch.setattr(torchrun, "rank", lambda: 1)
     monkeypatch.setattr("zoo.benchmark.run.serve", lambda _: None)
     monkeypatch.setattr(wandb, "setup", lambda **_: pytest.fail("rank 1 looked for an account"))
     assert benchmark_command("--wandb") == (0, "", "")
