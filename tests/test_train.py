@@ -14,11 +14,14 @@ import pytest
 import torch
 import yaml
 from offline import read_run
+from pytorch_lightning.strategies import DDPStrategy
 
-from zoo import audio
+from zoo import audio, registry
 from zoo.cli import main
+from zoo.config import resolve
 from zoo.data.shard import write_store
 from zoo.data.store import Store
+from zoo.train import make_trainer
 
 SPEAKERS = ("train0", "train1", "train2", "val0", "test0", "test1", "test2")
 
@@ -230,6 +233,15 @@ def test_metrics_of_both_parts_are_kept(at_once: Path, resumed: Path):
     kept = [{name: row[name] for name in before[0]} for row in after[: len(before)]]
     assert numbers(kept) == numbers(before)
     assert numbers(after) == numbers(table(at_once))
+
+
+@pytest.mark.parametrize("strategy", ["auto", "ddp"])
+def test_networks_may_take_turns_on_several_devices(strategy: str, tmp_path: Path):
+    """Plain DDP refuses a step in which the discriminator has no part yet."""
+    settings = ["trainer.devices=2", "trainer.accelerator=cpu", f"trainer.strategy={strategy}"]
+    trainer = make_trainer(resolve(registry.method("lipgan"), settings), [], [], tmp_path)
+    assert isinstance(trainer.strategy, DDPStrategy)
+    assert trainer.strategy._ddp_kwargs["find_unused_parameters"]
 
 
 @pytest.mark.parametrize("name", ["two_processes", "under_torchrun"])
