@@ -170,6 +170,20 @@ def test_control_c_during_data_synth(environment: dict[str, str], tmp_path: Path
     assert "Traceback" not in err
 
 
+def test_control_c_while_code_is_made_from_text(environment: dict[str, str], tmp_path: Path):
+    """As in the middle of an import, where dataclasses are made; `python -m` would end by the signal."""
+    (tmp_path / "interrupted.py").write_text(
+        "import os, signal\n"
+        "from zoo.cli import main, version\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "version.run = lambda args: exec('os.kill(os.getpid(), signal.SIGINT)')\n"
+        "main.main(['version'])\n"
+    )
+    command = [sys.executable, "-m", "interrupted"]
+    done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, "zoo version: interrupted\n")
+
+
 def test_lightning_refuses_a_setting(zoo: Zoo, tmp_path: Path):
     done = zoo("fit", "lipgan", "trainer.accelerator=cpu", "trainer.precision=foo", cwd=tmp_path)
     assert done.returncode == 2

@@ -103,6 +103,9 @@ def run(arguments: Sequence[str]) -> int:
         known = f"{error.filename or 'the disk'}: {error.strerror}" if error.strerror else str(error)
         code = _fail(verb, known or type(error).__name__, 1)
     except KeyboardInterrupt:
+        # Python remembers an interrupt inside code made from text (a dataclass, while a module is imported), and
+        # `python -m zoo` would end by that signal, not by our exit code; running some more text makes it forget.
+        exec("")
         code = _fail(verb, "interrupted", 130)
     except SystemExit as stop:
         if not verb:  # a wrong question, or --help
