@@ -97,12 +97,10 @@ def _video(case: MethodCase) -> None:
 
     _require(case, "video")
     seen, clip = case.clips[0].frames[:, :VIDEO_FRAMES], source().read(source().items()[0])
+    still, pose = case.clips[0].identity, case.ready.pose(seen)
     with torch.no_grad():
         one, two = (
-            case.ready.generate(
-                case.clips[0].identity, case.wave(VIDEO_FRAMES, sound), VIDEO_FRAMES, pose=case.ready.pose(seen)
-            )
-            for sound in (0, 1)
+            case.ready.generate(still, case.wave(VIDEO_FRAMES, sound), VIDEO_FRAMES, pose=pose) for sound in (0, 1)
         )
     lower = seen.shape[-2] // 2
     apart = float((one - seen)[..., lower:, :].abs().mean())
