@@ -2,6 +2,7 @@
 
 import multiprocessing
 import pickle
+import sys
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -107,8 +108,13 @@ def test_many_threads_and_more_shards_than_open_files(tmp_path: Path, monkeypatc
     monkeypatch.setattr("zoo.data.shard_files.OPEN_FILES", 2)
     write_store(tmp_path, CLIPS, dataset="test", shard_clips=1)
     store = Store(tmp_path)
-    with ThreadPoolExecutor(8) as pool:
-        assert all(pool.map(read_all, [store] * 16))
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)  # threads get into each other's way as often as they can
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            assert all(pool.map(read_all, [store] * 160))
+    finally:
+        sys.setswitchinterval(before)
     assert len(store._files._open) <= 10
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import OrderedDict
 from collections.abc import Iterable
 from io import FileIO
 from pathlib import Path
@@ -22,10 +21,10 @@ class LocalFiles:
 
     def __init__(self, path: str) -> None:
         self.path = Path(path)
-        self._open: OrderedDict[str, FileIO] = OrderedDict()
+        self._open: dict[str, FileIO] = {}
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"path": self.path, "_open": OrderedDict()}
+        return {"path": self.path, "_open": {}}
 
     def read_text(self, name: str) -> str | None:
         """The contents of a small file, ``None`` where there is none."""
@@ -42,16 +41,19 @@ class LocalFiles:
 
     def read_into(self, shard: str, start: int, out: NDArray[Any]) -> None:
         """Fill an array with the bytes of a shard from ``start`` on."""
+        # Threads share the open files without a lock, which a fork might copy while it is held: every step is one
+        # operation of a dict, and none of them lets go of a file inside the dict, for closing lets other threads run.
         file = self._open.pop(shard, None)
         if file is None:
             try:
                 file = FileIO(self.path / "shards" / f"{shard}.zip")
             except OSError as error:
                 raise _unreadable(f"{self.path}/shards/{shard}.zip", error.strerror) from error
-        # Dropping the oldest closes it as soon as no other thread reads from it.
-        self._open[shard] = file
+        self._open.setdefault(shard, file)
         if len(self._open) > OPEN_FILES:
-            self._open.popitem(last=False)
+            oldest = next(iter(list(self._open)), shard)
+            dropped = self._open.pop(oldest, None)
+            del dropped  # closed as soon as no other thread reads from it
         rest = out.data.cast("B")
         while len(rest):
             got = os.preadv(file.fileno(), [rest], start)
