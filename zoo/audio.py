@@ -149,17 +149,16 @@ def _decode(
     """Decode the first sound track to the rate and layout that ``target`` says; ``mix`` is applied to every part."""
     import av
 
-    from zoo.media import open_media
+    from zoo.media import audio_stream, open_media
 
     with open_media(path) as container:
-        if not container.streams.audio:
-            raise MediaError(f"{path}: no sound track; give a file that has one")
-        rate, layout = target(container.streams.audio[0])
+        stream = audio_stream(container, path)
+        rate, layout = target(stream)
         resampler = av.AudioResampler(format="fltp", layout=layout, rate=rate)
         parts: list[Tensor] = []
         delay: float | None = None
         try:
-            for frame in container.decode(audio=0):
+            for frame in container.decode(stream):
                 if delay is None:
                     delay = _delay(container, frame.time)
                 frame.pts = None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from zoo.errors import MediaError
 
 if TYPE_CHECKING:
+    from av.audio.stream import AudioStream
     from av.container import InputContainer
 
 
@@ -36,3 +37,34 @@ def open_media(path: str | Path) -> Iterator[InputContainer]:
         raise MediaError(f"{path}: {reason}") from error
     with container:
         yield container
+
+
+def audio_stream(container: InputContainer, path: str | Path) -> AudioStream:
+    """The sound track that a player would play: the default one, and never one for other listeners before it.
+
+    Commentaries, descriptions for the blind, karaoke and tracks without speech come last, whatever their order; among
+    equals the file's default flag decides, then its order.
+
+    Raises:
+        MediaError: no sound track, or none that FFmpeg can decode.
+    """
+    tracks = container.streams.audio
+    if not tracks:
+        raise MediaError(f"{path}: no sound track; give a file that has one")
+    # PyAV gives no context where FFmpeg has no decoder; its types do not say so.
+    known = [track for track in tracks if getattr(track, "codec_context", None) is not None]
+    if not known:
+        raise MediaError(f"{path}: the sound track is of a kind that FFmpeg cannot decode")
+    return min(known, key=_hearing_order)
+
+
+def _hearing_order(track: AudioStream) -> tuple[bool, bool, bool, int]:
+    from av.stream import Disposition
+
+    special = Disposition.comment | Disposition.lyrics | Disposition.karaoke | Disposition.clean_effects
+    special |= Disposition.hearing_impaired | Disposition.visual_impaired | Disposition.descriptions
+    special |= Disposition.non_diegetic | Disposition.dependent
+    default = bool(track.disposition & Disposition.default)
+    title = track.metadata.get("title", "").lower()
+    named = any(word in title for word in ("commentary", "description", "descriptive"))
+    return bool(track.disposition & special), not default, named, track.index
