@@ -282,3 +282,24 @@ def test_pairs(tmp_path: Path):
         find_pairs(tmp_path / "empty", tmp_path / "real")
     (only,) = find_pairs(tmp_path / "pred/b.mp4", tmp_path / "real/s2/b.avi")
     assert only.clip == "b"
+
+
+def test_a_text_that_is_no_unicode_costs_its_own_metrics_only(
+    folders: Path, judges: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    real = tmp_path / "real"
+    shutil.copytree(folders / "real", real)
+    (real / "s1/0.txt").write_bytes(b"caf\xe9")
+    (real / "s1/1.txt").write_bytes(b"\xef\xbb\xbf" + (real / "s1/1.txt").read_bytes())
+    (real / "s1/0.align").write_text("0 20000 bin\n20000 9000 blue\n")
+    (real / "s1/1.align").write_text("0 90000 bin\n")
+    names = ("--metrics", "psnr,wer,sync_acc", "sync_acc.windows=speech")
+    run = Run(capsys, tmp_path / "out", "--pred", folders / "real", "--real", real, *names, *judges)
+    assert run.code == 0
+    assert "0.txt: the text is not UTF-8" in run.rows("wer")["s1/0"]["reason"]
+    assert run.rows("wer")["s1/0"]["value"] is None
+    before = Run(capsys, tmp_path / "before", "--pred", folders / "real", "--real", folders / "real", *names, *judges)
+    assert run.rows("wer")["s1/1"]["value"] == before.rows("wer")["s1/1"]["value"]
+    assert "0.align: 'blue' lasts from 0.8 s to 0.36 s" in run.rows("sync_acc")["s1/0"]["reason"]
+    assert "its words end at 3.60 s" in run.rows("sync_acc")["s1/1"]["reason"]
+    assert run["psnr"]["coverage"] == 1

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from jaxtyping import Float32, UInt8
@@ -34,10 +34,13 @@ from zoo.metrics.wer import ReadingMetric
 from zoo.progress import Progress
 from zoo.spec import MetricSpec
 from zoo.spec import reason as one_line
+from zoo.transcript import check_end, read_transcript
 from zoo.video import read_video
 
 if TYPE_CHECKING:
     from zoo.judges import Judges
+
+SaidT = TypeVar("SaidT")
 
 LOOK_EVERY = 3
 """Frames from one detection of the face to the next: a face that is gone for so many frames is always noticed."""
@@ -108,12 +111,16 @@ class Look:
         pred: the generated video, cropped around its own face, with its own sound (or the real one's if it has none).
         real: the real video.
         silence: why lips and sound cannot be compared, in the generated and in the real video; empty where they can.
+        text_error: why the text beside the real video cannot be used; empty where it can, or where there is none.
+        words_error: the same of its word times.
         place: landmarks that say where the generated crops lie for pixel metrics, where not at the real face's.
     """
 
     pred: Footage
     real: Footage
     silence: tuple[str, str] = ("", "")
+    text_error: str = ""
+    words_error: str = ""
     place: Float32[Tensor, "T 68 2"] | None = None
 
     @property
@@ -164,7 +171,8 @@ def look(pair: Pair, judges: Judges) -> Look:
         (made, own), (true, heard) = threads.map(_read, (pair.pred, pair.real))
     tracks = [track_visible(frames, every=LOOK_EVERY) for frames in (made, true)]
     waves = [_sound(own if isinstance(own, Tensor) else heard, len(made)), _sound(heard, len(true))]
-    words = _words(pair.real)
+    text, text_error = _said(_text, pair.real)
+    words, words_error = _said(_words, pair.real, len(true))
     pred, real = (
         Footage(
             frames=frames,
@@ -172,12 +180,12 @@ def look(pair: Pair, judges: Judges) -> Look:
             landmarks=track.landmarks,
             seen=track.seen,
             judges=judges,
-            text=_text(pair.real),
-            words=words,
+            text=text or "",
+            words=words or (),
         )
         for frames, track, (wave, _) in zip((made, true), tracks, waves, strict=True)
     )
-    return Look(pred, real, (waves[0][1], waves[1][1]))
+    return Look(pred, real, (waves[0][1], waves[1][1]), text_error, words_error)
 
 
 def _read(path: Path) -> tuple[UInt8[Tensor, "T 3 H W"], Float32[Tensor, " S"] | str]:
@@ -200,16 +208,26 @@ def _sound(wave: Tensor | str, frames: int) -> tuple[Float32[Tensor, " S"], str]
     return torch.zeros(num_samples(frames)), reason
 
 
+def _said(read: Callable[..., SaidT], *given: object) -> tuple[SaidT | None, str]:
+    """Text or word times, or why they cannot be used: only the metrics that need them go without."""
+    try:
+        return read(*given), ""
+    except MediaError as error:
+        return None, str(error)
+
+
 def _text(real: Path) -> str:
     beside = real.with_suffix(".txt")
     if beside.is_file():
-        return " ".join(beside.read_text(encoding="utf-8", errors="replace").lower().split())
+        return read_transcript(beside)
     return decode_name(real.stem) if FILE_CODE.fullmatch(real.stem) else ""
 
 
-def _words(real: Path) -> tuple[Word, ...]:
+def _words(real: Path, frames: int) -> tuple[Word, ...]:
     beside = real.with_suffix(".align")
-    return read_alignment(beside) if beside.is_file() else ()
+    words = read_alignment(beside) if beside.is_file() else ()
+    check_end(words, frames / FPS, real)
+    return words
 
 
 @dataclass
@@ -254,9 +272,9 @@ class Column:
         if isinstance(self.metric, PairMetric) and seen.mismatch:
             return seen.mismatch
         if "text" in needs and not real.text:
-            return "no text: put what is said into NAME.txt beside the real video"
+            return seen.text_error or "no text: put what is said into NAME.txt beside the real video"
         if getattr(self.metric, "windows", "all") == "speech" and not real.words:
-            return "no word times: put them into NAME.align beside the real video"
+            return seen.words_error or "no word times: put them into NAME.align beside the real video"
         if "face" in needs and not judged.seen.any():
             return f"no face found in the {'real' if judged is real else 'generated'} video"
         if not self.spec.real_row and not real.seen.any():
@@ -382,7 +400,7 @@ def _score_pair(pair: Pair, columns: Mapping[str, Column], judges: Judges) -> st
         known = pair.real or pair.pred
         assert known is not None
         for column in columns.values():
-            column.fail(pair.clip, _length(known), _text(known), str(error))
+            column.fail(pair.clip, _length(known), _said(_text, known)[0] or "", str(error))
         return str(error)
     for column in columns.values():
         column.add(pair.clip, seen)

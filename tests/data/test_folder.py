@@ -65,3 +65,13 @@ def test_missing_root(tmp_path: Path):
     for root, reason in ((tmp_path / "nowhere", "no such folder"), (tmp_path, "no video"), (None, "--root")):
         with pytest.raises(DataError, match=reason):
             Folder(root).items()
+
+
+def test_a_text_with_a_mark_of_byte_order_and_one_that_is_no_unicode(tmp_path: Path):
+    write_video(tmp_path / "a.mp4", FRAMES, wave=torch.zeros(6400))
+    folder = Folder(tmp_path)
+    (tmp_path / "a.txt").write_text("Lay Blue", encoding="utf-8-sig")
+    assert folder.read(folder.items()[0]).text == "lay blue"
+    (tmp_path / "a.txt").write_bytes(b"caf\xe9")
+    with pytest.raises(MediaError, match=r"a\.txt: the text is not UTF-8"):
+        folder.read(folder.items()[0])

@@ -4,10 +4,12 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 
 from zoo.clip import Word
 from zoo.data.grid import Grid, decode_name, read_alignment
 from zoo.errors import DataError, MediaError
+from zoo.video import write_video
 
 
 def test_names_encode_sentences():
@@ -84,3 +86,64 @@ def test_real_clip(grid_root: Path, tmp_path: Path):
     with_times = Grid(grid_root)
     item = next(item for item in with_times.items() if item.id == "s2/swwp2s")
     assert [word.text for word in with_times.read(item).words] == raw.text.split()
+
+
+@pytest.mark.parametrize(
+    ("lines", "reason"),
+    [
+        ("0 17500 sil\n23000 17500 bin\n", "from 0.92 s to 0.7 s"),
+        ("0 17500 sil\n17500 17500 bin\n", "from 0.7 s to 0.7 s"),
+        ("-1000 17500 bin\n", "from -0.04 s"),
+        ("0 9000 bin\n8000 20000 blue\n", "'blue' begins"),
+        ("9000 8000 sil\n17500 23000 bin\n", "'sil' lasts"),
+    ],
+)
+def test_alignments_that_cannot_be_true(lines: str, reason: str, tmp_path: Path):
+    (tmp_path / "a.align").write_text(lines)
+    with pytest.raises(MediaError, match=reason):
+        read_alignment(tmp_path / "a.align")
+
+
+def test_alignment_with_a_mark_of_byte_order(tmp_path: Path):
+    for encoding in ("utf-8-sig", "utf-16"):
+        (tmp_path / "a.align").write_text("17500 23000 bin\n", encoding=encoding)
+        assert read_alignment(tmp_path / "a.align") == (Word(0.7, 0.92, "bin"),)
+    (tmp_path / "a.align").write_bytes(b"17500 23000 b\xefn\n")
+    with pytest.raises(MediaError, match="not UTF-8"):
+        read_alignment(tmp_path / "a.align")
+
+
+def write_clip(path: Path, frames: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    made = path.with_suffix(".mp4")
+    write_video(made, torch.zeros(frames, 3, 32, 48, dtype=torch.uint8), wave=torch.zeros(frames * 640))
+    made.rename(path)  # what a file is its content decides
+
+
+def test_a_clip_that_is_cut_short_does_not_keep_its_sentence(tmp_path: Path):
+    write_clip(tmp_path / "s1" / "bbaf2n.mpg", 25)
+    grid = Grid(tmp_path)
+    with pytest.raises(MediaError, match="25 pictures, a clip of GRID has 75: the file is cut short"):
+        grid.read(grid.items()[0])
+
+
+def test_words_beyond_the_clip(tmp_path: Path):
+    write_clip(tmp_path / "s1" / "bbaf2n.mpg", 74)
+    (tmp_path / "align" / "s1").mkdir(parents=True)
+    align = tmp_path / "align" / "s1" / "bbaf2n.align"
+    grid = Grid(tmp_path)
+    align.write_text("0 74500 bin\n")
+    assert grid.read(grid.items()[0]).words == (Word(0, 2.98, "bin"),)
+    align.write_text("0 80000 bin\n")
+    with pytest.raises(MediaError, match=r"words end at 3\.20 s"):
+        grid.read(grid.items()[0])
+
+
+@pytest.mark.grid
+def test_a_real_clip_cut_to_a_third(grid_root: Path, tmp_path: Path):
+    whole = (grid_root / "s2" / "swwp2s.mpg").read_bytes()
+    (tmp_path / "s2").mkdir()
+    (tmp_path / "s2" / "swwp2s.mpg").write_bytes(whole[: len(whole) // 3])
+    grid = Grid(tmp_path)
+    with pytest.raises(MediaError, match="cut short"):
+        grid.read(grid.items()[0])

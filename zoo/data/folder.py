@@ -11,6 +11,7 @@ from zoo.audio import read_audio
 from zoo.data.source import RawClip, Source, SourceItem
 from zoo.errors import DataError
 from zoo.face.precomputed import read_track
+from zoo.transcript import read_transcript
 from zoo.video import read_video
 
 SUFFIXES = frozenset({".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".wmv", ".flv", ".ts", ".3gp"})
@@ -51,7 +52,7 @@ class Folder(Source):
         """Decode one video, resampled to 25 fps and 16 kHz.
 
         Raises:
-            MediaError: no pictures, no sound track, or landmarks that do not fit.
+            MediaError: no pictures, no sound track, a text that is no Unicode, or landmarks that do not fit.
         """
         path = Path(item.path)
         frames = read_video(path).frames
@@ -60,6 +61,6 @@ class Folder(Source):
         return RawClip(
             frames=frames,
             wave=read_audio(path),
-            text=" ".join(text.read_text(encoding="utf-8", errors="replace").lower().split()) if text.is_file() else "",
+            text=read_transcript(text) if text.is_file() else "",
             landmarks=None if track is None else track.landmarks,
         )

@@ -7,13 +7,20 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from zoo.audio import read_audio
-from zoo.clip import Word
+from zoo.clip import FPS, Word
 from zoo.data.source import RawClip, Source, SourceItem
 from zoo.errors import DataError, MediaError
+from zoo.transcript import check_end, check_times, plain_text, read_text
 from zoo.video import read_video
 
 TICKS_PER_S = 25_000
 """The unit of GRID's alignment files: 1/25000 s, so that 1000 ticks are a frame."""
+
+FRAMES = 75
+"""Pictures of a GRID clip."""
+
+LEAST_FRAMES = 74
+"""Two clips of the official archives have one picture less; with still fewer a word may be missing."""
 
 SILENCES = frozenset({"sil", "sp"})
 """Marks of silence and of a short pause in the alignment; no words."""
@@ -65,17 +72,17 @@ class Grid(Source):
         """Decode one clip.
 
         Raises:
-            MediaError: pictures or sound cannot be read, or the name is no GRID sentence.
+            MediaError: pictures or sound cannot be read or are cut short, the name is no GRID sentence, or the word
+                times cannot be true.
         """
         path = Path(item.path)
         text = decode_name(path.stem)
         align = self._alignment(item.speaker, path.stem)
-        return RawClip(
-            frames=read_video(path).frames,
-            wave=read_audio(path),
-            text=text,
-            words=read_alignment(align) if align else (),
-        )
+        words = read_alignment(align) if align else ()
+        frames = read_video(path).frames
+        check_whole(len(frames), path)
+        check_end(words, len(frames) / FPS, path)
+        return RawClip(frames=frames, wave=read_audio(path), text=text, words=words)
 
     def _alignment(self, speaker: str, stem: str) -> Path | None:
         assert self.root is not None
@@ -87,6 +94,16 @@ def _clips_of(speaker: str, folder: Path) -> Iterator[SourceItem]:
     """The clips of one speaker; where archives of two qualities were unzipped side by side each clip counts once."""
     found = {path.stem: path for path in sorted(folder.rglob("*.mpg"), reverse=True) if not path.name.startswith(".")}
     return (SourceItem(f"{speaker}/{stem}", speaker, str(found[stem])) for stem in sorted(found))
+
+
+def check_whole(frames: int, path: Path) -> None:
+    """Check that a clip has all its pictures: the name of a file that is cut short names words that are not in it.
+
+    Raises:
+        MediaError: it has not.
+    """
+    if frames < LEAST_FRAMES:
+        raise MediaError(f"{path}: {frames} pictures, a clip of GRID has {FRAMES}: the file is cut short")
 
 
 def decode_name(code: str) -> str:
@@ -105,17 +122,17 @@ def read_alignment(path: str | Path) -> tuple[Word, ...]:
     """Read the word times of a GRID ``.align`` file, without its silences.
 
     Raises:
-        MediaError: a line is not ``start end word``.
+        MediaError: a line is not ``start end word``, ends before it starts, or starts before the one above it ends; or
+            the file is no text.
     """
-    words = []
-    for line in Path(path).read_text(encoding="utf-8", errors="replace").splitlines():
-        if not line.strip():
-            continue
-        try:
-            start, end, text = line.split()
-            word = Word(int(start) / TICKS_PER_S, int(end) / TICKS_PER_S, text.lower())
-        except ValueError as error:
-            raise MediaError(f"{path}: not an alignment of GRID at '{line.strip()[:40]}'") from error
-        if word.text not in SILENCES:
-            words.append(word)
-    return tuple(words)
+    words = [_aligned(line, path) for line in read_text(path).splitlines() if line.strip()]
+    check_times(words, path)
+    return tuple(word for word in words if word.text not in SILENCES)
+
+
+def _aligned(line: str, path: str | Path) -> Word:
+    try:
+        start, end, text = line.split()
+        return Word(int(start) / TICKS_PER_S, int(end) / TICKS_PER_S, plain_text(text))
+    except ValueError as error:
+        raise MediaError(f"{path}: not an alignment of GRID at '{line.strip()[:40]}'") from error

@@ -16,6 +16,7 @@ from torch import Tensor
 from zoo.metrics.base import Row
 from zoo.metrics.ctc import BEAM, Grammar, Unreadable, ctc_decode
 from zoo.metrics.judged import UNNAMED, JudgedMetric
+from zoo.transcript import plain_text
 
 if TYPE_CHECKING:
     from zoo.footage import Footage
@@ -60,8 +61,8 @@ def word_edits(references: str | Sequence[str], hypotheses: str | Sequence[str])
 
 
 def plain(text: str) -> str:
-    """A sentence as it is compared: lower case, one space between words, none at the ends."""
-    return " ".join(text.lower().split())
+    """A sentence as it is compared: lower case, one space between words, none at the ends, composed (NFC)."""
+    return plain_text(text)
 
 
 def paired(name: str, references: str | Sequence[str], hypotheses: str | Sequence[str]) -> tuple[list[str], list[str]]:
