@@ -154,8 +154,8 @@ def test_every_setting_has_help_and_those_of_a_method_a_source(lipgan: MethodSpe
         ("trainer", "command line: 'trainer' is not of the form key=value"),
         ("=3", "command line: '=3' is not of the form key=value"),
         ("data.root={", "command line: data.root={: line 2: did not find expected node content"),
-        ("data=${nothing}", "command line: data.name: Interpolation key 'nothing' not found"),
-        ("logger=${nothing}", "settings: logger: Interpolation key 'nothing' not found"),
+        ("data=${nothing}", "command line: data.name: '${nothing}': settings are plain, nothing is looked up in them"),
+        ("logger=${nothing}", "command line: logger: '${nothing}': settings are plain, nothing is looked up in them"),
         ("method=other", "command line: these are settings of 'other', not of 'lipgan'"),
     ],
 )

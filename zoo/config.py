@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo import registry
 from zoo.errors import ConfigError
+from zoo.plain import check_plain, first_line, parse_mapping
 from zoo.spec import TrainableSpec, reason, setting
 
 if TYPE_CHECKING:
@@ -111,7 +112,8 @@ def resolve(
     layers = [given] if file is None else [read_layer(file), given]
     if base is None:
         dataset = str(_last(layers, "data.name") or spec.default_dataset)
-        base = recipe(spec, dataset, _last(layers, "recipe"))
+        named = _last(layers, "recipe")
+        base = recipe(spec, dataset, None if named is None else str(named))
     return merge(spec, [base, *layers])
 
 
@@ -136,7 +138,9 @@ def merge(spec: TrainableSpec, layers: Sequence[Layer]) -> RunConfig:
 
     defaults = RunConfig(method=spec.name, model=spec.settings())
     config = OmegaConf.structured(defaults)
+    check_plain(config, f"the defaults of {spec.name}", defaults=True)
     for layer in layers:
+        check_plain(layer.values, layer.source)
         try:
             values = OmegaConf.create(layer.values)
             _check_method(spec, OmegaConf.select(values, "method"), layer)
@@ -176,7 +180,7 @@ def parse_layer(text: str, source: str) -> Layer:
     """
     from omegaconf import OmegaConf
 
-    values = _parse(text, source)
+    values = parse_mapping(text, source)
     # A file may say `data: grid`, as the command line does.
     plain: Any = OmegaConf.to_container(values)
     if isinstance(plain.get("data"), str):
@@ -199,7 +203,7 @@ def recipe(spec: TrainableSpec, dataset: str, named: str | None = None) -> Layer
     if named and named not in known:
         raise ConfigError(f"recipe: {spec.name} has no recipe '{named}'; known: {', '.join(sorted(known)) or 'none'}")
     name = f"recipe {spec.name}/{named or dataset}.yaml"
-    return Layer(name, _merge_name(_parse(known.get(named or dataset, ""), name), dataset))
+    return Layer(name, _merge_name(parse_mapping(known.get(named or dataset, ""), name), dataset))
 
 
 def recipes(spec: TrainableSpec) -> dict[str, str]:
@@ -284,27 +288,14 @@ def dotlist(overrides: Sequence[str]) -> Layer:
             value = f"'{value}'"
         try:
             values.merge_with_dotlist([f"{'data.name' if key == 'data' else key}={value}"])
-        except (OmegaConfBaseException, YAMLError) as error:
-            raise ConfigError(f"command line: {item}: {_first_line(error)}") from error
+        except (OmegaConfBaseException, YAMLError, ValueError, TypeError) as error:
+            raise ConfigError(f"command line: {item[:80]}: {first_line(error)}") from error
+        check_plain(values, "command line")  # before the next item reaches into it
     return Layer("command line", values)
 
 
 _CLOCK = re.compile(r"\d+(:\d+)+")
 """A time such as 12:00:00:00, which YAML 1.1 reads as a number to the base of 60."""
-
-
-def _parse(text: str, source: str) -> DictConfig:
-    from omegaconf import DictConfig, OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
-    from yaml import YAMLError
-
-    try:
-        values = OmegaConf.create(text) if text.strip() else OmegaConf.create({})
-    except (YAMLError, OmegaConfBaseException) as error:
-        raise ConfigError(f"{source}: not valid YAML ({_first_line(error)})") from error
-    if not isinstance(values, DictConfig):
-        raise ConfigError(f"{source}: settings must be 'key: value' lines")
-    return values
 
 
 def _merge_name(values: DictConfig, dataset: str) -> DictConfig:
@@ -325,7 +316,7 @@ def _last(layers: Sequence[Layer], key: str) -> Any:
         try:
             value = OmegaConf.select(layer.values, key) or value
         except OmegaConfBaseException as error:
-            raise ConfigError(f"{layer.source}: {key}: {_first_line(error)}") from error
+            raise ConfigError(f"{layer.source}: {key}: {first_line(error)}") from error
     return value
 
 
@@ -346,7 +337,7 @@ def explain(error: Exception, config: Any, layer: Layer, listed: str = SETTINGS_
 
     key = getattr(error, "full_key", None) or ""
     if not isinstance(error, ConfigKeyError):
-        return f"{layer.source}: {key and key + ': '}{_first_line(error)}"
+        return f"{layer.source}: {key and key + ': '}{first_line(error)}"
     valid = _paths(OmegaConf.to_container(config, enum_to_str=True))
     near = difflib.get_close_matches(key, valid, n=1, cutoff=0.5)
     if not near:
@@ -363,12 +354,3 @@ def _paths(tree: Any, prefix: str = "") -> list[str]:
     for name, value in tree.items():
         found += [f"{prefix}{name}", *_paths(value, f"{prefix}{name}.")]
     return found
-
-
-def _first_line(error: Exception) -> str:
-    from yaml import MarkedYAMLError
-
-    if isinstance(error, MarkedYAMLError) and error.problem_mark is not None:
-        return f"line {error.problem_mark.line + 1}: {error.problem}"
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__

@@ -15,6 +15,7 @@ from typing import Any
 from zoo import api, registry
 from zoo.config import Layer, dotlist, explain, parse_layer, read_layer
 from zoo.errors import ConfigError
+from zoo.plain import check_plain
 from zoo.spec import MethodSpec, setting
 
 REFERENCES = {
@@ -233,11 +234,12 @@ def resolve(layers: Sequence[Layer]) -> SuiteConfig:
 
     config = OmegaConf.structured(SuiteConfig())
     for layer in layers:
+        check_plain(layer.values, layer.source)
         try:
             config = OmegaConf.merge(config, OmegaConf.create(layer.values))
+            found = OmegaConf.to_object(config)
         except (OmegaConfBaseException, ValueError, TypeError) as error:
             raise ConfigError(explain(error, config, layer, f"known: {', '.join(_keys())}")) from error
-    found = OmegaConf.to_object(config)
     assert isinstance(found, SuiteConfig)
     _check(found, layers[-1].source)
     return found
@@ -249,6 +251,9 @@ def _keys() -> list[str]:
 
 def _check(suite: SuiteConfig, source: str) -> None:
     """Values that have the right type and yet mean nothing."""
+    for key in ("tracks", "metrics", "references"):
+        if not all(isinstance(value, str) for value in getattr(suite, key)):
+            raise ConfigError(f"{source}: {key}: a list of words")
     for key, wanted in (("tracks", TRACKS), ("references", tuple(REFERENCES))):
         for value in getattr(suite, key):
             if value not in wanted:
