@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
 import shutil
-import sys
 import time
 from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
@@ -27,6 +25,7 @@ from zoo.data.store import parse_row, read_meta
 from zoo.errors import DataError, MediaError, ZooError
 from zoo.face.crop import store_box
 from zoo.face.track import track_face
+from zoo.locks import locked
 from zoo.progress import Progress
 
 SHARDS = 32
@@ -158,16 +157,9 @@ def prepare(
 def _locked(out: Path, wait: bool) -> Iterator[None]:
     """Keep a second ``prepare`` out; the system lets go of the lock when this process ends, however it ends."""
     (out / "shards").mkdir(parents=True, exist_ok=True)
-    with (out / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            if not wait:
-                raise DataError(
-                    f"{out}: another process prepares this store; wait for it or choose another --out"
-                ) from error
-            print(f"waiting for another process that prepares {out}", file=sys.stderr)
-            fcntl.flock(lock, fcntl.LOCK_EX)
+    refusal = f"{out}: another process prepares this store; wait for it or choose another --out"
+    waiting = f"waiting for another process that prepares {out}" if wait else ""
+    with locked(out / ".lock", refusal, waiting=waiting):
         yield
 
 
