@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float32, UInt8
 from torch import Tensor
 
+from zoo.clip import FPS
 from zoo.errors import MediaError, NoFaceError
 from zoo.face.backends import make_detector, make_landmarker
 from zoo.face.base import Box, Detector, Landmarker
+from zoo.face.follow import Follower, Looks, Segment, Window
+
+MAX_GAP_S = 0.4
+"""Longest time without a detected face that is bridged, in seconds."""
+
+MAX_GAP = round(MAX_GAP_S * FPS)
+"""The same in frames of a store's 25 fps."""
 
 EVERY = 10
-"""Frames from one detection to the next where nothing special happens."""
+"""Time from one detection to the next where nothing special happens, in frames of 25 fps (0.4 s)."""
 
-MAX_GAP = 10
-"""Longest run of frames without a detected face that is bridged (0.4 s at 25 fps)."""
-
-_SAME_FACE = 0.25  # overlap that two sightings of one face must have: half a side apart, or twice the area
-_SAME_PLACE = 0.055  # in sides: half of one step of dlib's search grid, below which a box is not moved
-_STRAY = 0.05  # in sides: how far eyes and nose may drift against the box between two detections
 _WANTED = "it must show one from the front, upright, at least 40 pixels wide"
-_SEARCH_STEP = 5  # frames from one search of the whole picture to the next while there is no face
-_STEADY = slice(27, 48)  # nose and eyes: what speech does not move
+_SEARCH_STEP_S = 0.2  # from one search of the whole picture to the next while there is no face
 
 
 @dataclass
@@ -56,95 +57,131 @@ class VisibleTrack(FaceTrack):
 
 
 def track_face(
-    frames: UInt8[Tensor, "T 3 H W"],
+    frames: UInt8[Tensor, "T 3 H W"] | Iterable[UInt8[Tensor, "3 H W"]],
     *,
+    fps: float = FPS,
     detector: str | Detector = "dlib",
     landmarker: str | Landmarker = "dlib",
     every: int = EVERY,
     face_index: int = 0,
+    progress: Callable[[int], None] | None = None,
 ) -> FaceTrack:
     """Follow one face from the first frame to the last.
 
-    The face is looked for in every ``every``-th frame, near where it was, and its box is interpolated in between. Where
+    The face is looked for every ``every`` / 25 s, near where it was, and its box is interpolated in between. Where
     eyes and nose show that the head moved otherwise, there is a detection there too. A face that still is where it was
     keeps exactly its box, since a shift of one pixel already changes dlib's landmarks by half a pixel.
 
     Args:
-        frames: RGB, 0..255.
+        frames: RGB, 0..255; of an iterator of pictures no more than about a second is in memory.
+        fps: frames per second of the frames: what is bridged and skipped is told in seconds.
         detector: name (:func:`zoo.face.backends.make_detector`) or object.
         landmarker: name (:func:`zoo.face.backends.make_landmarker`) or object.
-        every: frames from one detection to the next; at most :data:`MAX_GAP`, so that no lost face goes unseen.
+        every: time from one detection to the next in frames of 25 fps; at most :data:`MAX_GAP`, so that no lost face
+            goes unseen.
         face_index: which face, counted from the largest one (0) in the first frame that shows so many.
+        progress: called with 1 for every frame that is looked at.
 
     Raises:
-        NoFaceError: there is no face, or it is lost for more than :data:`MAX_GAP` frames; the message says which.
+        NoFaceError: there is no face, or it is lost for more than :data:`MAX_GAP_S`; the message says where.
         MediaError: there are no frames.
     """
-    if len(frames) == 0:
+    looks = make_looks(detector, landmarker, every, fps)
+    segments = iter_track(frames, looks, fps=fps, face_index=face_index, progress=progress)
+    boxes, landmarks = zip(*((segment.boxes, segment.landmarks) for segment in segments), strict=True)
+    return FaceTrack(torch.cat(boxes), torch.cat(landmarks))
+
+
+def iter_track(
+    frames: Iterable[UInt8[Tensor, "3 H W"]],
+    looks: Looks,
+    *,
+    fps: float = FPS,
+    face_index: int = 0,
+    progress: Callable[[int], None] | None = None,
+) -> Iterator[Segment]:
+    """:func:`track_face` piece by piece: its frames in order, each in one segment.
+
+    Raises:
+        NoFaceError: as :func:`track_face`, as soon as it is known.
+        MediaError: there are no frames.
+    """
+    window = Window(frames, progress)
+    if not window.has(0):
         raise MediaError("the video has no frames")
-    detector = make_detector(detector) if isinstance(detector, str) else detector
-    return _track(frames, _key_boxes(frames, detector, _step(every), face_index), detector, landmarker)
+    follower = Follower(window, looks, *_first_box(window, looks, face_index, fps))
+    if follower.at > 0:
+        yield follower.before(0)
+    while segment := follower.step():
+        yield segment
+        window.forget(follower.at)
+    if follower.lost:
+        first, last = follower.at + 1, follower.at + 1 + looks.gap
+        raise NoFaceError(
+            f"the face is lost in frames {first} to {last} of the video (from {first / fps:.2f} s on): "
+            f"at most {looks.gap} frames in a row can be bridged"
+        )
 
 
 def track_visible(
     frames: UInt8[Tensor, "T 3 H W"],
     *,
+    fps: float = FPS,
     detector: str | Detector = "dlib",
     landmarker: str | Landmarker = "dlib",
     every: int = EVERY,
     face_index: int = 0,
+    progress: Callable[[int], None] | None = None,
 ) -> VisibleTrack:
     """Follow one face where it can be seen: as :func:`track_face`, but a face that is not there is no error.
 
     Nothing is bridged: every frame in which the face was looked for and not found is left out. After a gap it is the
-    face that overlaps the lost one most. A face that is gone for fewer than ``every`` frames may go unnoticed.
+    face that overlaps the lost one most. A face that is gone for less than ``every`` / 25 s may go unnoticed.
 
     Args:
         frames: RGB, 0..255.
+        fps: frames per second of the frames.
         detector: name or object, as for :func:`track_face`.
         landmarker: name or object, as for :func:`track_face`.
-        every: frames from one detection to the next; at most :data:`MAX_GAP`.
+        every: time from one detection to the next in frames of 25 fps; at most :data:`MAX_GAP`.
         face_index: which face, counted from the largest one (0) in the first frame that shows so many.
+        progress: called with 1 for every frame that is looked at.
 
     Raises:
         MediaError: there are no frames.
     """
     if len(frames) == 0:
         raise MediaError("the video has no frames")
-    detector = make_detector(detector) if isinstance(detector, str) else detector
+    looks = make_looks(detector, landmarker, every, fps)
+    looks.gap = 0
+    window = Window(iter(frames), progress)
     seen = torch.zeros(len(frames), dtype=torch.bool)
     boxes, landmarks = torch.zeros(len(frames), 4), torch.zeros(len(frames), 68, 2)
     begin, lost = 0, None
-    while keys := _sighting(frames, detector, begin, lost, face_index):
-        first, last = min(keys), max(keys)
-        keys |= _stretch(frames, detector, _step(every), last, keys[last])
-        last = max(keys)
-        here = slice(first, last + 1)
-        found = _track(frames[here], {t - first: box for t, box in keys.items()}, detector, landmarker)
-        boxes[here], landmarks[here], seen[here] = found.boxes, found.landmarks, True
-        begin, lost = last + 2, keys[last]  # in frame last + 1 it was not found
+    while sighting := _sighting(window, looks, begin, lost, face_index, max(1, round(_SEARCH_STEP_S * fps))):
+        first, follower = sighting
+        for segment in [*first, *iter(follower.step, None)]:
+            here = slice(segment.first, segment.first + len(segment.boxes))
+            boxes[here], landmarks[here], seen[here] = segment.boxes, segment.landmarks, True
+        begin, lost = follower.at + 2, follower.box  # in the frame before it was not found
     return VisibleTrack(_filled(boxes, seen), _filled(landmarks, seen), seen)
 
 
-def _step(every: int) -> int:
-    return max(1, min(every, MAX_GAP))
+def make_looks(detector: str | Detector, landmarker: str | Landmarker, every: int, fps: float) -> Looks:
+    """How a face is looked for in pictures of this rate; the limits are in seconds.
 
-
-def _track(frames: Tensor, keys: dict[int, Box], detector: Detector, landmarker: str | Landmarker) -> FaceTrack:
-    """Boxes and landmarks in all frames from boxes in some, with more detections where the head moves otherwise."""
-    boxes = _interpolate(keys, len(frames))
-    landmarks = landmarks_in_boxes(frames, boxes, landmarker=landmarker)
-    tried: set[tuple[int, int]] = set()
-    while strayed := _strayed(boxes, landmarks, keys) - tried:
-        tried |= strayed
-        for start, stop in strayed:
-            keys |= _between(frames, detector, keys[start], boxes, start, stop)
-        better = _interpolate(keys, len(frames))
-        moved = (better != boxes).any(1)
-        if moved.any():
-            landmarks[moved] = landmarks_in_boxes(frames[moved], better[moved], landmarker=landmarker)
-        boxes = better
-    return FaceTrack(boxes, landmarks)
+    Args:
+        detector: name or object, as for :func:`track_face`.
+        landmarker: name or object, as for :func:`track_face`.
+        every: time from one detection to the next in frames of 25 fps; at most :data:`MAX_GAP`.
+        fps: frames per second.
+    """
+    return Looks(
+        make_detector(detector) if isinstance(detector, str) else detector,
+        make_landmarker(landmarker) if isinstance(landmarker, str) else landmarker,
+        every=max(1, round(min(every, MAX_GAP) * fps / FPS)),
+        gap=max(1, round(MAX_GAP_S * fps)),
+    )
 
 
 def landmarks_in_boxes(
@@ -197,51 +234,44 @@ def find_face(
     return box, predictor.landmarks(picture, box)
 
 
-def _key_boxes(frames: Tensor, detector: Detector, every: int, face_index: int) -> dict[int, Box]:
-    """Boxes of the face in some frames, no further apart than :data:`MAX_GAP` missing frames."""
-    last, box = _first_box(frames, detector, every, face_index)
-    keys = {last: box}
-    while True:
-        keys |= _stretch(frames, detector, every, last, keys[last])
-        last = max(keys)
-        if last == len(frames) - 1:
-            return keys
-        last, box = _after_gap(frames, detector, keys[last], last)
-        keys[last] = box
+def _first_box(window: Window, looks: Looks, face_index: int, fps: float) -> tuple[int, Box]:
+    most = 0
+    for t in range(window.reach(looks.gap) + 1):
+        found = looks.search(window[t])
+        if 0 <= face_index < len(found):
+            return t, found[face_index]
+        most = max(most, len(found))
+    if most:
+        raise NoFaceError(f"no face {face_index} in the video: {_count(most)}, numbered from 0 by size")
+    late = looks.gap + 1
+    while window.has(late):
+        window.forget(late)
+        if looks.search(window[late]):
+            raise NoFaceError(
+                f"no face in frames 0 to {looks.gap}, only later (frame {late}, {late / fps:.2f} s): "
+                "cut the beginning of the video off"
+            )
+        late += looks.every
+    raise NoFaceError(f"no face found in the video: {_WANTED}")
 
 
-def _stretch(frames: Tensor, detector: Detector, every: int, last: int, box: Box) -> dict[int, Box]:
-    """Boxes from a sighting on, up to the frame before the first one without the face or the end."""
-    keys = {last: box}
-    end, step = len(frames) - 1, every
-    while last < end:
-        target = min(last + step, end)
-        found = _follow(frames[target], detector, keys[last])
-        if found is not None:
-            keys[target] = found
-            last, step = target, every
-        elif target == last + 1:
-            break
-        else:
-            step = (target - last) // 2  # it moved fast or is hidden: look closer
-    return keys
-
-
-def _sighting(frames: Tensor, detector: Detector, begin: int, lost: Box | None, face_index: int) -> dict[int, Box]:
+def _sighting(
+    window: Window, looks: Looks, begin: int, lost: Box | None, face_index: int, pace: int
+) -> tuple[list[Segment], Follower] | None:
     """The next frames from ``begin`` on that show the face, found every so often and then backwards; may be none."""
-    end = len(frames) - 1
-    for t in [*range(begin, end, _SEARCH_STEP), end] if begin <= end else []:
-        found = detector.detect(frames[t])
-        if len(found) <= (face_index if lost is None else 0):
-            continue
-        keys = {t: found[face_index] if lost is None else max(found, key=lost.overlap)}
-        for before in range(t - 1, begin - 1, -1):
-            earlier = _follow(frames[before], detector, keys[before + 1])
-            if earlier is None:
-                break
-            keys[before] = earlier
-        return keys
-    return {}
+    t = begin
+    while window.has(begin):
+        t = window.reach(t)
+        found = looks.search(window[t])
+        if len(found) > (face_index if lost is None else 0):
+            box = found[face_index] if lost is None else max(found, key=lost.overlap)
+            follower = Follower(window, looks, t, box)
+            earlier = follower.backwards(begin)
+            return ([follower.before(min(earlier), earlier)] if earlier else []), follower
+        if not window.has(t + 1):
+            return None
+        t += pace
+    return None
 
 
 def _filled(values: Tensor, seen: Tensor) -> Tensor:
@@ -252,83 +282,6 @@ def _filled(values: Tensor, seen: Tensor) -> Tensor:
     flat, known = values.flatten(1).double().numpy(), seen.numpy()
     columns = [np.interp(times, times[known], column[known]) for column in flat.T]
     return torch.from_numpy(np.stack(columns, 1)).to(values.dtype).view_as(values)
-
-
-def _first_box(frames: Tensor, detector: Detector, every: int, face_index: int) -> tuple[int, Box]:
-    most = 0
-    for t in range(min(MAX_GAP + 1, len(frames))):
-        found = detector.detect(frames[t])
-        if 0 <= face_index < len(found):
-            return t, found[face_index]
-        most = max(most, len(found))
-    if most:
-        raise NoFaceError(f"no face {face_index} in the video: {_count(most)}, numbered from 0 by size")
-    late = next((t for t in range(MAX_GAP + 1, len(frames), every) if detector.detect(frames[t])), None)
-    if late is None:
-        raise NoFaceError(f"no face found in the video: {_WANTED}")
-    raise NoFaceError(
-        f"no face in frames 0 to {MAX_GAP}, only later (frame {late}): cut the beginning of the video off"
-    )
-
-
-def _after_gap(frames: Tensor, detector: Detector, box: Box, last: int) -> tuple[int, Box]:
-    """The first sighting after a few frames without one; the end of the clip, unchanged, where that comes first."""
-    end = len(frames) - 1
-    for t in range(last + 2, min(last + 1 + MAX_GAP, end) + 1):
-        found = _follow(frames[t], detector, box)
-        if found is not None:
-            return t, found
-    if end - last <= MAX_GAP:
-        return end, box
-    raise NoFaceError(
-        f"the face is lost in frames {last + 1} to {last + 1 + MAX_GAP} of the video: "
-        f"at most {MAX_GAP} frames in a row can be bridged"
-    )
-
-
-def _follow(picture: Tensor, detector: Detector, box: Box) -> Box | None:
-    """The same face a few frames later, or ``None``. A face in its old place gives the old box, exactly."""
-    near = _match(detector.detect(picture, near=box), box)
-    if near is None:
-        return None
-    steps = (abs(new - old) for new, old in zip(near[:4], box[:4], strict=True))
-    if max(steps) < _SAME_PLACE * box.side:
-        return box
-    # It moved: the whole picture gives the box that detection in every frame would have given.
-    return _match(detector.detect(picture), near) or near
-
-
-def _match(found: list[Box], box: Box) -> Box | None:
-    best = max(found, key=box.overlap, default=None)
-    return best if best is not None and best.overlap(box) >= _SAME_FACE else None
-
-
-def _interpolate(keys: dict[int, Box], length: int) -> Float32[Tensor, "T 4"]:
-    """Boxes in all frames from boxes in some, linear in time and held before the first and after the last."""
-    times = sorted(keys)
-    edges = np.array([keys[t][:4] for t in times])
-    columns = [np.interp(np.arange(length), times, edges[:, i]) for i in range(4)]
-    return torch.from_numpy(np.stack(columns, 1).astype(np.float32))
-
-
-def _strayed(boxes: Tensor, landmarks: Tensor, keys: dict[int, Box]) -> set[tuple[int, int]]:
-    """Stretches from one detection to the next in which the face did not move as its box."""
-    times = sorted(keys)
-    side = (boxes[:, 2:] - boxes[:, :2]).mean(1, keepdim=True)
-    place = ((landmarks[:, _STEADY].mean(1) - (boxes[:, 2:] + boxes[:, :2]) / 2) / side).numpy()
-    usual = np.stack([np.interp(np.arange(len(boxes)), times, place[times, i]) for i in range(2)], 1)
-    stray = np.linalg.norm(place - usual, axis=1)
-    return {(start, stop) for start, stop in pairwise(times) if stop - start > 1 and stray[start:stop].max() > _STRAY}
-
-
-def _between(frames: Tensor, detector: Detector, box: Box, boxes: Tensor, start: int, stop: int) -> dict[int, Box]:
-    """One more detection, half way between two; or right after the first, where the face is far from half way."""
-    middle = (start + stop) // 2
-    for t, guess in ((middle, Box(*boxes[middle].tolist())), (start + 1, box)):
-        found = _follow(frames[t], detector, guess)
-        if found is not None:
-            return {t: found}
-    return {}
 
 
 def _count(faces: int) -> str:
