@@ -406,3 +406,37 @@ def test_only_what_is_heard_was_said(end_s: float | None, text: str, store: Path
         rows = scorer.rows(cut, scorer.look(cut, still, still.make(cut)), ["wer", "cpbd"])
         assert [(row.value is None, row.total) for row in rows] == [(True, 2), (False, 25)]
         assert "nobody knows which words are left" in rows[0].reason
+
+
+def test_damaged_rows_are_made_again(benchmark: Run, results: Path, tmp_path: Path):
+    few = ["references=[still]", "tracks=[reconstruction]"]
+    benchmark(tmp_path, *few, methods=[])
+    path = tmp_path / "cells/still-reconstruction/rows.jsonl"
+    data = bytearray(path.read_bytes())
+    data[50:900] = bytes(850)
+    path.write_bytes(data)
+    plan, outcome = benchmark(tmp_path, *few, methods=[])
+    assert plan.cells[0].damaged == 1
+    assert 1 < sum(len(task.metrics) for task in plan.tasks()) < 9
+    assert outcome.problems == []
+    assert rows_of(tmp_path)["still-reconstruction"] == rows_of(results)["still-reconstruction"]
+    # Rubbish beside all rows goes, too.
+    path.write_bytes(path.read_bytes() + b"\0\0\n")
+    plan, _ = benchmark(tmp_path, *few, methods=[])
+    assert (plan.tasks(), plan.cells[0].damaged) == ([], 1)
+    assert rows_of(tmp_path)["still-reconstruction"] == rows_of(results)["still-reconstruction"]
+
+
+def test_weights_that_changed_since_they_were_planned_are_not_used(benchmark: Run, store: Path, tmp_path: Path):
+    few = ["references=[]", "tracks=[reconstruction]", "metrics=[psnr]", "test_clips=1", "videos=false"]
+    mine = toy_weights(tmp_path / "toy.safetensors")
+    bench = Bench(find_suite("synth", [f"data.root={store}", *FEW, *few]))
+    plan = make_plan(bench, ["toy"], tmp_path / "out", given={"toy": mine})
+    settings = asdict(bench.suite.config)
+    (planned,) = plan.cells
+    toy_weights(mine, gain=0.5)
+    task = (planned.cell.name, next(iter(plan.suite.clips)), ["psnr"])
+    job = Job(str(plan.out), "synth", settings, {planned.cell.name: (asdict(planned.cell), str(mine))}, [task])
+    Worker(job, 0).run(lambda state, number: None)
+    (row,) = every_row(plan.out / "cells" / planned.cell.name)
+    assert "holds other weights than those that were planned" in row["reason"]

@@ -86,10 +86,7 @@ class Weights:
 
     def digest(self) -> str:
         """SHA-256 of the file; empty as long as there is none."""
-        if self.path is None:
-            return ""
-        with self.path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return "" if self.path is None else digest_of(self.path)
 
     def learn(self, bench: Bench) -> None:
         """Take the weights that the fit left behind, and what it says of the training."""
@@ -104,6 +101,12 @@ class Weights:
             will = "; ".join(filter(None, [f"fit: {self.fit.budget}", self.fit.remark]))
             return f"fitted: {self.fit.budget}" if self.path else will
         return f"{self.source}: {self.path}"
+
+
+def digest_of(path: Path) -> str:
+    """SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def find_weights(bench: Bench, entry: Entry, seed: int, given: Mapping[str, Path], fits: Path) -> Weights:

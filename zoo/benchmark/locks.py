@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from zoo import locks
+from zoo.benchmark.inside import inside
 from zoo.errors import DataError
 from zoo.files import write_text_aside
 
@@ -16,7 +17,7 @@ FOLDER = "folder"
 
 def work_folder(out: Path) -> Path:
     """The folder for locks, jobs and logs in a results folder; git does not see it."""
-    work = out / ".work"
+    work = inside(out, out / ".work")
     work.mkdir(parents=True, exist_ok=True)
     write_text_aside(work / ".gitignore", "*\n")
     return work

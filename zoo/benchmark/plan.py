@@ -14,6 +14,7 @@ from zoo import __version__, registry, runs
 from zoo.benchmark.bench import Bench
 from zoo.benchmark.checkpoints import Weights, file_name, find_weights
 from zoo.benchmark.code import code_of
+from zoo.benchmark.inside import inside
 from zoo.benchmark.ledger import Ledger, Task
 from zoo.benchmark.locks import is_locked
 from zoo.benchmark.results import Cell, Suite, Track, read_cell
@@ -46,6 +47,7 @@ class Planned:
         due: rows that it is to have.
         stale: rows beside them that do not count and are to be set aside.
         back: whether rows that were set aside count again.
+        damaged: lines of its rows that are damaged; what they held is made again.
         error: why it cannot run at all.
     """
 
@@ -56,6 +58,7 @@ class Planned:
     due: int = 0
     stale: int = 0
     back: bool = False
+    damaged: int = 0
     error: str = ""
 
     @property
@@ -208,6 +211,7 @@ def complete(bench: Bench, out: Path, planned: Planned) -> None:
     stock = ledger.stock()
     planned.due = len(clips) * len(cell.protocols)
     planned.there, planned.stale, planned.back = len(stock.rows), len(stock.stale), stock.back
+    planned.damaged = stock.damaged
     planned.tasks = ledger.missing(stock, bench.suite.config.videos)
 
 
@@ -248,13 +252,13 @@ def _outdated(out: Path, suite: Suite, bench: Bench, planned: Sequence[Planned])
         if path.parent.name in names:
             continue
         try:
-            cell = read_cell(path)
+            cell = read_cell(inside(out, path))
         except DataError:
             found.append(path.parent.name)
             continue
         others = {name: text for name, text in cell.protocols.items() if protocols.get(name) not in (None, text)}
         if (cell.data, cell.split, cell.code) != (suite.data, suite.split, _code(cell)) or others:
-            found.append(cell.name)
+            found.append(path.parent.name)
     return found
 
 
@@ -273,7 +277,7 @@ def set_aside(plan: Plan) -> None:
     for name in plan.outdated:
         if is_locked(plan.out, name) or not (plan.out / "cells" / name).is_dir():
             continue
-        aside = plan.out / "stale"
+        aside = inside(plan.out, plan.out / "stale")
         aside.mkdir(exist_ok=True)
         free = (goal for number in count(2) if not (goal := aside / f"{name}-{number}").exists())
         (plan.out / "cells" / name).rename(next(free) if (aside / name).exists() else aside / name)

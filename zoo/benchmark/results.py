@@ -16,66 +16,31 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
+from pydantic import ConfigDict, GetPydanticSchema, with_config
+from typing_extensions import TypedDict  # pydantic reads typing's from Python 3.12 on
+
+from zoo.benchmark.inside import inside, read_inside
+from zoo.benchmark.rows import SCHEMA, read_rows
+from zoo.benchmark.rows import Row as Row
+from zoo.benchmark.rows import Track as Track
+from zoo.benchmark.rows import every_row as every_row
+from zoo.benchmark.rows import line_of as line_of
+from zoo.benchmark.rows import row_of as row_of
 from zoo.errors import DataError
 from zoo.files import write_text_aside
+from zoo.records import Count, FolderName, Seconds, parse_record
 from zoo.spec import Better
 
-SCHEMA = 1
-"""Version of the rows and cells. It grows when an older zoo could not read them; older ones are read for ever."""
+T = TypeVar("T")
 
 Kind = Literal["method", "reference"]
 
-Track = Literal["reconstruction", "cross"]
-"""``reconstruction``: the sound belongs to the face. ``cross``: the sound is that of another speaker's clip."""
-
 Reduce = Literal["mean", "ratio"]
 """How the value over clips is made: the mean of the clips' values, or the ratio of the sums of their two statistics."""
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """What one metric says of one clip of one cell.
-
-    Attributes:
-        key: of the cell (:attr:`Cell.key`) it was made under.
-        suite: name of the suite.
-        method: name of the method or reference.
-        seed: training seed.
-        track: see :data:`Track`.
-        checkpoint: first 16 digits of the SHA-256 of the weights; empty for a reference.
-        clip: id of the clip that gives the face.
-        speaker: who is seen.
-        metric: registered name.
-        protocol: the metric's signature.
-        value: of this clip; ``None`` where it could not be scored.
-        stats: sufficient statistics; of a metric with ``reduce="ratio"`` the numerator and the denominator.
-        scored: frames, windows or words that were scored.
-        total: how many there were to score.
-        reason: why some or all could not be scored; empty where all were.
-        sound: id of the clip that gives the sound; empty where it is the same.
-    """
-
-    key: str
-    suite: str
-    method: str
-    seed: int
-    track: Track
-    checkpoint: str
-    clip: str
-    speaker: str
-    metric: str
-    protocol: str
-    value: float | None
-    stats: tuple[float, ...]
-    scored: int
-    total: int
-    reason: str = ""
-    sound: str = ""
 
 
 @dataclass(frozen=True)
@@ -96,6 +61,19 @@ class Failure:
     clip: str
     metric: str
     reason: str
+
+
+@with_config(ConfigDict(extra="allow"))
+class Training(TypedDict, total=False):
+    """What the leaderboard tells of a training; all of it may be missing."""
+
+    steps: Count | None
+    seconds: Seconds | None
+    budget: str | None
+    dataset: str | None
+    split: str | None
+    taught: str | None
+    remarks: list[str]
 
 
 @dataclass
@@ -134,16 +112,18 @@ class Cell:
         data: fingerprint of the store (:attr:`Suite.data`).
         split: how the clips are divided.
         code: digest of the source code that made it (:func:`zoo.benchmark.code.code_of`).
+        rows: lines of ``rows.jsonl`` when the cell was finished, by which lost ones are found; 0 where an older zoo did
+            not say.
     """
 
-    name: str
+    name: FolderName
     key: str
     suite: str
     method: str
     kind: Kind
     track: Track
     base: str = ""
-    seed: int = 0
+    seed: Count = 0
     status: Literal["done", "partial", "failed"] = "partial"
     reason: str = ""
     summary: str = ""
@@ -151,18 +131,21 @@ class Cell:
     shown: str = ""
     checkpoint: str = ""
     source: str = ""
-    parameters: int = 0
-    training: dict[str, Any] = field(default_factory=dict)
+    parameters: Count = 0
+    training: Annotated[dict[str, Any], GetPydanticSchema(lambda _, handler: handler(Training))] = field(
+        default_factory=dict
+    )
     trained_on: str = ""
     device: str = ""
-    frames: int = 0
-    seconds: float = 0.0
+    frames: Count = 0
+    seconds: Seconds = 0.0
     failures: list[Failure] = field(default_factory=list)
     made: dict[str, Any] = field(default_factory=dict)
     protocols: dict[str, str] = field(default_factory=dict)
     data: str = ""
     split: str = ""
     code: str = ""
+    rows: Count = 0
 
 
 @dataclass
@@ -227,10 +210,9 @@ def read_results(folder: Path) -> Results:
     """Read a folder of results.
 
     Raises:
-        DataError: there is none, it cannot be read, or it was written by a newer zoo.
+        DataError: there is none, it cannot be read, it leads out of itself, or it was written by a newer zoo.
     """
-    suite = read_suite(folder)
-    cells = {cell.name: cell for cell in map(read_cell, sorted((folder / "cells").glob("*/cell.json")))}
+    suite, cells = read_suite(folder), read_cells(folder)
     rows, stale = {}, {}
     for name, cell in cells.items():
         rows[name], stale[name] = read_rows(folder / "cells" / name, cell.key, cell.protocols)
@@ -239,30 +221,41 @@ def read_results(folder: Path) -> Results:
 
 def read_suite(folder: Path) -> Suite:
     """Read ``suite.json``; see :func:`read_results`."""
-    return _read(folder / "suite.json", Suite, "metrics", Metric)
+    return _read(folder, folder / "suite.json", Suite)
+
+
+def read_cells(folder: Path) -> dict[str, Cell]:
+    """Every ``cell.json`` of a results folder, by name, in the order of the names; see :func:`read_results`."""
+    found = {}
+    for path in sorted((folder / "cells").glob("*/cell.json")):
+        cell = read_cell(inside(folder, inside(folder, path.parent) / path.name))
+        if cell.name != path.parent.name:  # its rows and videos would be looked for in another folder
+            raise DataError(f"{path}: says that it lies in cells/{cell.name}")
+        found[cell.name] = cell
+    return found
 
 
 def read_cell(path: Path) -> Cell:
     """Read ``cell.json``; see :func:`read_results`."""
-    return _read(path, Cell, "failures", Failure)
+    return _read(path.parent, path, Cell)
 
 
-def _read(path: Path, cls: Any, items: str, item_cls: Any) -> Any:
-    """A record, one field of which is a list of other records."""
+@dataclass
+class _Version:
+    schema: Count
+
+
+def _read(folder: Path, path: Path, kind: type[T]) -> T:
+    """A record from a file that lies in a folder."""
+    where = f"{path}: not results of `zoo benchmark`"
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        if values["schema"] > SCHEMA:
-            raise DataError(f"{path}: written by a newer zoo (schema {values['schema']}); update: pip install -U zoo")
-        values[items] = [item_cls(**_known(item_cls, item)) for item in values[items]]
-        return cls(**_known(cls, values))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{path}: not results of `zoo benchmark` ({type(error).__name__}: {error})") from error
-
-
-def _known(cls: Any, values: dict[str, Any]) -> dict[str, Any]:
-    """Without fields that a later zoo of the same schema added."""
-    names = {item.name for item in dataclasses.fields(cls)}
-    return {name: value for name, value in values.items() if name in names}
+        text = read_inside(folder, path)
+        version = parse_record(text, _Version, where).schema
+        if version > SCHEMA:
+            raise DataError(f"{path}: written by a newer zoo (schema {version}); update: pip install -U zoo")
+        return parse_record(text, kind, where)
+    except OSError as error:
+        raise DataError(f"{path}: not results of `zoo benchmark` ({error.strerror})") from error
 
 
 def write_suite(folder: Path, suite: Suite) -> None:
@@ -277,85 +270,3 @@ def write_cell(folder: Path, cell: Cell) -> None:
 
 def _text(record: Any) -> str:
     return json.dumps({"schema": SCHEMA} | dataclasses.asdict(record), indent=1) + "\n"
-
-
-def line_of(row: Row) -> str:
-    """A row as one line of ``rows.jsonl``, with its newline."""
-    values = {name: getattr(row, name) for name in Row.__slots__}
-    return json.dumps({"schema": SCHEMA} | values, separators=(",", ":")) + "\n"
-
-
-def read_rows(folder: Path, key: str, protocols: Mapping[str, str] | None = None) -> tuple[list[Row], int]:
-    """Rows of a cell's folder, those of unfinished processes included, and how many others are stale.
-
-    Stale are rows of another key, or of another protocol than that of their metric in ``protocols``, here or set aside
-    in the folder ``stale``. A last line that a killed process left half written is not a row.
-    """
-    found, stale = read_values(folder, key, protocols)
-    return [row_of(values) for values in found], stale
-
-
-def read_values(folder: Path, key: str, protocols: Mapping[str, str] | None = None) -> tuple[list[dict[str, Any]], int]:
-    """As :func:`read_rows`, but the fields of :class:`Row` in plain dictionaries: a fraction of the time."""
-    found: dict[tuple[str, str], dict[str, Any]] = {}
-    expected = protocols or {}
-    stale = count_aside(folder)
-    for values in every_row(folder):
-        if values["key"] == key and expected.get(values["metric"], values["protocol"]) == values["protocol"]:
-            found.setdefault((values["clip"], values["metric"]), values)
-        else:
-            stale += 1
-    return [found[place] for place in sorted(found)], stale
-
-
-def count_aside(folder: Path) -> int:
-    """How many rows of a cell's folder are set aside: they count nowhere unless what they were made of comes back."""
-    return sum(path.read_bytes().count(b"\n") for path in folder.glob("stale/rows*.jsonl"))
-
-
-NEEDED = frozenset(("schema", "key", "clip", "metric", "protocol"))
-"""What the fields of any row are, whatever its schema."""
-
-
-def every_row(folder: Path) -> Iterator[dict[str, Any]]:
-    """The fields of all rows of a folder, of whatever key; what a killed process left half written is none.
-
-    Raises:
-        DataError: they are no rows, or were written by a newer zoo.
-    """
-    for path in sorted(folder.glob("rows*.jsonl")):
-        lines = path.read_bytes().decode("utf-8", "replace").split("\n")
-        try:
-            rows = json.loads(f"[{','.join(filter(None, lines))}]")
-        except ValueError:
-            rows = list(_whole(lines))
-        for values in rows:
-            if not isinstance(values, dict) or NEEDED - values.keys():
-                raise DataError(f"{path}: not rows of `zoo benchmark`")
-            if values["schema"] > SCHEMA:
-                raise DataError(f"{path}: rows written by a newer zoo; update: pip install -U zoo")
-            yield values
-
-
-def row_of(values: Mapping[str, Any]) -> Row:
-    """A row from its fields; those that a later zoo of the same schema added are left out.
-
-    Raises:
-        DataError: a field is missing.
-    """
-    try:
-        known = {name: value for name, value in values.items() if name in Row.__slots__}
-        return Row(**known | {"stats": tuple(values["stats"])})
-    except (KeyError, TypeError) as error:
-        raise DataError(f"a row of {values['metric']}, clip {values['clip']}, lacks fields ({error})") from error
-
-
-def _whole(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
-    """The lines that are whole, one by one."""
-    for line in lines:
-        try:
-            values = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(values, dict):  # the rest of a torn line may be a number
-            yield values

@@ -16,11 +16,11 @@ from zoo.benchmark import elastic
 from zoo.benchmark.bench import Bench
 from zoo.benchmark.board import Board
 from zoo.benchmark.fits import run_fits
-from zoo.benchmark.ledger import Ledger, Task
+from zoo.benchmark.ledger import Ledger, Task, text_of
 from zoo.benchmark.locks import locked, work_folder
 from zoo.benchmark.plan import Plan, Planned, clip_seconds, complete, set_aside
 from zoo.benchmark.pool import Crew, run_pool
-from zoo.benchmark.results import Cell, line_of, read_cell, write_cell, write_suite
+from zoo.benchmark.results import Cell, read_cell, write_cell, write_suite
 from zoo.benchmark.scoring import Scorer
 from zoo.benchmark.worker import Job, append, device_name
 from zoo.data.pool import usable_cores
@@ -162,7 +162,11 @@ def _stirs(plan: Plan, planned: Planned) -> bool:
     except DataError:
         return True
     same = (known.key, known.status, known.protocols) == (planned.cell.key, "done", planned.cell.protocols)
-    return bool(planned.tasks or planned.stale or planned.back) or not same or any(folder.glob("*-*.jsonl"))
+    return (
+        bool(planned.tasks or planned.stale or planned.back or planned.damaged)
+        or not same
+        or any(folder.glob("*-*.jsonl"))
+    )
 
 
 def _score(bench: Bench, plan: Plan, workers: Workers, board: Board) -> None:
@@ -221,7 +225,7 @@ def serve(workers: Workers) -> None:
 def bury(job: Job, bench: Bench, task: Task, why: str, rank: int) -> None:
     """Add the rows of a clip at which a process died."""
     rows = Scorer(bench, Cell(**job.cells[task.cell][0])).failed(task.clip, task.metrics, why)
-    append(Path(job.out) / "cells" / task.cell / f"rows-{rank}.jsonl", "".join(map(line_of, rows)))
+    append(Path(job.out) / "cells" / task.cell / f"rows-{rank}.jsonl", text_of(rows))
 
 
 def _path(planned: Planned) -> str:

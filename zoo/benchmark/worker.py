@@ -19,8 +19,10 @@ from typing import Any, Literal
 import torch
 
 from zoo.benchmark.bench import Bench, Scene
-from zoo.benchmark.ledger import Ledger, Task
-from zoo.benchmark.results import Cell, Row, line_of
+from zoo.benchmark.checkpoints import digest_of
+from zoo.benchmark.ledger import Ledger, Task, text_of
+from zoo.benchmark.lines import sealed
+from zoo.benchmark.results import Cell, Row
 from zoo.benchmark.scoring import Scorer
 from zoo.benchmark.subjects import Subject, make_subject
 from zoo.benchmark.suite import NamedSuite, resolve
@@ -110,6 +112,9 @@ class Worker:
             where = self.bench.data.path
             self.broken = f"{where} holds other clips than those that were planned, on {platform.node()}"
             return
+        if checkpoint and digest_of(Path(checkpoint))[:16] != self.cell.checkpoint:
+            self.broken = f"{checkpoint} holds other weights than those that were planned, on {platform.node()}"
+            return
         try:
             self.subject = make_subject(
                 self.bench, self.cell.base or self.cell.method, Path(checkpoint) if checkpoint else None, self.device
@@ -141,7 +146,7 @@ class Worker:
 
     def _add(self, rows: Sequence[Row]) -> None:
         """All rows of a clip in one write, so that a kill leaves all or hardly any."""
-        append(self.ledger.path / f"rows-{self.rank}.jsonl", "".join(map(line_of, rows)))
+        append(self.ledger.path / f"rows-{self.rank}.jsonl", text_of(rows))
 
     def _add_time(self, task: Task, scene: Scene, took: float) -> None:
         assert self.subject is not None
@@ -156,7 +161,7 @@ class Worker:
             "device": device_name(self.device),
         }
         self._first = False
-        append(self.ledger.path / f"times-{self.rank}.jsonl", json.dumps(facts) + "\n")
+        append(self.ledger.path / f"times-{self.rank}.jsonl", sealed(json.dumps(facts)) + "\n")
 
 
 def append(path: Path, text: str) -> None:

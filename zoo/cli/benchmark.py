@@ -186,6 +186,8 @@ def show_plan(plan: Plan, expected: float, processes: int) -> None:
     for planned in plan.cells:
         cell, total = planned.cell, len(plan.suite.clips)
         stale = f"; {planned.stale} rows are stale and will be set aside" if planned.stale else ""
+        if planned.damaged:
+            stale += f"; {planned.damaged} lines of rows are damaged, and what they held is made again"
         if not cell.key:
             state = f"fit, then {total} clips"
         elif planned.tasks:

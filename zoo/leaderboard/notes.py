@@ -82,6 +82,9 @@ def _of_sounds(table: Table, track: Board) -> Iterator[str]:
 
 def _of_rows(table: Table) -> Iterator[str]:
     """Rows that do not count."""
+    for name, count in table.damaged.items():
+        rows = "1 row damaged" if count == 1 else f"{count:,} rows damaged"
+        yield f"{name}: {rows} or lost, and not counted; zoo benchmark makes them again"
     for name, count in table.stale.items():
         rows = "1 stale row" if count == 1 else f"{count:,} stale rows"
         yield f"{name}: {rows} (other code, weights, data, protocol or clip) not counted; zoo benchmark mends that"

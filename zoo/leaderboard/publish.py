@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from zoo.benchmark.inside import inside, read_inside
 from zoo.benchmark.results import Cell, video_name
 from zoo.errors import ZooError
 from zoo.leaderboard.board import Board, Column, Entry, Leaderboard, Score, build, make_entry, make_score
@@ -128,7 +129,7 @@ def _where(run: wandb.Run) -> str:
 
 def group_of(folder: Path) -> str:
     """Name of the group: the folder's, and a digest of the suite as it was run."""
-    digest = hashlib.sha256((folder / "suite.json").read_bytes()).hexdigest()[:8]
+    digest = hashlib.sha256(read_inside(folder, folder / "suite.json")).hexdigest()[:8]
     return f"{folder.resolve().name[:100]}-{digest}"
 
 
@@ -169,7 +170,7 @@ def _run(folder: Path, project: str, group: str, name: str, key: str) -> Iterato
         job_type="benchmark" if key else "leaderboard",
         resume="allow",
         reinit="create_new",  # a run that the caller has open stays as it is
-        dir=os.environ.get("WANDB_DIR") or folder,
+        dir=os.environ.get("WANDB_DIR") or inside(folder, folder / "wandb").parent,
         settings=_settings(),
     )
     try:
@@ -261,7 +262,7 @@ def _videos(table: Table, cell: Cell) -> dict[str, wandb.Video]:
     places = np.unique(np.linspace(0, len(table.clips) - 1, VIDEOS).round().astype(int))
     for place in places[: len(table.clips)].tolist():
         name = video_name(table.clips[place])
-        path = table.folder / "cells" / cell.name / "videos" / name
+        path = inside(table.folder, table.folder / "cells" / cell.name / "videos" / name)
         if path.is_file():
             sound = table.sounds[cell.name].get(place)
             caption = f"{cell.name}: {table.clips[place]}" + (f" with the sound of {sound}" if sound else "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,8 @@ import numpy as np
 from jaxtyping import Bool, Float64, Shaped
 from numpy.typing import NDArray
 
-from zoo.benchmark.results import Cell, Metric, Reduce, Suite, count_aside, read_cell, read_suite, read_values
+from zoo.benchmark.results import Cell, Metric, Reduce, Suite, read_cells, read_suite
+from zoo.benchmark.rows import Counted, read_values
 from zoo.errors import DataError
 
 NO_ROWS = ""
@@ -80,6 +81,7 @@ class Table:
         stale: how many rows of each cell are not counted, because they are of another key or protocol or of a clip or
             metric that the suite does not have (any more); only where there are any.
         aside: how many more ``zoo benchmark`` has set aside; only where there are any.
+        damaged: how many rows of each cell are damaged or lost; only where there are any.
     """
 
     folder: Path
@@ -91,6 +93,7 @@ class Table:
     values: dict[tuple[str, str], Values]
     stale: dict[str, int]
     aside: dict[str, int]
+    damaged: dict[str, int] = field(default_factory=dict)
 
     def has_value(self, cell: str, metric: str) -> bool:
         """Whether a cell has a value over clips."""
@@ -105,8 +108,7 @@ def read_table(folder: Path) -> Table:
     """
     if not (folder / "suite.json").is_file():
         raise DataError(f"{folder}: no results there (no suite.json); make some with `zoo benchmark`")
-    suite = read_suite(folder)
-    cells = {cell.name: cell for cell in map(read_cell, sorted((folder / "cells").glob("*/cell.json")))}
+    suite, cells = read_suite(folder), read_cells(folder)
     table = Table(folder, suite, cells, list(suite.clips), list(suite.clips.values()), {}, {}, {}, {})
     for cell in cells.values():
         _add(table, cell)
@@ -118,12 +120,11 @@ def _add(table: Table, cell: Cell) -> None:
     place = {clip: index for index, clip in enumerate(table.clips)}
     metrics = {metric.name: metric for metric in table.suite.metrics}
     folder = table.folder / "cells" / cell.name
-    rows, stale = read_values(folder, cell.key, cell.protocols)
-    aside = count_aside(folder)
-    stale -= aside
+    found = read_values(folder, cell.key, cell.protocols)
+    stale = found.stale
     by_metric: dict[str, list[dict[str, Any]]] = {}
     sounds = {}
-    for row in rows:
+    for row in found.rows:
         if row["clip"] in place and row["metric"] in metrics:
             by_metric.setdefault(row["metric"], []).append(row)
             if row.get("sound"):
@@ -138,8 +139,17 @@ def _add(table: Table, cell: Cell) -> None:
             raise DataError(f"{folder}: a row of {metric} lacks fields ({error})") from error
     if stale:
         table.stale[cell.name] = stale
-    if aside:
-        table.aside[cell.name] = aside
+    if found.aside:
+        table.aside[cell.name] = found.aside
+    if damaged := _damaged(table, cell, found):
+        table.damaged[cell.name] = damaged
+
+
+def _damaged(table: Table, cell: Cell, found: Counted) -> int:
+    """How many rows of a finished cell are not what they were: a damaged line may have been many."""
+    had = cell.rows or (len(table.clips) * len(cell.protocols) if found.damaged else 0)
+    lost = had - found.lines if cell.status == "done" else 0
+    return max(found.damaged, lost)
 
 
 def _values(rows: list[dict[str, Any]], metric: Metric, place: dict[str, int]) -> Values:
