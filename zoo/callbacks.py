@@ -10,6 +10,8 @@ from typing import Any
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import RichProgressBar
 
+from zoo.printable import say
+
 
 class StopAfter(pl.Callback):
     """Ends training after so many steps. A step is a batch; Lightning's ``max_steps`` counts each optimiser's.
@@ -69,17 +71,17 @@ class PlainProgress(pl.Callback):
         now = time.monotonic()
         if now - self.last >= self.every and trainer.is_global_zero:
             self.last = now
-            print(self._line(trainer, now), flush=True)
+            say(self._line(trainer, now), flush=True)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Print how it ended."""
         if trainer.is_global_zero:
-            print(self._line(trainer, time.monotonic()), flush=True)
+            say(self._line(trainer, time.monotonic()), flush=True)
 
     def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Say that scoring begins."""
         if trainer.is_global_zero:
-            print(f"scoring {sum(trainer.num_test_batches)} test clips per process", flush=True)
+            say(f"scoring {sum(trainer.num_test_batches)} test clips per process", flush=True)
 
     def _line(self, trainer: pl.Trainer, now: float) -> str:
         done, total = steps_done(trainer), steps_planned(trainer)

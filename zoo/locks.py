@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from zoo.errors import DataError
+from zoo.printable import say
 
 _held: set[int] = set()
 
@@ -68,7 +69,7 @@ def _lock(handle: int, path: Path, refusal: str, waiting: str) -> None:
     except BlockingIOError as error:
         if not waiting:
             raise DataError(refusal) from error
-        print(waiting, file=sys.stderr)
+        say(waiting, file=sys.stderr)
         fcntl.flock(handle, fcntl.LOCK_EX)
     except OSError as error:
-        print(f"{path.parent}: cannot be locked ({error.strerror}): start nothing else there", file=sys.stderr)
+        say(f"{path.parent}: cannot be locked ({error.strerror}): start nothing else there", file=sys.stderr)

@@ -7,6 +7,8 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from zoo.printable import printable, say
+
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
 
@@ -33,7 +35,7 @@ class Progress:
     def __enter__(self) -> Progress:
         if self._bar is not None:
             self._bar.start()
-            self._task = self._bar.add_task(self.title, total=self.total, rate="")
+            self._task = self._bar.add_task(printable(self.title), total=self.total, rate="")
         return self
 
     def __exit__(
@@ -58,7 +60,7 @@ class Progress:
     def _say(self) -> None:
         self._said = time.monotonic()
         left = f", {(self.total - self.done) / self._rate():.0f} s left" if self.done < self.total else ""
-        print(
+        say(
             f"{self.title}: {self.done}/{self.total} {self.unit}, {self._rate():.1f}/s{left}",
             file=sys.stderr,
             flush=True,
@@ -71,7 +73,7 @@ def _make_bar(unit: str) -> Bar:
     from rich.progress import Progress as RichProgress
 
     return RichProgress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn(unit),

@@ -19,6 +19,7 @@ from typing import Literal, get_args, get_origin, get_type_hints
 
 from zoo import __version__, api
 from zoo.errors import BrokenPluginError, ConfigError, UnknownNameError
+from zoo.printable import say
 from zoo.spec import (
     DatasetSpec,
     ExpertSpec,
@@ -334,7 +335,7 @@ def _one(group: str, name: str) -> Record:
 
 @cache
 def _say_once(text: str) -> None:
-    print(f"zoo: {text}", file=sys.stderr)
+    say(f"zoo: {text}", file=sys.stderr)
 
 
 def suite(name: str) -> str:

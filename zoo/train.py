@@ -32,6 +32,7 @@ from zoo.evaluate import ScoreClips, paste_back, without_nan
 from zoo.loggers import log_video, make_loggers
 from zoo.method import TalkingFaceMethod
 from zoo.nn.speed import BF16, speed_up
+from zoo.printable import say
 from zoo.video import write_video
 
 
@@ -78,7 +79,7 @@ def _fit(config: RunConfig, run: Path, resume: Path | None) -> FitResult | None:
         others = trainable.start_from(module, trainable.find_weights(spec, config.init))
         if others and runs.is_first_process():
             made = " ".join(shlex.quote(f"model.{name}={value}") for name, value in others.items())
-            print(f"zoo fit: the weights of init={config.init} were made with {made}, unlike this run", file=sys.stderr)
+            say(f"zoo fit: the weights of init={config.init} were made with {made}, unlike this run", file=sys.stderr)
     module.before_fit()
     if config.fast:
         speed_up(module)

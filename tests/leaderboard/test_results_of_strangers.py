@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 
 import pytest
+from markdown_it import MarkdownIt
 
 from zoo.benchmark.ledger import Ledger, text_of
 from zoo.benchmark.lines import read_lines, sealed
@@ -15,6 +19,8 @@ from zoo.benchmark.results import read_cell, read_results, video_name
 from zoo.cli import main
 from zoo.errors import DataError
 from zoo.leaderboard.board import build
+from zoo.leaderboard.text import markdown
+from zoo.printable import printable
 
 CELL = "beta-seed0-reconstruction"
 
@@ -164,3 +170,69 @@ def test_what_a_process_was_killed_at_is_no_damage():
 def test_a_line_that_is_no_object(junk: bytes):
     found = read_lines(b'{"a":1}\n' + junk + b'\n{"a":2}\n')
     assert ([values["a"] for values in found.values], found.damaged) == ([1, 2], 1)
+
+
+HOSTILE = [
+    "\x1b]0;owned\x07\x9b2J",
+    "a\u202eb",
+    "<script>alert(1)</script><img src=x onerror=alert(1)>",
+    "![x](http://evil.example/x.png) [y](javascript:alert(1)) <http://evil.example>",
+    "https://evil.example www.evil.example",
+    "a|b`c\n\n# d\n\n- e\n\n<b>f",
+    "=HYPERLINK(1)",
+    "# heading",
+    "1. item",
+    "- item",
+]
+
+
+@pytest.fixture(params=HOSTILE)
+def hostile(request: pytest.FixtureRequest, folder: Path) -> str:
+    """What stands in every text of the folder."""
+    text: str = request.param
+    suite = json.loads((folder / "suite.json").read_text())
+    for metric in suite["metrics"]:
+        metric |= {"summary": text, "unit": text}
+    left = {"left_out": {text: text}, "title": text, "dataset": text, "split": text, "name": text}
+    (folder / "suite.json").write_text(json.dumps(suite | left))
+    for path in folder.glob("cells/*/cell.json"):
+        training = {"budget": text, "dataset": text, "split": text, "taught": text, "remarks": [text]}
+        fields = ("reason", "summary", "dist", "shown", "source", "device", "trained_on")
+        edit(path, **dict.fromkeys(fields, text), training=training, method=text + path.parent.name)
+    for path in folder.glob("cells/*/rows*.jsonl"):
+        lines = [json.loads(line) for line in path.read_text().splitlines() if line.endswith("}")]
+        path.write_text("".join(json.dumps(line | {"reason": text, "sound": text}) + "\n" for line in lines))
+    return text
+
+
+def test_what_strangers_write_is_text_everywhere(hostile: str, folder: Path, capsys: pytest.CaptureFixture[str]):
+    prefix = "" if "/" in hostile else hostile  # before a slash stands a folder
+    for line in ([], ["--html"], ["--format", "csv"], ["--format", "markdown"], ["--format", "json"]):
+        assert main.run(["leaderboard", str(folder), *line]) == 0
+    assert main.run(["compare", prefix + CELL, prefix + "alpha-seed0-reconstruction", "--dir", str(folder)]) == 0
+    out, err = capsys.readouterr()
+    assert printable(out + err, keep="\n") == out + err
+    found = json.loads((folder / "leaderboard.json").read_text())
+    assert found["title"] == hostile
+    lines = list(csv.reader(io.StringIO((folder / "leaderboard.csv").read_text())))
+    assert all(len(line) == len(lines[0]) for line in lines)
+    assert not any(cell.startswith(("=", "+", "@", "\t")) for line in lines for cell in line)
+    html = MarkdownIt("commonmark", {"linkify": True}).enable("table").render((folder / "leaderboard.md").read_text())
+    tags = {tag.strip("/") for tag in re.findall(r"<(/?[a-z0-9]+)", html)}
+    assert not tags & {"script", "img", "a", "b", "blockquote", "ol", "pre"}
+    assert html.count("<h1>") == 1
+    page = (folder / "index.html").read_text()
+    assert page.count("</script>") == 2
+    assert "<img" not in page
+
+
+def test_a_footnote_is_named_by_no_stranger(folder: Path):
+    name = "x]: <script>\n\n# y"
+    suite = json.loads((folder / "suite.json").read_text())
+    suite["metrics"][0]["name"] = name
+    (folder / "suite.json").write_text(json.dumps(suite))
+    for path in [*folder.glob("cells/*/rows*.jsonl"), *folder.glob("cells/*/cell.json")]:
+        path.write_text(path.read_text().replace('"lmd"', json.dumps(name)))
+    text = markdown(build(folder)[0])
+    assert "<script>" not in text
+    assert "\n# y" not in text

@@ -22,6 +22,7 @@ from zoo.face import crop
 from zoo.files import write_aside, write_text_aside
 from zoo.nn.flow import FlowEstimator, LucasKanade
 from zoo.nn.frontend import Mel
+from zoo.printable import csv_cell
 from zoo.progress import Progress
 
 Measure = Literal["magnitude", "opening"]
@@ -210,7 +211,8 @@ def write_csv(result: Study, path: Path) -> None:
     for clip in result.clips:
         seconds = "" if clip.best is None else f"{clip.best / FPS:.2f}"
         values = ["" if math.isnan(r) else f"{r:.4f}" for r in clip.correlations]
-        writer.writerow([clip.clip, clip.speaker, "" if clip.best is None else clip.best, seconds, *values])
+        who = csv_cell(clip.clip), csv_cell(clip.speaker)
+        writer.writerow([*who, "" if clip.best is None else clip.best, seconds, *values])
     write_text_aside(path, text.getvalue())
 
 

@@ -7,6 +7,7 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from zoo.printable import printable, say
 from zoo.progress import LINE_EVERY_S
 
 if TYPE_CHECKING:
@@ -46,9 +47,9 @@ class Board:
     def say(self, text: str) -> None:
         """Print a line above the bars."""
         if self._bars is not None:
-            self._bars.console.print(text, highlight=False, markup=False)
+            self._bars.console.print(printable(text), highlight=False, markup=False, emoji=False)
         elif self.show:
-            print(text, file=sys.stderr, flush=True)
+            say(text, file=sys.stderr, flush=True)
 
     def fitted(self, name: str, expected: float, error: str) -> None:
         """A fit has ended."""
@@ -61,12 +62,11 @@ class Board:
         done, total = self.done[cell], self.cells[cell]
         self._advance(self.clip_seconds)
         if self._bars is not None:
-            self._bars.update(
-                self._cell, description=cell, completed=done, total=total, text=f"{done}/{total} clips", visible=True
-            )
+            name, text = printable(cell), f"{done}/{total} clips"
+            self._bars.update(self._cell, description=name, completed=done, total=total, text=text, visible=True)
         elif self.show and (done == total or time.monotonic() - self._said > LINE_EVERY_S):
             self._said = time.monotonic()
-            print(f"{cell}: {done}/{total} clips; all: {self._share():.0%}{self._left()}", file=sys.stderr, flush=True)
+            say(f"{cell}: {done}/{total} clips; all: {self._share():.0%}{self._left()}", file=sys.stderr, flush=True)
 
     def _advance(self, seconds: float) -> None:
         self.worked += seconds
@@ -87,9 +87,9 @@ def _make_bars() -> Bars:
     from rich.progress import Progress as RichProgress
 
     return RichProgress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
-        TextColumn("{task.fields[text]}"),
+        TextColumn("{task.fields[text]}", markup=False),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
         console=Console(stderr=True),

@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from zoo.printable import say
+
 if TYPE_CHECKING:
     from zoo.analyze.av_offset import Study
 
@@ -71,8 +73,8 @@ def run(args: argparse.Namespace) -> int:
         print_json({"offsets": result.offsets, "clips": len(result.clips), "best": counts, "mean_r": means})
     else:
         show(result, args.data)
-        print(f"clips       {out / 'av_offset.csv'}")
-        print(f"plot        {plot}" if plot else missing)
+        say(f"clips       {out / 'av_offset.csv'}")
+        say(f"plot        {plot}" if plot else missing)
     return 0
 
 
@@ -111,4 +113,4 @@ def show(result: Study, name: str) -> None:
     ]
     columns = ("offset, frames", "lips first by", "clips that prefer it", "share", "mean r")
     print_table(columns, rows, f"{name}: best audio-video offset of {used} clips")
-    print(f"measured    {MEASURES[result.measure]}")
+    say(f"measured    {MEASURES[result.measure]}")

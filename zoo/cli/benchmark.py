@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.cli import publish
+from zoo.printable import say
 
 if TYPE_CHECKING:
     from zoo.benchmark.bench import Bench
@@ -111,9 +112,9 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print_outcome(out, outcome)
     for line in outcome.problems[:20]:
-        print(f"zoo benchmark: {line}", file=sys.stderr)
+        say(f"zoo benchmark: {line}", file=sys.stderr)
     if len(outcome.problems) > 20:
-        print(f"zoo benchmark: {len(outcome.problems) - 20} more; see cell.json in {out}/cells", file=sys.stderr)
+        say(f"zoo benchmark: {len(outcome.problems) - 20} more; see cell.json in {out}/cells", file=sys.stderr)
     return 1 if outcome.problems else 0
 
 
@@ -200,21 +201,21 @@ def show_plan(plan: Plan, expected: float, processes: int) -> None:
     title = f"{plan.suite.title}: {len(plan.suite.clips)} clips of {speakers} speaker{'s' * (speakers != 1)}"
     print_table(("cell", "what", "rows there", "to do"), rows, title)
     for name in plan.outdated:
-        print(f"{name}: made from other data, by other code or with other protocols; it goes to {plan.out}/stale")
+        say(f"{name}: made from other data, by other code or with other protocols; it goes to {plan.out}/stale")
     for name, reason in plan.suite.left_out.items():
-        print(f"left out: {name}: {reason}")
+        say(f"left out: {name}: {reason}")
     if plan.tasks() or plan.fits():
         cost = f"about {_clock(expected)} with {processes} processes and {plan.disk() / 1e6:.0f} MB"
         large = plan.fits() and plan.suite.settings["data"]["name"] != "synthgrid"
         told = "an estimate for small networks: full-size ones take longer" if large else "an estimate"
-        print(f"{len(plan.tasks())} clips to generate, {len(plan.fits())} fits: {cost} ({told})")
+        say(f"{len(plan.tasks())} clips to generate, {len(plan.fits())} fits: {cost} ({told})")
 
 
 def remark_on_data(bench: Bench) -> None:
     """Say on standard error that a store holds clips of another data set than the suite's, where it does."""
     there, wanted = bench.store.meta["dataset"], bench.suite.config.data.name
     if there != wanted:
-        print(
+        say(
             f"zoo benchmark: {bench.data.path} holds clips of {there}, and suite '{bench.suite.name}' with its judges "
             f"and its title is for {wanted}; `zoo list suites` names others",
             file=sys.stderr,
@@ -229,11 +230,11 @@ def finish(out: Path, plan: Plan, outcome: Outcome, project: str | None) -> None
 
     made = build(out)
     if not made[1].values:
-        print(f"no row was made; see {out}/cells")
+        say(f"no row was made; see {out}/cells")
         return
     write_leaderboard(out, made=made)
     show(made[0])
-    print(f"results: {out}")
+    say(f"results: {out}")
     if project is not None:
         from zoo.errors import ZooError
 
@@ -243,14 +244,14 @@ def finish(out: Path, plan: Plan, outcome: Outcome, project: str | None) -> None
             outcome.problems.append(str(error))
     config = plan.suite.settings
     if plan.suite.dataset == "synthgrid":
-        print(
+        say(
             "go further: more clips with test_clips=24; a longer training with "
             "budget.max_steps=5000; "
             "real faces with `zoo data prepare grid`, then `zoo benchmark --all --suite grid data.root=STORE`; "
             "your own videos with `folder` in place of `grid` in both"
         )
     elif len(config["seeds"]) < 3:
-        print("go further: the spread over training seeds with seeds=[0,1,2]")
+        say("go further: the spread over training seeds with seeds=[0,1,2]")
 
 
 def print_outcome(out: Path, outcome: Outcome) -> None:

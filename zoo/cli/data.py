@@ -6,6 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from zoo.printable import say
+
 HELP = "list, prepare, verify or make data"
 
 
@@ -107,7 +109,7 @@ def _write(source: object, args: argparse.Namespace, name: str, *, retry: bool =
         licence=spec.licence,
         citation=spec.citation,
     )
-    print(report)
+    say(report)
     return report.exit_code
 
 
@@ -122,6 +124,6 @@ def _verify(args: argparse.Namespace) -> int:
         print_json({"ok": not report.findings, **asdict(report)})
         return report.exit_code
     for finding in report.findings:
-        print(finding, file=sys.stderr)
-    print(report)
+        say(finding, file=sys.stderr)
+    say(report)
     return report.exit_code

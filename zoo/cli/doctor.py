@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 
+from zoo.printable import say
+
 HELP = "check the installation and name broken plugins"
 
 
@@ -24,9 +26,9 @@ def run(args: argparse.Namespace) -> int:
         print_json(findings)
     else:
         for finding in findings:
-            print(f"{'ok    ' if finding['ok'] else 'BROKEN'}  {finding['what']}: {finding['message']}")
+            say(f"{'ok    ' if finding['ok'] else 'BROKEN'}  {finding['what']}: {finding['message']}")
             if args.verbose and finding.get("detail"):
-                print(finding["detail"], file=sys.stderr)
+                say(finding["detail"], file=sys.stderr)
     return 0 if all(finding["ok"] for finding in findings) else 1
 
 

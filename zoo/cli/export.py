@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from zoo.printable import say
+
 HELP = "write the generating network as ONNX, TorchScript or safetensors, and check it"
 
 
@@ -31,6 +33,6 @@ def run(args: argparse.Namespace) -> int:
 
     done = export(args.method, args.ckpt, args.format, args.out, frames=args.frames)
     length = "clips of any length" if done.frames is None else f"clips of {done.frames} frames"
-    print(f"{done.path}  ({done.path.stat().st_size / 2**20:.1f} MiB, {length})")
-    print(f"largest difference to the method's own frames: {done.difference:.2g} of [0, 1]")
+    say(f"{done.path}  ({done.path.stat().st_size / 2**20:.1f} MiB, {length})")
+    say(f"largest difference to the method's own frames: {done.difference:.2g} of [0, 1]")
     return 0

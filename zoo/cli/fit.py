@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from zoo.printable import say
+
 if TYPE_CHECKING:
     from zoo.train import FitResult
 
@@ -51,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
         resolved = config.resolve(spec, args.overrides, args.config, base=saved)
     registry.dataset(resolved.data.name)
     if args.print_config:
-        print(config.to_yaml(resolved), end="")
+        say(config.to_yaml(resolved), end="")
         return 0
     from zoo import train
 
@@ -77,7 +79,7 @@ def show(result: FitResult) -> None:
     from zoo.cli.output import print_scores
 
     print_scores(result.summary)
-    print(f"checkpoint  {result.checkpoint}")
+    say(f"checkpoint  {result.checkpoint}")
     if result.sample:
-        print(f"sample      {result.sample}  (still | generated | real, with sound)")
-    print(f"took        {int(result.seconds) // 60} min {int(result.seconds) % 60} s, everything included")
+        say(f"sample      {result.sample}  (still | generated | real, with sound)")
+    say(f"took        {int(result.seconds) // 60} min {int(result.seconds) % 60} s, everything included")

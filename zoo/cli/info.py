@@ -6,6 +6,8 @@ import argparse
 import dataclasses
 from typing import Any
 
+from zoo.printable import say
+
 HELP = "show one method, expert, data set or metric with its settings"
 
 
@@ -38,17 +40,17 @@ def run(args: argparse.Namespace) -> int:
         return 0
     for key, value in facts.items():
         if value and key not in ("settings", "variants", "target", "config"):
-            print(f"{key.replace('_', ' '):16}{_text(value)}")
+            say(f"{key.replace('_', ' '):16}{_text(value)}")
     if facts.get("variants"):
-        print()
+        say()
         print_table(("option", "default", "values"), facts["variants"])
-        print(f"use it: zoo score --pred MADE --real REAL --metrics {spec.name} OPTION=VALUE")
+        say(f"use it: zoo score --pred MADE --real REAL --metrics {spec.name} OPTION=VALUE")
     if facts["settings"]:
         rows = [(f"model.{s['name']}", str(s["default"]), s["help"], s["source"]) for s in facts["settings"]]
-        print()
+        say()
         print_table(("setting", "default", "what it does", "source"), rows)
-        print(f"run it: zoo fit {spec.name}    on your data: zoo fit {spec.name} data=folder data.root=STORE")
-        print(f"all settings with a recipe's values: zoo fit {spec.name} --print-config, or with data=... as well")
+        say(f"run it: zoo fit {spec.name}    on your data: zoo fit {spec.name} data=folder data.root=STORE")
+        say(f"all settings with a recipe's values: zoo fit {spec.name} --print-config, or with data=... as well")
     return 0
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo.cli import publish
+from zoo.printable import say
 
 if TYPE_CHECKING:
     from zoo.leaderboard.board import Leaderboard
@@ -63,7 +64,7 @@ def show(args: argparse.Namespace, folder: Path, form: str, made: tuple[Leaderbo
         from zoo.leaderboard.write import write_leaderboard
 
         for path in write_leaderboard(folder, made=made):
-            print(path)
+            say(path)
         return
     if form == "table" and args.out is None:
         from zoo.leaderboard.terminal import show as show_table
@@ -74,12 +75,12 @@ def show(args: argparse.Namespace, folder: Path, form: str, made: tuple[Leaderbo
 
     shown = text(folder, form, out=args.out, made=made)
     if args.out is None:
-        print(shown, end="")
+        say(shown, end="")
     else:
         from zoo.files import write_text_aside
 
         write_text_aside(args.out, shown)
-        print(args.out)
+        say(args.out)
 
 
 def _format(args: argparse.Namespace) -> str:

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from zoo.printable import say
+
 if TYPE_CHECKING:
     from zoo.registry import Record
 
@@ -62,7 +64,7 @@ def _read(record: Record) -> tuple[Record, str]:
 def warn(records: Iterable[Record]) -> None:
     """Say on standard error that some plugins are broken, where they are."""
     if not all(record.ok for record in records):
-        print("some plugins cannot be used; `zoo doctor` tells why", file=sys.stderr)
+        say("some plugins cannot be used; `zoo doctor` tells why", file=sys.stderr)
 
 
 def _plain(record: Record, summary: str) -> dict[str, object]:

@@ -14,6 +14,7 @@ from typing import NoReturn
 
 from zoo import __version__
 from zoo.errors import ZooError
+from zoo.printable import printable, say
 
 VERBS = (
     "list",
@@ -42,7 +43,7 @@ class Parser(argparse.ArgumentParser):
     def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
         """Leave; help that cannot be written is an error like any other output."""
         sys.stdout.flush()
-        super().exit(status, message)
+        super().exit(status, message and printable(message, keep="\n"))
 
     def error(self, message: str) -> NoReturn:
         """Print one line and leave with exit code 2."""
@@ -132,5 +133,5 @@ def _drop_output() -> None:
 
 
 def _fail(verb: str, message: str, code: int) -> int:
-    print(f"zoo{verb}: {' '.join(message.split())}", file=sys.stderr)
+    say(f"zoo{verb}: {' '.join(message.split())}", file=sys.stderr)
     return code

@@ -7,11 +7,13 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from zoo.printable import printable, say
+
 
 def print_json(value: Any) -> None:
     """Print a value as indented JSON."""
     json.dump(value, sys.stdout, indent=2, default=str)
-    print()
+    say()
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: str | None = None) -> None:
@@ -20,12 +22,13 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: st
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", title_style="bold", pad_edge=False)
+    shown = None if title is None else printable(title)
+    table = Table(title=shown, box=box.SIMPLE_HEAD, title_justify="left", title_style="bold", pad_edge=False)
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(printable(column), overflow="fold")
     for row in rows:
-        table.add_row(*row)
-    console = Console(highlight=False, markup=False)
+        table.add_row(*(printable(cell, keep="\n") for cell in row))
+    console = Console(highlight=False, markup=False, emoji=False)
     if not console.is_terminal:
         console.width = 140
     console.print(table)
@@ -48,6 +51,6 @@ def print_scores(scores: dict[str, Any]) -> None:
         ("still image", f"{scores['lmd_still']:.2f}", ""),
     ]
     print_table(("", "LMD, px (lower is better)", "better than the still image"), rows, title)
-    print(f"protocol    {scores['protocol']}")
+    say(f"protocol    {scores['protocol']}")
     for remark in scores.get("remarks", ()):
-        print(remark)
+        say(remark)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from zoo.printable import say
+
 HELP = "write, list or check packages that bring methods, data sets or metrics"
 
 
@@ -51,10 +53,10 @@ def _new(args: argparse.Namespace) -> int:
         "dataset": f"zoo data prepare {args.name} --root ROOT --out STORE",
         "metric": f"zoo score --metrics {args.name} --pred MADE --real REAL",
     }[args.kind]
-    print(f"written  {folder}")
-    print(f"next     pip install -e {folder}")
-    print(f"         zoo plugin check {args.name}")
-    print(f"         {then}")
+    say(f"written  {folder}")
+    say(f"next     pip install -e {folder}")
+    say(f"         zoo plugin check {args.name}")
+    say(f"         {then}")
     return 0
 
 
@@ -88,5 +90,5 @@ def _check(args: argparse.Namespace) -> int:
 
         print_json(report.as_dict())
     else:
-        print(report.text())
+        say(report.text())
     return 0 if report.ok else 1

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from zoo.printable import say
+
 HELP = "make a face talk: photo or video in, video with sound out"
 
 
@@ -39,5 +41,5 @@ def run(args: argparse.Namespace) -> int:
         detector=args.detector,
         device=args.device,
     )
-    print(f"{args.out}  ({done.frames} frames at {done.fps:g} fps, {done.frames / done.fps:.2f} s)")
+    say(f"{args.out}  ({done.frames} frames at {done.fps:g} fps, {done.frames / done.fps:.2f} s)")
     return 0

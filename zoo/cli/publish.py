@@ -8,6 +8,8 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from zoo.printable import say
+
 if TYPE_CHECKING:
     from zoo.leaderboard.board import Leaderboard
     from zoo.leaderboard.table import Table
@@ -62,4 +64,4 @@ def send(
         again = f"zoo leaderboard {folder} --wandb"
         raise ZooError(f"{error}; the results are safe in {folder}; send them with `{again}`") from error
     if sent is not None:
-        print(sent.text, file=sys.stderr)
+        say(sent.text, file=sys.stderr)

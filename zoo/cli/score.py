@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zoo.printable import csv_cell, say
+
 if TYPE_CHECKING:
     from zoo.judges import Judges
     from zoo.metrics.choose import Chosen
@@ -72,11 +74,11 @@ def run(args: argparse.Namespace) -> int:
         print_json(summary)
     else:
         show(summary)
-        print(f"rows: {out}/rows.jsonl, rows.csv, summary.json")
+        say(f"rows: {out}/rows.jsonl, rows.csv, summary.json")
     for clip, reason in list(scores.failed.items())[:10]:
-        print(f"zoo score: {clip}: {reason}", file=sys.stderr)
+        say(f"zoo score: {clip}: {reason}", file=sys.stderr)
     if len(scores.failed) > 10:
-        print(f"zoo score: {len(scores.failed) - 10} more pairs were not scored; see {out}/rows.csv", file=sys.stderr)
+        say(f"zoo score: {len(scores.failed) - 10} more pairs were not scored; see {out}/rows.csv", file=sys.stderr)
     return 1 if scores.failed else 0
 
 
@@ -117,13 +119,13 @@ def show(summary: dict[str, Any]) -> None:
     title = f"{summary['pred']} against {summary['real']}: {summary['pairs']} pairs"
     columns = ("metric", "value", "95 % interval", "real video", "clips", "coverage", "not scored")
     print_table(columns, rows, title)
-    print("\n".join(item["signature"] for item in facts.values()))
-    print("".join(f"{line}\n" for line in summary["judges"]), end="")
+    say("\n".join(item["signature"] for item in facts.values()))
+    say("".join(f"{line}\n" for line in summary["judges"]), end="")
     why: dict[str, list[str]] = {}
     for name, reason in summary["left_out"].items():
         why.setdefault(reason.removeprefix(f"{name}: "), []).append(name)
     for reason, names in why.items():
-        print(f"left out: {', '.join(names)}: {reason}")
+        say(f"left out: {', '.join(names)}: {reason}")
 
 
 def write(out: Path, summary: dict[str, Any], rows: list[dict[str, Any]]) -> None:
@@ -138,7 +140,7 @@ def write(out: Path, summary: dict[str, Any], rows: list[dict[str, Any]]) -> Non
     fields = ("metric", "clip", "value", "real", "scored", "total", "reason")
     writer = csv.DictWriter(table, fields, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({name: csv_cell(value) for name, value in row.items()} for row in rows)
     write_text_aside(out / "rows.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
     write_text_aside(out / "rows.csv", table.getvalue())
     write_text_aside(out / "summary.json", json.dumps(summary, indent=2) + "\n")

@@ -6,6 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from zoo.printable import say
+
 HELP = "score a checkpoint on the test clips"
 
 
@@ -49,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
         print_json(scores)
         return 0
     print_scores(scores)
-    print(f"rows        {out / 'rows.jsonl'}")
+    say(f"rows        {out / 'rows.jsonl'}")
     return 0
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from zoo.printable import say
+
 HELP = "show the version of the zoo and of what it rests on"
 
 
@@ -24,5 +26,5 @@ def run(args: argparse.Namespace) -> int:
         print_json(found)
     else:
         for name, version in found.items():
-            print(f"{name:20}{version}")
+            say(f"{name:20}{version}")
     return 0

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from zoo.printable import say
+
 HELP = "take over weights that others published: import"
 
 
@@ -32,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
     from zoo.weights import import_weights
 
     taken = import_weights(args.name, args.paths, args.out)
-    print(f"{taken.path}  (weights of {taken.name})")
+    say(f"{taken.path}  (weights of {taken.name})")
     for part in taken.fresh:
-        print(f"  {part}: not in the file, left untrained")
+        say(f"  {part}: not in the file, left untrained")
     return 0

@@ -29,6 +29,7 @@ from zoo.leaderboard.text import (
     subtitle,
     title,
 )
+from zoo.printable import printable, printable_record
 
 LONG = ("training", "device")
 """What stands in lines of its own."""
@@ -39,9 +40,8 @@ WIDTH = 140
 
 def show(board: Leaderboard) -> None:
     """Print all of it; columns that do not fit side by side stand in tables beneath each other."""
-    console = Console(highlight=False, markup=False)
-    if not console.is_terminal:
-        console.width = WIDTH
+    board = printable_record(board)
+    console = _console()
     console.print(board.title, style="bold")
     console.print(subtitle(board))
     for track in board.tracks:
@@ -67,6 +67,14 @@ def show(board: Leaderboard) -> None:
     for note in board.notes:
         console.print(f"! {note}", style="yellow")
     _reported(console, board)
+
+
+def _console() -> Console:
+    """Where all of it is printed, with nothing in the texts that means more than itself."""
+    console = Console(highlight=False, markup=False, emoji=False)
+    if not console.is_terminal:
+        console.width = WIDTH
+    return console
 
 
 def _blocks(track: Board, width: int) -> list[list[Column]]:
@@ -151,9 +159,8 @@ def _reported(console: Console, board: Leaderboard) -> None:
 
 def show_comparison(one: str, other: str, found: Sequence[Comparison], how: str) -> None:
     """Print the differences of two lines, a table for each track."""
-    console = Console(highlight=False, markup=False)
-    if not console.is_terminal:
-        console.width = WIDTH
+    one, other, found = printable(one), printable(other), printable_record(list(found))
+    console = _console()
     console.print(f"A {one}\nB {other}", style="bold")
     for track in dict.fromkeys(item.track for item in found):
         table = _new(["", "A", "B", "A − B", "95 % interval", "p", "p, Holm", "clips", "better"])

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+import re
 from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 from zoo.benchmark.results import Track
 from zoo.leaderboard.board import Board, Column, Entry, Leaderboard, Score, plain
 from zoo.leaderboard.reported import Reported
+from zoo.printable import csv_cell, printable
 from zoo.spec import Better
 
 SCHEMA = 1
@@ -205,13 +207,15 @@ def csv_text(board: Leaderboard) -> str:
                 line["seeds_scored"] = score.counted if score else 0
                 line["ranked"] = bool(score and score.state)
                 line["reason"] = "; ".join(filter(None, (entry.reason, score.reason if score else "")))
-                writer.writerow({key: "" if value is None else value for key, value in line.items()})
+                writer.writerow({key: "" if value is None else csv_cell(value) for key, value in line.items()})
     return out.getvalue()
 
 
 def json_text(board: Leaderboard) -> str:
-    """Everything, as JSON."""
-    return json.dumps({"schema": SCHEMA, **plain(board)}, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    """Everything, as JSON; what a terminal would obey is escaped, which means the same."""
+    text = json.dumps({"schema": SCHEMA, **plain(board)}, indent=1, ensure_ascii=False, allow_nan=False)
+    unsafe = {letter for letter in set(text) if letter != "\n" and printable(letter) != letter}
+    return text.translate({ord(letter): json.dumps(letter)[1:-1] for letter in unsafe}) + "\n"
 
 
 def markdown(board: Leaderboard) -> str:
@@ -335,15 +339,22 @@ def _head(cells: Sequence[str]) -> list[str]:
 
 
 def _note(track: int, name: str) -> str:
-    return f"{name}-{track + 1}"
+    """Label of a footnote."""
+    return f"{re.sub(r'[^A-Za-z0-9_.-]', '-', name)}-{track + 1}"
 
 
 def _md(text: Any) -> str:
-    """Text that Markdown and HTML leave alone."""
-    plain_text = " ".join(str(text).split()).replace("&", "&amp;").replace("<", "&lt;")
-    return "".join(f"\\{letter}" if letter in "\\`*_[]|~$" else letter for letter in plain_text)
+    """Text that Markdown and HTML leave alone: no markup, no link, not even one that GitHub makes of an address."""
+    plain_text = printable(" ".join(str(text).split())).replace("&", "&amp;").replace("<", "&lt;")
+    escaped = "".join(f"\\{letter}" if letter in "\\`*_[]|~$" else letter for letter in plain_text)
+    no_block = re.sub(r"^(\d*)([#>+=.)-])(?=\s|$|[#>+=-])", r"\1\\\2", escaped)  # a heading, a list, a quotation
+    return re.sub(r"://|(?<=www)\.", lambda found: _entities(found[0]), no_block, flags=re.IGNORECASE)
+
+
+def _entities(text: str) -> str:
+    return "".join(f"&#{ord(letter)};" for letter in text)
 
 
 def _code(text: str) -> str:
     """Text for a code span."""
-    return " ".join(text.split()).replace("`", "'")
+    return printable(" ".join(text.split())).replace("`", "'") or "-"
