@@ -1,42 +1,143 @@
-"""Opening media files with PyAV, with errors that a person can act on."""
+"""Opening media files: by their content, as files and nothing else, with one choice of stream for all readers."""
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO, Literal
 
 from zoo.errors import MediaError
 
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
     from av.container import InputContainer
+    from av.video.stream import VideoStream
+
+PICTURES = frozenset(
+    {
+        ".png",
+        ".jpg",
+        ".jpeg",
+        ".jfif",
+        ".jpe",
+        ".mpo",
+        ".bmp",
+        ".gif",
+        ".webp",
+        ".tif",
+        ".tiff",
+        ".avif",
+        ".heic",
+        ".heif",
+        ".jp2",
+        ".ppm",
+        ".pgm",
+    }
+)
+"""File endings of photos; asked only where a file's content says nothing, as after damage (:func:`media_kind`)."""
+
+READ_AT_ONCE = 2**18
+"""Bytes per read, so that the way through Python costs nothing that can be measured."""
 
 
 @contextmanager
 def open_media(path: str | Path) -> Iterator[InputContainer]:
     """Open a picture, video or sound file for reading.
 
+    The name is only ever the name of a file: FFmpeg sees none of it but the ending, so that ``12:30.mp4`` is no
+    protocol, ``%d.png`` no series and a name need not be UTF-8. What a file names in turn (playlists) is not opened.
+
     Raises:
-        MediaError: the file is missing, empty or of no known kind; the message says which.
+        MediaError: the file is missing, empty, no plain file, a playlist, or of no known kind; the message says which.
     """
     import av
 
     path = Path(path)
-    if not path.exists():
-        raise MediaError(f"{path}: no such file")
-    if path.is_dir():
-        raise MediaError(f"{path}: is a folder, not a file")
-    if path.stat().st_size == 0:
-        raise MediaError(f"{path}: the file is empty")
+    with open_plain(path) as file:
+        try:
+            # Tags that are no UTF-8 must not cost the file; "none" is no protocol, so that nothing else can be opened.
+            container = av.open(
+                _Nameless(file, path),
+                "r",
+                options={"protocol_whitelist": "none"},
+                metadata_errors="replace",
+                buffer_size=READ_AT_ONCE,
+            )
+        except (av.FFmpegError, MemoryError) as error:
+            raise MediaError(f"{path}: {_why_not(path, error)}") from error
+        with container:
+            yield container
+
+
+@contextmanager
+def open_plain(path: Path) -> Iterator[BinaryIO]:
+    """Open a file's bytes.
+
+    Raises:
+        MediaError: missing, empty, a folder or a device, or not to be read.
+    """
     try:
-        container = av.open(str(path))
-    except av.FFmpegError as error:
-        reason = f"not a picture, video or sound file that FFmpeg can read ({error.strerror})"
-        raise MediaError(f"{path}: {reason}") from error
-    with container:
-        yield container
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
+            raise MediaError(f"{path}: is a folder, not a file")
+        if not stat.S_ISREG(status.st_mode):
+            raise MediaError(f"{path}: a pipe or a device; give a file")
+        if not status.st_size:
+            raise MediaError(f"{path}: the file is empty")
+        file = path.open("rb", buffering=0)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise MediaError(f"{path}: no such file") from error
+    except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
+        raise MediaError(f"{path}: cannot be opened ({getattr(error, 'strerror', None) or error})") from error
+    with file:
+        yield file
+
+
+class _Nameless:
+    """A file of which FFmpeg knows no more than the ending, which helps to tell some kinds apart."""
+
+    def __init__(self, file: BinaryIO, path: Path) -> None:
+        ending = path.suffix[1:].lower()
+        self.name = f"media.{ending}" if ending.isascii() and ending.isalnum() else "media"
+        self.read, self.seek, self.tell = file.read, file.seek, file.tell
+
+
+def _why_not(path: Path, error: Exception) -> str:
+    """Why FFmpeg opens a file not, in words."""
+    if isinstance(error, MemoryError):
+        return "not enough memory to open it"
+    with path.open("rb") as file:
+        start = file.read(512).lstrip(b"\xef\xbb\xbf \t\r\n")
+    if start.startswith((b"#EXTM3U", b"ffconcat", b"v=0", b"[playlist]", b"# VobSub")) or b"<MPD" in start:
+        return "a playlist, which names other files, and these are not opened; give the video itself"
+    return f"not a picture, video or sound file that FFmpeg can read ({getattr(error, 'strerror', None) or error})"
+
+
+def video_stream(container: InputContainer, path: str | Path) -> VideoStream:
+    """The moving pictures of a file: of the video streams that are no cover the default one, else the first.
+
+    Covers, thumbnails, subtitles and data do not count, nor does a stream for which there is no decoder.
+
+    Raises:
+        MediaError: there are none.
+    """
+    if not container.streams.video:
+        raise MediaError(f"{path}: no pictures in this file; give a photo or a video")
+    moving = [stream for stream in container.streams.video if not is_cover(stream)]
+    if not moving:
+        raise MediaError(f"{path}: no pictures in this file but a cover: it is sound; give a photo or a video")
+    usable = [stream for stream in moving if stream.codec_context is not None and stream.codec_context.width > 0]
+    if not usable:
+        raise MediaError(f"{path}: its pictures are coded in a way that FFmpeg cannot decode; convert it to H.264")
+    return min(usable, key=_watching_order)
+
+
+def _watching_order(stream: VideoStream) -> tuple[bool, int]:
+    from av.stream import Disposition
+
+    return not stream.disposition & Disposition.default, stream.index
 
 
 def audio_stream(container: InputContainer, path: str | Path) -> AudioStream:
@@ -68,3 +169,35 @@ def _hearing_order(track: AudioStream) -> tuple[bool, bool, bool, int]:
     title = track.metadata.get("title", "").lower()
     named = any(word in title for word in ("commentary", "description", "descriptive"))
     return bool(track.disposition & special), not default, named, track.index
+
+
+def is_cover(stream: VideoStream) -> bool:
+    """Whether a video stream is a picture about the file (a cover, thumbnails of chapters) and not its content."""
+    from av.stream import Disposition
+
+    return bool(stream.disposition & (Disposition.attached_pic | Disposition.timed_thumbnails))
+
+
+def media_kind(path: str | Path) -> Literal["picture", "video", "sound"]:
+    """What a file is, by its content; the ending is asked only where the content says nothing.
+
+    An animated GIF, PNG, WebP or AVIF is a video; a file whose only pictures are its cover is sound.
+
+    Raises:
+        MediaError: missing, empty, or nothing that can be read and not named as a picture either.
+    """
+    from zoo.pictures.photo import photo_kind
+
+    path = Path(path)
+    with open_plain(path):
+        pass
+    kind = photo_kind(path)
+    if kind is not None:
+        return kind
+    try:
+        with open_media(path) as container:
+            return "video" if any(not is_cover(stream) for stream in container.streams.video) else "sound"
+    except MediaError:
+        if path.suffix.lower() in PICTURES:
+            return "picture"
+        raise
