@@ -49,7 +49,7 @@ def talk(checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> T
     """Run the command without the codec, so that pixels can be compared bit for bit."""
     made: list[Written] = []
 
-    def keep(path: Path, frames: Any, *, fps: float, wave: Tensor, sample_rate: int, metadata: dict[str, str]) -> None:
+    def keep(path: Path, frames: Any, *, fps: float, wave: Tensor, sample_rate: int, **_: Any) -> None:
         made.append(Written(torch.stack(list(frames)), fps, wave, sample_rate))
 
     def run_it(face: Path, sound: Path, *more: str) -> Written:

@@ -16,13 +16,11 @@ from zoo.errors import ConfigError, MediaError
 from zoo.face import crop
 from zoo.face.paste import paste
 from zoo.face.track import find_face, track_face
+from zoo.media import media_kind
 from zoo.method import TalkingFaceMethod
 from zoo.progress import Progress
 from zoo.train import provenance
-from zoo.video import read_picture, read_video, write_video
-
-PICTURES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff"}
-"""File endings that mean a photo; everything else is read as a video."""
+from zoo.video import Colour, read_picture, read_video, write_video
 
 PASTED_AT_ONCE = 64 * 2**20
 """Bytes of pictures that are pasted together, so that long and large videos need no more memory than their input."""
@@ -36,11 +34,13 @@ class Face:
         frames: ``(T, 3, H, W)`` uint8 RGB; one for a photo.
         landmarks: ``(T, 68, 2)`` in pixels of ``frames``.
         fps: frames per second; 25 for a photo.
+        colour: what the numbers in a video's file mean; ``None`` for a photo.
     """
 
     frames: UInt8[Tensor, "T 3 H W"]
     landmarks: Float32[Tensor, "T 68 2"]
     fps: float
+    colour: Colour | None = None
 
     def at(self, times: Float32[Tensor, " n"]) -> list[int]:
         """The frame shown at each time in seconds; after its end a video is played back and forth."""
@@ -103,7 +103,7 @@ def predict(
     tags = provenance(module, checkpoint)
     with Progress("writing", total, "frames", show=progress) as bar:
         frames = composed(module, shown, made, total, bar)
-        write_video(out, frames, fps=shown.fps, wave=heard, sample_rate=rate, metadata=tags)
+        write_video(out, frames, fps=shown.fps, wave=heard, sample_rate=rate, metadata=tags, colour=shown.colour)
     return Prediction(total, shown.fps)
 
 
@@ -140,7 +140,7 @@ def read_face(path: Path, *, face_index: int = 0, detector: str = "dlib", second
     """Read a photo or a video and find the face in it.
 
     Args:
-        path: a picture by its file ending (:data:`PICTURES`), else a video.
+        path: a photo or a video, by its content.
         face_index: which face, 0 is the largest.
         detector: face detector.
         seconds: how much of a video is needed; the rest is not read.
@@ -149,7 +149,7 @@ def read_face(path: Path, *, face_index: int = 0, detector: str = "dlib", second
         MediaError: it cannot be read.
         NoFaceError: there is no such face.
     """
-    if path.suffix.lower() in PICTURES:
+    if media_kind(path) == "picture":
         picture = read_picture(path)
         _, landmarks = find_face(picture, detector=detector, face_index=face_index, name=str(path))
         return Face(picture[None], landmarks[None], FPS)
@@ -159,7 +159,7 @@ def read_face(path: Path, *, face_index: int = 0, detector: str = "dlib", second
         track = track_face(video.frames, detector=detector, face_index=face_index)
     except MediaError as error:
         raise type(error)(f"{path}: {error}") from error
-    return Face(video.frames, track.landmarks, video.fps)
+    return Face(video.frames, track.landmarks, video.fps, video.colour)
 
 
 def generate(
