@@ -121,7 +121,7 @@ class ScoreClips(pl.Callback):
         """Gather the rows of all processes and write them on the first one."""
         self.rows = unique(gather(self.rows))
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
-        split = {"dataset": data.config.name, "split": data.split}
+        split = {"dataset": data.store.meta["dataset"], "split": data.split}
         self.summary = split | {"speaker_dependent": data.split in SPEAKER_DEPENDENT} | pl_module.summarise(self.rows)
         if self.folder is not None and trainer.is_global_zero:
             self.folder.mkdir(parents=True, exist_ok=True)

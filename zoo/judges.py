@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator, Mapping
 from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -12,10 +13,12 @@ from jaxtyping import Bool, Float32, UInt8
 from torch import Tensor
 
 from zoo import registry
+from zoo.corpora import drawn_only
 from zoo.errors import ZooError
 from zoo.face import crop
 from zoo.face.backends import make_embedder
 from zoo.face.base import Embedder
+from zoo.spec import MetricSpec
 from zoo.trainable import find_weights, load_checkpoint, read_checkpoint
 
 if TYPE_CHECKING:
@@ -23,6 +26,9 @@ if TYPE_CHECKING:
 
 SHIPPED = "synthgrid"
 """The trained weights that come with the zoo: small judges of SynthGRID."""
+
+TRAINED = {"sync": "sync-expert", "reader": "lip-reader"}
+"""Judges that `zoo fit` trains: attribute of :class:`Judges` and registered name."""
 
 
 class SyncFeatures(NamedTuple):
@@ -74,11 +80,44 @@ class Expert(NamedTuple):
 
     def quality(self) -> str:
         """How far to trust it, in a line."""
-        if not self.scores:
+        try:
+            told = self.module.quality(self.scores)
+            split = f"{self.scores['dataset']}, split {self.scores['split']}, {self.scores['clips']} clips held out"
+        except (KeyError, TypeError, ValueError):  # what a file says of itself may be anything
             return f"{self.name}: how good it is, its file does not tell (weights.safetensors of a run does)"
-        told = self.module.quality(self.scores)
-        split = f"{self.scores['dataset']}, split {self.scores['split']}, {self.scores['clips']} clips held out"
-        return f"{self.name}: {told} ({split})"
+        return f"{self.name}: {' '.join(f'{told} ({split})'.split())}"
+
+    @property
+    def drawn_only(self) -> str:
+        """The data sets it was trained on, where all its faces were drawn; empty else, or where nobody knows."""
+        return drawn_only(self.module.corpora)
+
+
+class DrawnJudge(NamedTuple):
+    """A judge that knows drawn faces only.
+
+    Attributes:
+        name: with its hash.
+        corpora: the data sets that it was trained on.
+        metrics: what it judges.
+        key: the setting that names another one.
+        expert: what `zoo fit` calls it.
+    """
+
+    name: str
+    corpora: str
+    metrics: list[str]
+    key: str
+    expert: str
+
+    def way_out(self, settings: str = "") -> str:
+        """How to get one that knows real people.
+
+        Args:
+            settings: what the key stands below, such as ``judges.``.
+        """
+        made = f"zoo fit {self.expert} data=grid data.root=STORE"
+        return f"for real video train one ({made}) and give {settings}{self.key}=WEIGHTS"
 
 
 class Judges:
@@ -114,6 +153,13 @@ class Judges:
         except ZooError as error:
             return str(error)
         return ""
+
+    def drawn_only(self, metrics: Mapping[str, tuple[MetricSpec, object]]) -> Iterator[DrawnJudge]:
+        """Those of the trained networks behind some metrics that know drawn faces only."""
+        for key, need in TRAINED.items():
+            names = [name for name, (spec, _) in metrics.items() if need in spec.needs]
+            if names and (known := getattr(self, key).drawn_only):
+                yield DrawnJudge(getattr(self, key).name, known, names, key, need)
 
     @cached_property
     def embedder(self) -> Embedder:

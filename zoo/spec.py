@@ -185,6 +185,8 @@ class DatasetSpec(Spec):
         url: where its owner publishes it.
         splits: named ways to divide it (:mod:`zoo.data.splits`), the default first.
         embedded: whether it makes its own clips, so that no root is needed.
+        drawn: whether its faces are drawn, not filmed: a network that saw no others says so wherever it meets real
+            people (:mod:`zoo.corpora`).
         example: ``"package.module:function"`` that lays a few raw clips into a folder (a ``Path``), as its owner
             publishes them, for :mod:`zoo.testing`; may be empty.
     """
@@ -194,6 +196,7 @@ class DatasetSpec(Spec):
     splits: tuple[str, ...] = ("by-speaker",)
     embedded: bool = False
     example: str = ""
+    drawn: bool = False
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from torch import Tensor
 from zoo import __version__, registry, runs, torchrun, trainable
 from zoo.callbacks import StopAfter, steps_done, training_progress
 from zoo.config import RunConfig, TrainerConfig
+from zoo.corpora import corpus, join
 from zoo.data.module import TalkingFaceData
 from zoo.data.splits import split_clips
 from zoo.errors import ConfigError
@@ -93,6 +94,8 @@ def _fit(config: RunConfig, run: Path, resume: Path | None) -> FitResult | None:
     split_clips([], data.split)
     if config.data.root is not None:  # otherwise the clips may have to be made first
         data.setup("fit")
+    seen = config.data.name if config.data.root is None else str(data.store.meta["dataset"])
+    module.corpora = join(module.corpora, [corpus(seen)])
     # Only now: settings and clips that the method, Lightning or the store refuses leave no folder behind.
     if runs.is_first_process():
         runs.describe(run, config, runs.command_line(), str(resume) if resume else None)

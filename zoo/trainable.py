@@ -15,6 +15,7 @@ import pytorch_lightning as pl
 import torch
 
 from zoo import __version__
+from zoo.corpora import UNKNOWN, Corpus, as_plain, corpora_of, join
 from zoo.data.batch import Batch
 from zoo.data.store import Store
 from zoo.errors import DataError
@@ -34,6 +35,9 @@ class TrainableModule(pl.LightningModule, ABC):
 
     method_name = ""
     """The registered name, kept in checkpoints."""
+
+    corpora: tuple[Corpus, ...] = ()
+    """What it was trained on, kept in checkpoints; none where nobody knows."""
 
     monitor = "val/l1"
     """The logged value whose lowest marks the best checkpoint."""
@@ -87,11 +91,16 @@ class TrainableModule(pl.LightningModule, ABC):
             "config": dataclasses.asdict(self.config),
             "seed": self.seed,
             "version": __version__,
+            "trained_on": as_plain(self.corpora),
         }
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep :meth:`identity`."""
         checkpoint["zoo"] = self.identity()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """A run that goes on has seen what it saw before, too."""
+        self.corpora = join(corpora_of(checkpoint.get("zoo") or {}), self.corpora)
 
 
 def build(spec: TrainableSpec, config: Any, *, seed: int = 0) -> TrainableModule:
@@ -130,6 +139,7 @@ def load_checkpoint(path: str | Path, name: str | None = None) -> TrainableModul
     layer = config.Layer(str(path), {"model": kept["config"], "seed": kept["seed"]})
     module = build(spec, config.merge(spec, [layer]).model, seed=kept["seed"])
     _fill(module, checkpoint, f"{path}: its weights do not fit this version of {spec.name}")
+    module.corpora = corpora_of(kept, path)
     return module.eval()
 
 
@@ -147,6 +157,7 @@ def start_from(module: TrainableModule, path: Path) -> dict[str, Any]:
     if kept != module.method_name:
         raise DataError(f"{path}: a checkpoint of {kept}, not of {module.method_name}")
     _fill(module, checkpoint, f"{path}: the settings give another network than these weights are of")
+    module.corpora = corpora_of(checkpoint["zoo"], path) or (UNKNOWN,)
     here = dataclasses.asdict(module.config)
     return {name: value for name, value in checkpoint["zoo"]["config"].items() if here.get(name, value) != value}
 

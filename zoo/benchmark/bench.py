@@ -16,6 +16,7 @@ from zoo.benchmark.results import Metric, Suite, Track
 from zoo.benchmark.suite import NamedSuite
 from zoo.clip import FPS, Clip, Word
 from zoo.config import DataConfig
+from zoo.corpora import corpus
 from zoo.data.module import TalkingFaceData
 from zoo.data.splits import SPEAKER_DEPENDENT
 from zoo.data.store import ClipInfo
@@ -247,7 +248,18 @@ class Bench:
             data=self.fingerprint,
             left_out=self.left_out,
             cross_speaker="cross" not in config.tracks or all(map(self._lent, self.test)),
+            remarks=[
+                f"{', '.join(each.metrics)}: {each.name} knows drawn faces only ({each.corpora}) and judges real ones "
+                f"here; {each.way_out('judges.')}"
+                for each in ([] if self.drawn else self.judges.drawn_only(self.metrics))
+            ],
         )
+
+    @property
+    def drawn(self) -> bool:
+        """Whether all faces are drawn, by the suite's data set and by that of the store."""
+        names = (self.suite.config.data.name, str(self.store.meta["dataset"]))
+        return all(corpus(name).drawn for name in names)
 
     def _lent(self, index: int) -> bool:
         """Whether a face's foreign sound is another speaker's."""

@@ -9,6 +9,7 @@ import math
 import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from zoo.benchmark.bench import Bench
 from zoo.benchmark.code import code_of
 from zoo.benchmark.suite import Budget, Entry, leaves, seconds
 from zoo.config import DataConfig
+from zoo.corpora import corpora_of, drawn_only
 from zoo.data.module import store_path
 from zoo.data.splits import split_clips
 from zoo.data.store import Store
@@ -95,6 +97,10 @@ class Weights:
             if self.path is not None:
                 _of_run(bench, self, self.path.parent)
 
+    def drawn_only(self) -> str:
+        """The data sets that it knows, where all their faces were drawn; empty where it knows others."""
+        return "" if self.path is None else _drawn_only(self.path, self.path.stat().st_mtime_ns)
+
     def described(self) -> str:
         """For the plan: where they come from."""
         if self.source == "fitted" and self.fit is not None:
@@ -107,6 +113,11 @@ def digest_of(path: Path) -> str:
     """SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@cache
+def _drawn_only(path: Path, modified: int) -> str:
+    return drawn_only(corpora_of(trainable.read_checkpoint(path)["zoo"], path))
 
 
 def find_weights(bench: Bench, entry: Entry, seed: int, given: Mapping[str, Path], fits: Path) -> Weights:
@@ -296,10 +307,10 @@ def _taught(bench: Bench, expert: str | None) -> str:
             return ""
         if judge is not None and teacher.read_bytes() == judge.read_bytes():
             return "the loss asks the sync expert that judges here"
-        taught_on = trainable.read_checkpoint(teacher)["zoo"].get("scores", {}).get("dataset")
+        known = drawn_only(corpora_of(trainable.read_checkpoint(teacher)["zoo"], teacher))
     except (ZooError, OSError):
         return ""
-    if taught_on == "synthgrid" and config.data.name != "synthgrid":
+    if known and not bench.drawn:
         return "the loss asks a sync expert that knows drawn faces only (model.expert)"
     return ""
 

@@ -205,6 +205,8 @@ def complete(bench: Bench, out: Path, planned: Planned) -> None:
     if weights is not None:
         cell.checkpoint, cell.source = digest[:16], weights.source
         cell.training, cell.trained_on = weights.training, weights.trained_on
+        if not bench.drawn and (known := weights.drawn_only()):
+            cell.training = cell.training | {"drawn_only": known}
     cell.key = _key(bench, cell, digest) if weights is None or digest else ""
     clips = [bench.store.clips[index].id for index in bench.test]
     ledger = Ledger(out, cell, clips)

@@ -99,8 +99,8 @@ class Cell:
         source: where the weights come from: ``fitted``, ``given``, ``run``, ``shipped``, or empty.
         parameters: trainable numbers that generate; 0 for a reference.
         training: budget and what came of it: ``steps``, ``seconds``, ``budget`` (text), ``dataset``, ``split``,
-            ``taught`` (text, where a judge had a part in it), ``remarks`` (what else the fit found out); empty for a
-            reference.
+            ``taught`` (text, where a judge had a part in it), ``drawn_only`` (the data sets, where it knows drawn faces
+            only and is tested on others), ``remarks`` (what else the fit found out); empty for a reference.
         trained_on: whether the test speakers were seen in training: ``unseen speakers``, ``same speakers``, ``unknown``
             or empty.
         device: what generated, for example ``CPU, 1 thread``.
@@ -166,6 +166,7 @@ class Suite:
         left_out: why metrics of the suite file are not among :attr:`metrics`, and what to do about it.
         cross_speaker: whether every sound of the track ``cross`` is another speaker's; ``False`` where some are
             other clips' of the same speaker, as all are with one test speaker.
+        remarks: what must be known of its judges beside the numbers.
     """
 
     name: str
@@ -180,6 +181,7 @@ class Suite:
     data: str = ""
     left_out: dict[str, str] = field(default_factory=dict)
     cross_speaker: bool = True
+    remarks: list[str] = field(default_factory=list)
 
 
 @dataclass

@@ -204,6 +204,8 @@ def show_plan(plan: Plan, expected: float, processes: int) -> None:
         say(f"{name}: made from other data, by other code or with other protocols; it goes to {plan.out}/stale")
     for name, reason in plan.suite.left_out.items():
         say(f"left out: {name}: {reason}")
+    for remark in plan.suite.remarks:
+        say(remark)
     if plan.tasks() or plan.fits():
         cost = f"about {_clock(expected)} with {processes} processes and {plan.disk() / 1e6:.0f} MB"
         large = plan.fits() and plan.suite.settings["data"]["name"] != "synthgrid"

@@ -84,17 +84,16 @@ def run(args: argparse.Namespace) -> int:
 
 def who_judged(metrics: Chosen, judges: Judges) -> list[str]:
     """How far each network that judged may be trusted, and which of them know drawn faces only."""
+    from zoo.judges import TRAINED
+
     found = []
-    for key, expert in (("sync", "sync-expert"), ("reader", "lip-reader")):
+    drawn = {each.key: each for each in judges.drawn_only(metrics)}
+    for key, expert in TRAINED.items():
         names = [name for name, (spec, _) in metrics.items() if expert in spec.needs]
         if names:
-            judge = getattr(judges, key)
-            found.append(f"{', '.join(names)} by {judge.quality()}")
-            if judge.scores.get("dataset") == "synthgrid":
-                found.append(
-                    f"  it knows drawn faces only; for real video train one "
-                    f"(zoo fit {expert} data=grid data.root=STORE) and give {key}=WEIGHTS"
-                )
+            found.append(f"{', '.join(names)} by {getattr(judges, key).quality()}")
+        if key in drawn:
+            found.append(f"  it knows drawn faces only ({drawn[key].corpora}); {drawn[key].way_out()}")
     return found
 
 

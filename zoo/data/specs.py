@@ -10,6 +10,7 @@ SYNTHGRID = DatasetSpec(
     citation="none: synthetic. Leaderboards on it rank code, not science.",
     splits=("by-speaker", "by-clip"),
     embedded=True,
+    drawn=True,
 )
 
 GRID = DatasetSpec(

@@ -338,7 +338,9 @@ def _training(cells: Sequence[Cell]) -> str:
     where = " ".join(str(facts[0][name]) for name in ("dataset", "split") if facts[0].get(name))
     what = " on ".join(filter(None, (came, where)))
     remarks = facts[0].get("remarks", ()) if len(facts) == 1 else ()  # of several seeds each has its own
-    told = (what, f"budget: {budget}" if budget else "", facts[0].get("taught"), *remarks)
+    drawn = facts[0].get("drawn_only")
+    known = f"knows drawn faces only ({drawn})" if drawn else ""
+    told = (what, known, f"budget: {budget}" if budget else "", facts[0].get("taught"), *remarks)
     return "; ".join(filter(None, told))
 
 

@@ -28,6 +28,8 @@ def make_notes(table: Table, tracks: Sequence[Board]) -> Iterator[str]:
         one = len(set(table.speakers)) == 1
         who = "there is one test speaker: in the track cross all" if one else "in the track cross some"
         yield f"{who} faces speak another sentence of the same speaker"
+    yield from table.suite.remarks
+    yield from _of_drawn(table)
     yield from _of_cells(table)
     for track in tracks:
         for entry in track.methods:
@@ -36,6 +38,13 @@ def make_notes(table: Table, tracks: Sequence[Board]) -> Iterator[str]:
     yield from _of_rows(table)
     if len(table.clips) < LEAST_CLIPS:
         yield f"{len(table.clips)} clips: too few to tell two methods apart"
+
+
+def _of_drawn(table: Table) -> Iterator[str]:
+    """Methods that know drawn faces only and were tested on others."""
+    known = {(cell.method, str(cell.training.get("drawn_only") or "")) for cell in table.cells.values()}
+    for method, corpora in sorted((method, corpora) for method, corpora in known if corpora):
+        yield f"{method}: its weights know drawn faces only ({corpora}); these are not drawn"
 
 
 def _of_cells(table: Table) -> Iterator[str]:

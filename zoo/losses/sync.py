@@ -11,6 +11,7 @@ from pytorch_lightning.utilities import rank_zero_warn
 from torch import Tensor
 
 from zoo import registry
+from zoo.corpora import corpus, drawn_only
 from zoo.data.module import TalkingFaceData
 from zoo.experts.sync_expert.module import SyncExpert
 from zoo.experts.sync_expert.networks import FRAMES
@@ -52,7 +53,7 @@ class SyncLoss:
 
     def check_data(self, data: TalkingFaceData) -> None:
         """Warn where the expert knows drawn faces only and these are others."""
-        if data.config.name != "synthgrid" and self.scores.get("dataset") == "synthgrid":
+        if drawn_only(self.expert.corpora) and not corpus(data.config.name).drawn:
             rank_zero_warn(
                 f"model.expert={self.which} knows drawn faces only; `zoo fit sync-expert data={data.config.name} "
                 f"data.root={data.path}` makes one for these clips, then give model.expert=WEIGHTS"

@@ -168,7 +168,7 @@ class LipReader(TrainableModule):
 
     def quality(self, scores: dict[str, Any]) -> str:
         """Its error rates on real clips."""
-        return f"word error rate {scores['wer']:.1%}, character error rate {scores['cer']:.1%} on real clips"
+        return f"word error rate {scores['wer']:.1%}, character error rate {scores['cer']:.1%}"
 
     def configure_optimizers(self) -> Any:
         """AdamW, with the schedule of the settings."""
