@@ -1,5 +1,6 @@
 """Anybody's videos: names, texts, landmarks, and videos that cannot be used."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -75,3 +76,60 @@ def test_a_text_with_a_mark_of_byte_order_and_one_that_is_no_unicode(tmp_path: P
     (tmp_path / "a.txt").write_bytes(b"caf\xe9")
     with pytest.raises(MediaError, match=r"a\.txt: the text is not UTF-8"):
         folder.read(folder.items()[0])
+
+
+def test_endings_and_linked_folders(tmp_path: Path):
+    for name in ("v/s1/a.MTS", "v/s1/b.m2ts", "v/s1/c.ogv", "v/s1/d.VOB", "v/s1/e.ts", "else/f.mp4"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "v/s2").symlink_to(tmp_path / "else")
+    (tmp_path / "v/s1/round").symlink_to(tmp_path / "v")
+    folder = Folder(tmp_path / "v")
+    assert [item.id for item in folder.items()] == ["s1/a", "s1/b", "s1/c", "s1/d", "s1/e", "s2/f"]
+    assert folder.items()[-1].speaker == "s2"
+    assert str(folder.not_looked_at) == ("not looked at: 1 linked folder that leads to one already looked at, s1/round")
+
+
+def test_what_is_no_video_is_named_and_what_belongs_to_one_is_not(tmp_path: Path):
+    for name in ("a.mp4", "a.txt", "a.align", "a.landmarks.npy", "b.txt", "c.xyz", ".d.mp4"):
+        (tmp_path / name).touch()
+    os.mkfifo(tmp_path / "e.mp4")  # to open it would wait for ever
+    (tmp_path / "gone.mp4").symlink_to("nowhere")
+    folder = Folder(tmp_path)
+    assert [item.id for item in folder.items()] == ["a", "gone"]
+    told = str(folder.not_looked_at)
+    assert told.startswith("not looked at: 4 files (")
+    assert "such as .d.mp4, b.txt, c.xyz" in told
+
+
+def test_names_of_any_bytes(tmp_path: Path):
+    for name in (b"caf\xe9.mp4", b"caf\\xe9.mp4", b"a\nb.mp4", b"-x.mp4", b"12:30.mp4", b"\x1b[31m/c.mp4"):
+        path = os.fsencode(tmp_path) + b"/" + name
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb"):
+            pass
+    items = Folder(tmp_path).items()
+    assert {item.id for item in items} == {
+        r"caf\xe9", r"caf\x5cxe9", r"a\x0ab", "-x", "12:30", r"\x1b[31m/c"
+    }  # fmt: skip
+    assert all(Path(item.path).exists() for item in items)
+    assert {item.speaker for item in items if "/" in item.id} == {r"\x1b[31m"}
+
+
+def test_ids_that_would_meet_stay_apart(tmp_path: Path):
+    for name in ("a.mp4", "a.avi", "a.mp4.mov", "b.mp4.mp4", "b.mp4"):
+        (tmp_path / name).touch()
+    ids = [item.id for item in Folder(tmp_path).items()]
+    assert ids == ["a.avi", "a.mp4", "a.mp4.mov", "b", "b.mp4"]
+
+
+def test_a_video_is_told_by_its_content_where_the_ending_says_nothing(tmp_path: Path):
+    write_video(tmp_path / "a.mp4", FRAMES, wave=torch.zeros(6400))
+    (tmp_path / "a.mp4").rename(tmp_path / "take 1")
+    (tmp_path / "a.xyz").write_bytes((tmp_path / "take 1").read_bytes())
+    (tmp_path / "b.xyz").write_bytes(b"no video" * 99)
+    (tmp_path / "README").write_text("nothing")
+    folder = Folder(tmp_path)
+    assert [item.id for item in folder.items()] == ["a", "take 1"]
+    assert "2 files (without an ending 1, .xyz 1), README, b.xyz" in str(folder.not_looked_at)
+    assert folder.read(folder.items()[0]).frames.shape == (10, 3, 32, 48)

@@ -7,17 +7,21 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from zoo.data.folder import Folder
 from zoo.data.grid import Grid
 from zoo.data.prepare import prepare
+from zoo.data.report import read_report
 from zoo.data.source import RawClip, Source, SourceItem
 from zoo.data.store import Store
+from zoo.data.synthgrid.source import SynthGrid
 from zoo.data.verify import verify
 from zoo.errors import DataError, MediaError
 from zoo.video import write_video
@@ -274,3 +278,69 @@ def test_real_clips_with_74_frames_and_of_another_speaker(grid_root: Path, tmp_p
         assert landmarks.min() > 0  # the whole face is inside
         assert (landmarks.amax((0, 1)) < torch.tensor([info.width, info.height])).all()
         assert 120 < info.width < 260
+
+
+def test_names_of_any_bytes_and_what_was_not_looked_at(tmp_path: Path, zoo: Callable[..., Any]):
+    """A name that is no UTF-8 is a clip like any other, and its reason can be printed everywhere."""
+    folder = os.fsencode(tmp_path / "in") + b"/sp\xe9"
+    os.makedirs(folder)
+    source = SynthGrid(clips=3, frames=40)
+    clip = source.read(source.items()[0])
+    assert clip.landmarks is not None
+    for name in (b"caf\xe9", b"a\x1b[31m\nb", b"12:30"):
+        write_video(tmp_path / "made.mp4", clip.frames, wave=clip.wave)
+        os.rename(tmp_path / "made.mp4", folder + b"/" + name + b".mp4")
+        np.save(os.fsdecode(folder + b"/" + name + b".landmarks.npy"), clip.landmarks.numpy())
+    for name in (b"damag\xe9d.mp4", b"notes.xyz"):
+        with open(folder + b"/" + name, "wb") as file:
+            file.write(b"nothing")
+    out = tmp_path / "out"
+    command = ("data", "prepare", "folder", "--root", tmp_path / "in", "--out", out, "--workers", "1")
+    for plain in ({}, {"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}):
+        done = zoo(*command, **plain)
+        assert "Traceback" not in done.stderr
+        assert done.returncode == 1
+        assert r"not looked at: 1 file (.xyz 1), sp\xe9/notes.xyz" in done.stdout
+    speaker = r"sp\xe9"
+    store = Store(out)
+    assert {info.id for info in store.clips} == {
+        rf"{speaker}/caf\xe9",
+        rf"{speaker}/a\x1b[31m\x0ab",
+        f"{speaker}/12:30",
+    }
+    assert {info.speaker for info in store.clips} == {speaker}
+    assert verify(out, progress=False).findings == ()
+    (entry,) = read_report(out).values()
+    assert entry.id == rf"{speaker}/damag\xe9d"
+    assert r"damag\xe9d.mp4" in entry.reason
+
+
+def test_a_report_that_is_damaged(tmp_path: Path):
+    run(Tiny(9, bad=(2, 5)), tmp_path)
+    report = tmp_path / "report.jsonl"
+    good = report.read_bytes()
+    for line in (
+        b"\xff\xfe\n",
+        b"\0" * 50 + b"\n",
+        b'{"id": 3, "path": "", "reason": ""}\n',
+        b"[]\n",
+        b"[" * 9999 + b"\n",
+    ):
+        report.write_bytes(line + good + b'{"id": "s0/cl')
+        assert set(read_report(tmp_path)) == {"s0/clip.2", "s1/clip.5"}
+    again = run(Tiny(9), tmp_path, retry=True)
+    assert (again.stored, again.exit_code) == (9, 0)
+
+
+def test_memory_that_is_not_there_is_one_clip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    read = Tiny.read
+
+    def too_large(self: Tiny, item: SourceItem) -> RawClip:
+        if item.path == "/in/3":
+            raise MemoryError
+        return read(self, item)
+
+    monkeypatch.setattr(Tiny, "read", too_large)
+    report = run(Tiny(9), tmp_path)
+    assert (report.stored, report.exit_code) == (8, 1)
+    assert "memory" in report.set_aside[0].reason

@@ -2,31 +2,54 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from zoo.audio import read_audio
 from zoo.data.source import RawClip, Source, SourceItem
-from zoo.errors import DataError
-from zoo.face.precomputed import read_track
+from zoo.data.walk import walk
+from zoo.errors import DataError, MediaError
+from zoo.face.precomputed import landmarks_path, read_track
+from zoo.media import PICTURES, media_kind
+from zoo.names import name_to_id
 from zoo.transcript import read_transcript
 from zoo.video import read_video
 
-SUFFIXES = frozenset({".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".wmv", ".flv", ".ts", ".3gp"})
+# fmt: off
+SUFFIXES = frozenset({
+    ".mp4", ".m4v", ".mp4v", ".mov", ".qt", ".mkv", ".webm", ".avi", ".divx",
+    ".mpg", ".mpeg", ".mpe", ".m1v", ".m2v", ".mpv", ".vob", ".ts", ".mts", ".m2ts", ".m2t", ".mod", ".tod",
+    ".ogv", ".ogm", ".wmv", ".asf", ".flv", ".f4v", ".3gp", ".3g2", ".rm", ".rmvb", ".mxf", ".dv",
+    ".amv", ".nut", ".ivf", ".y4m",
+})
+# fmt: on
+"""Endings of videos, in lower case."""
+
+
+# fmt: off
+OTHERS = PICTURES | {
+    ".txt", ".align", ".npy", ".npz", ".pt", ".pth", ".ckpt", ".safetensors", ".h5", ".mat", ".pkl", ".bin", ".zip",
+    ".tar", ".gz", ".7z", ".rar", ".json", ".jsonl", ".csv", ".tsv", ".xml", ".yaml", ".yml", ".toml", ".md", ".html",
+    ".pdf", ".doc", ".docx", ".xls", ".xlsx", ".srt", ".vtt", ".ass", ".lab", ".textgrid", ".nfo", ".log", ".py", ".sh",
+    ".wav", ".mp3", ".flac", ".m4a", ".aac", ".ogg", ".opus", ".wma", ".aiff", ".db", ".ini", ".part", ".tmp", ".sha256",
+}
+# fmt: on
+"""Endings of files that are no videos; a file with any other is opened to see what it is."""
 
 
 class Folder(Source):
     """Videos with sound, one speaker each.
 
-    The id is the path below the root without its suffix; the speaker is the first folder's name, or the file's own
-    where there is no folder. ``clip.txt`` beside ``clip.mp4`` gives the text, ``clip.landmarks.npy`` the landmarks
-    (:func:`zoo.face.precomputed.read_track`, one row per picture at 25 fps); without it they are detected.
+    A video is told by its ending, or by its content where that says nothing. The id is the path below the root without
+    its suffix (:func:`zoo.names.name_to_id`); the speaker is the first
+    folder's name, or the file's own where there is no folder. ``clip.txt`` beside ``clip.mp4`` gives the text,
+    ``clip.landmarks.npy`` the landmarks (:func:`zoo.face.precomputed.read_track`, one row per picture at 25 fps);
+    without it they are detected.
     """
 
     def items(self) -> Sequence[SourceItem]:
-        """All videos in the order of their paths.
+        """All videos in the order of their paths; linked folders are followed.
 
         Raises:
             DataError: no root, or no video in it.
@@ -35,17 +58,16 @@ class Folder(Source):
             raise DataError("a folder of videos needs --root FOLDER")
         if not self.root.is_dir():
             raise DataError(f"{self.root}: no such folder; give the one that holds the videos with --root")
-        root = self.root
-        paths = [Path(top, name).relative_to(root) for top, _, names in os.walk(root) for name in names]
-        paths = sorted(path for path in paths if path.suffix.lower() in SUFFIXES and not path.name.startswith("."))
+        found = walk(self.root)
+        paths = [path for path in found.files if _is_video(self.root / path)]
+        known = set(paths) | {beside for path in paths for beside in _sidecars(path)}
+        self.not_looked_at = found.without(known)
         if not paths:
-            raise DataError(f"{root}: no video in this folder or below (looked for {', '.join(sorted(SUFFIXES))})")
-        stems = Counter(path.with_suffix("") for path in paths)
-        # Two files that differ in their suffix alone keep it.
-        unique = [path if stems[path.with_suffix("")] > 1 else path.with_suffix("") for path in paths]
+            told = f"; {self.not_looked_at}" if str(self.not_looked_at) else ""
+            raise DataError(f"{self.root}: no video in this folder or below{told}")
         return [
-            SourceItem(name.as_posix(), path.parts[0] if len(path.parts) > 1 else name.name, str(root / path))
-            for name, path in zip(unique, paths, strict=True)
+            SourceItem(name, name_to_id(path.parts[0]) if len(path.parts) > 1 else name, str(self.root / path))
+            for name, path in zip(_unique_ids(paths), paths, strict=True)
         ]
 
     def read(self, item: SourceItem) -> RawClip:
@@ -64,3 +86,39 @@ class Folder(Source):
             text=read_transcript(text) if text.is_file() else "",
             landmarks=None if track is None else track.landmarks,
         )
+
+
+def _is_video(path: Path) -> bool:
+    """By its ending, or by its content where the ending says nothing.
+
+    A pipe or a device is none; a link to nothing is one, to be set aside.
+    """
+    ending = path.suffix.lower()
+    if path.name.startswith(".") or not (path.is_file() or path.is_symlink()):
+        return False
+    return ending in SUFFIXES or (ending not in OTHERS and _shows_pictures(path))
+
+
+def _shows_pictures(path: Path) -> bool:
+    try:
+        return media_kind(path) == "video"
+    except MediaError:
+        return False
+
+
+def _sidecars(video: Path) -> tuple[Path, ...]:
+    """Files that belong to a video."""
+    return video.with_suffix(".txt"), video.with_suffix(".align"), landmarks_path(video)
+
+
+def _unique_ids(paths: Sequence[Path]) -> list[str]:
+    """Ids without the suffix; two files that would get the same one keep it."""
+    short = [name_to_id(path.with_suffix("").as_posix()) for path in paths]
+    full = [name_to_id(path.as_posix()) for path in paths]
+    ids = short
+    while True:
+        times = Counter(ids)
+        longer = [whole if times[name] > 1 else name for name, whole in zip(ids, full, strict=True)]
+        if longer == ids:
+            return ids
+        ids = longer

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from zoo.audio import read_audio
 from zoo.clip import FPS, Word
 from zoo.data.source import RawClip, Source, SourceItem
+from zoo.data.walk import NotLookedAt, walk
 from zoo.errors import DataError, MediaError
+from zoo.names import name_to_id, storable
 from zoo.transcript import check_end, check_times, plain_text, read_text
 from zoo.video import read_video
 
@@ -35,6 +37,8 @@ ADVERBS = {"n": "now", "p": "please", "s": "soon", "a": "again"}
 
 FILE_CODE = re.compile(r"[blps][bgrw][abiw][a-vx-z][z1-9][npsa]")
 
+SPEAKER_FOLDER = re.compile(r"s(\d+)(\.mpg_\w+)?")
+
 EXPECTED = "ROOT/s1/*.mpg (with ROOT/alignments/s1/*.align), as the official archives unzip"
 
 
@@ -56,17 +60,25 @@ class Grid(Source):
             raise DataError(f"GRID needs --root ROOT with {EXPECTED}; it is free at https://zenodo.org/records/3625687")
         if not self.root.is_dir():
             raise DataError(f"{self.root}: no such folder; GRID is expected as {EXPECTED}")
-        found = [item for speaker, folder in self._speakers() for item in _clips_of(speaker, folder)]
-        if not found:
-            inside = ", ".join(sorted(entry.name for entry in self.root.iterdir())[:6]) or "nothing"
+        clips: dict[str, SourceItem] = {}
+        left = NotLookedAt()
+        for entry in self._entries():
+            speaker = SPEAKER_FOLDER.fullmatch(entry.name)
+            found, rest = _look_into(entry, f"s{int(speaker[1])}" if speaker else None)
+            left += rest
+            clips = {item.id: item for item in found} | clips  # of two qualities side by side the first counts
+        self.not_looked_at = left
+        if not clips:
+            inside = ", ".join(sorted(storable(entry.name) for entry in self.root.iterdir())[:6]) or "nothing"
             raise DataError(f"{self.root}: no GRID clip found; expected {EXPECTED}; found: {inside}")
-        return found
+        return sorted(clips.values(), key=lambda item: (int(item.speaker[1:]), item.id))
 
-    def _speakers(self) -> list[tuple[str, Path]]:
+    def _entries(self) -> list[Path]:
         assert self.root is not None
-        named = ((re.fullmatch(r"s(\d+)(\.mpg_\w+)?", entry.name), entry) for entry in self.root.iterdir())
-        numbered = sorted((int(match[1]), entry) for match, entry in named if match and entry.is_dir())
-        return [(f"s{number}", entry) for number, entry in numbered]
+        try:
+            return sorted(self.root.iterdir())
+        except OSError as error:
+            raise DataError(f"{self.root}: the folder cannot be read ({error.strerror})") from error
 
     def read(self, item: SourceItem) -> RawClip:
         """Decode one clip.
@@ -90,10 +102,20 @@ class Grid(Source):
         return next((folder / f"{stem}.align" for folder in folders if (folder / f"{stem}.align").is_file()), None)
 
 
-def _clips_of(speaker: str, folder: Path) -> Iterator[SourceItem]:
-    """The clips of one speaker; where archives of two qualities were unzipped side by side each clip counts once."""
-    found = {path.stem: path for path in sorted(folder.rglob("*.mpg"), reverse=True) if not path.name.startswith(".")}
-    return (SourceItem(f"{speaker}/{stem}", speaker, str(found[stem])) for stem in sorted(found))
+def _look_into(entry: Path, speaker: str | None) -> tuple[list[SourceItem], NotLookedAt]:
+    """The clips in one entry of the root, and what else is in it; alignments belong to the clips."""
+    if not entry.is_dir():
+        return [], NotLookedAt((Path(entry.name),))
+    found = walk(entry)
+    clips = [path for path in found.files if speaker and _is_clip(path)]
+    rest = found.without({path for path in found.files if path.suffix.lower() == ".align"} | set(clips))
+    names = {path.stem: path for path in reversed(clips)}
+    items = [SourceItem(f"{speaker}/{name_to_id(stem)}", speaker or "", str(entry / names[stem])) for stem in names]
+    return items, rest.below(entry.name)
+
+
+def _is_clip(path: Path) -> bool:
+    return path.suffix.lower() == ".mpg" and not path.name.startswith(".")
 
 
 def check_whole(frames: int, path: Path) -> None:

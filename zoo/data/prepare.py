@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -22,10 +22,12 @@ from zoo.data.shard import SUFFIXES, ShardWriter, publish_shard, write_meta
 from zoo.data.shard_files import open_files
 from zoo.data.source import RawClip, Source, SourceItem
 from zoo.data.store import parse_row, read_meta
+from zoo.data.walk import NotLookedAt
 from zoo.errors import DataError, MediaError, ZooError
 from zoo.face.crop import store_box
 from zoo.face.track import track_face
 from zoo.locks import locked
+from zoo.names import storable
 from zoo.progress import Progress
 
 SHARDS = 32
@@ -45,6 +47,7 @@ class PrepareReport:
         stored: clips now in the store.
         set_aside: clips of the source that could not be used, with reasons, from this run and earlier ones.
         seconds: time this run took.
+        not_looked_at: what the source left out of its folder.
     """
 
     out: Path
@@ -52,17 +55,18 @@ class PrepareReport:
     stored: int
     set_aside: tuple[SetAside, ...]
     seconds: float
+    not_looked_at: NotLookedAt = field(default_factory=NotLookedAt)
 
     @property
     def exit_code(self) -> int:
-        """0 when every clip of the source is in the store, else 1."""
-        return 1 if self.set_aside or not self.stored else 0
+        """0 when every clip of the source is in the store and its folders could be read, else 1."""
+        return 1 if self.set_aside or not self.stored or self.not_looked_at.unreadable else 0
 
     def __str__(self) -> str:
         line = f"prepared {self.prepared} clips in {self.seconds:.0f} s ({self.stored} in {self.out})"
         if self.set_aside:
             line += f", set aside {len(self.set_aside)} (reasons in {report_path(self.out)})"
-        return line
+        return "\n".join(filter(None, [storable(line), str(self.not_looked_at)]))
 
 
 @dataclass(frozen=True)
@@ -123,7 +127,7 @@ def prepare(
     """
     start = time.monotonic()
     out = Path(out)
-    items = source.items()
+    items = [replace(item, id=storable(item.id), speaker=storable(item.speaker)) for item in source.items()]
     if not items:
         raise DataError(f"{dataset}: the source holds no clip")
     doubles = [name for name, times in Counter(item.id for item in items).items() if times > 1]
@@ -132,7 +136,7 @@ def prepare(
     meta: dict[str, object] = {
         "dataset": dataset,
         "splits": list(splits),
-        "root": "" if source.root is None else str(source.root.resolve()),
+        "root": "" if source.root is None else storable(source.root.resolve()),
         "detector": detector,
         "settings": source.settings,
         "licence": licence,
@@ -148,7 +152,8 @@ def prepare(
             total = sum(len(job.items) for job in jobs)
             with Progress(f"preparing {dataset}", total, "clips", show=progress) as bar:
                 _run(source, detector, out, jobs, min(workers or usable_cores(), max(len(jobs), 1)), bar)
-            return _finish(out, meta, items, before, start)
+            report = _finish(out, meta, items, before, start)
+            return replace(report, not_looked_at=source.not_looked_at)
     except OSError as error:
         raise _cannot_write(out, error) from error
 
@@ -275,7 +280,9 @@ def _try_clip(source: Source, item: SourceItem, detector: str) -> Clip | SetAsid
         return prepare_clip(source.read(item), item, detector=detector)
     except MediaError as error:
         return SetAside(item.id, item.path, str(error))
-    except (ZooError, ImportError, MemoryError):
+    except MemoryError:
+        return SetAside(item.id, item.path, "it needs more memory than there is")
+    except (ZooError, ImportError):
         raise
     except Exception as error:
         return SetAside(item.id, item.path, f"{type(error).__name__}: {error}")

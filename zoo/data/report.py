@@ -7,7 +7,9 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from zoo.errors import DataError
 from zoo.files import write_text_aside
+from zoo.names import storable
 
 
 @dataclass(frozen=True)
@@ -31,16 +33,27 @@ def report_path(store: Path) -> Path:
 
 
 def read_report(store: Path) -> dict[str, SetAside]:
-    """The clips set aside so far, by id; a line that a kill cut short is left out."""
-    path = report_path(store)
-    found: dict[str, SetAside] = {}
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
-        try:
-            entry = SetAside(**json.loads(line))
-        except (ValueError, TypeError):
-            continue
-        found[entry.id] = entry
-    return found
+    """The clips set aside so far, by id; a line that a kill cut short or that is damaged is left out.
+
+    Raises:
+        DataError: the report is there but cannot be read.
+    """
+    try:
+        lines = report_path(store).read_bytes().split(b"\n")
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise DataError(f"{report_path(store)}: cannot be read ({error.strerror})") from error
+    entries = filter(None, map(_parse, lines))
+    return {entry.id: entry for entry in entries}
+
+
+def _parse(line: bytes) -> SetAside | None:
+    try:
+        entry = SetAside(**json.loads(line))
+    except (ValueError, TypeError, RecursionError):
+        return None
+    return entry if all(isinstance(value, str) for value in asdict(entry).values()) else None
 
 
 def append_report(store: Path, entries: Iterable[SetAside]) -> None:
@@ -61,7 +74,8 @@ def write_report(store: Path, entries: Iterable[SetAside]) -> None:
 
 
 def _lines(entries: Iterable[SetAside]) -> str:
-    return "".join(json.dumps(asdict(entry), ensure_ascii=False) + "\n" for entry in entries)
+    told = ({key: storable(value) for key, value in asdict(entry).items()} for entry in entries)
+    return "".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in told)
 
 
 def _is_cut(path: Path) -> bool:

@@ -11,6 +11,7 @@ from jaxtyping import Float32, UInt8
 from torch import Tensor
 
 from zoo.clip import Word
+from zoo.data.walk import NotLookedAt
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ class Source(ABC):
 
     def __init__(self, root: str | Path | None = None) -> None:
         self.root = None if root is None else Path(root)
+        self.not_looked_at = NotLookedAt()  # what `items` left out of the root, where the source says so
         self.settings: dict[str, int] = {}  # numbers that decide what the clips are: two stores with others differ
 
     @abstractmethod

@@ -30,6 +30,7 @@ from torch.nn import functional as F
 from zoo.clip import FPS, NUM_LANDMARKS, SAMPLE_RATE, Clip, Word
 from zoo.data.shard_files import LocalFiles, RemoteFiles, open_files
 from zoo.errors import DataError
+from zoo.names import storable
 
 FORMAT = "zoo-store"
 VERSION = 1
@@ -259,7 +260,7 @@ def format_row(clip: Clip, offsets: tuple[int, int, int], source: str) -> bytes:
         "fps": clip.fps,
         "sample_rate": clip.sample_rate,
         "offsets": offsets,
-        "source": source,
+        "source": storable(source),
     }
     return json.dumps(row, ensure_ascii=False).encode() + b"\n"
 
