@@ -32,7 +32,7 @@ OTHERS = PICTURES | {
     ".txt", ".align", ".npy", ".npz", ".pt", ".pth", ".ckpt", ".safetensors", ".h5", ".mat", ".pkl", ".bin", ".zip",
     ".tar", ".gz", ".7z", ".rar", ".json", ".jsonl", ".csv", ".tsv", ".xml", ".yaml", ".yml", ".toml", ".md", ".html",
     ".pdf", ".doc", ".docx", ".xls", ".xlsx", ".srt", ".vtt", ".ass", ".lab", ".textgrid", ".nfo", ".log", ".py", ".sh",
-    ".wav", ".mp3", ".flac", ".m4a", ".aac", ".ogg", ".opus", ".wma", ".aiff", ".db", ".ini", ".part", ".tmp", ".sha256",
+    ".wav", ".mp3", ".flac", ".m4a", ".aac", ".ogg", ".opus", ".wma", ".aiff", ".db", ".ini", ".part", ".tmp",
 }
 # fmt: on
 """Endings of files that are no videos; a file with any other is opened to see what it is."""
