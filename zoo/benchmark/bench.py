@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from hashlib import blake2b
 
 import numpy as np
 from jaxtyping import Float32, UInt8
 from torch import Tensor
 
 from zoo import audio, registry
+from zoo.benchmark.partners import Partners
 from zoo.benchmark.results import Metric, Suite, Track
 from zoo.benchmark.suite import NamedSuite
 from zoo.clip import FPS, Clip, Word
@@ -112,6 +112,8 @@ class Bench:
         self.data.setup("test")
         self.store = self.data.store
         self._known: dict[int, dict[str, Tensor]] = {}
+        self._infos: dict[int, ClipInfo] = {}
+        self._partners = Partners({})
 
     def _choose_metrics(self, device: str) -> None:
         config = self.suite.config
@@ -148,6 +150,12 @@ class Bench:
         count = min(self.suite.config.test_clips or len(every), len(every))
         return [every[k * len(every) // count] for k in range(count)]
 
+    def info(self, index: int) -> ClipInfo:
+        """What is known of a clip; the store reads it anew whenever it is asked."""
+        if index not in self._infos:
+            self._infos[index] = self.store.clips[index]
+        return self._infos[index]
+
     @cached_property
     def train(self) -> list[int]:
         """Numbers of the training clips that the retrieval draws from: evenly out of all."""
@@ -164,21 +172,20 @@ class Bench:
         Raises:
             ConfigError: there is no other test clip.
         """
-        here = self.store.clips[index]
-        others = [(number, self.store.clips[number]) for number in self.data.clips["test"] if number != index]
-        if not others:
+        found = self.partners.of(index, self.info(index))
+        if found is None:
             raise ConfigError(
                 "there is one test clip, and no other to lend it its sound: prepare more, or use "
                 "tracks=[reconstruction] references=[real,still,retrieval]"
             )
+        return found
 
-        def order(item: tuple[int, ClipInfo]) -> tuple[object, ...]:
-            there = item[1]
-            chance = blake2b(f"{here.id} {there.id}".encode(), digest_size=8).digest()
-            differs = (there.speaker == here.speaker, there.text == here.text)
-            return (*differs, abs(there.num_frames - here.num_frames), chance)
-
-        return min(others, key=order)[0]
+    @property
+    def partners(self) -> Partners:
+        """Who may lend a face its sound: all clips of the test part, scored or not."""
+        if list(self._partners.clips) != self.data.clips["test"]:
+            self._partners = Partners({number: self.info(number) for number in self.data.clips["test"]})
+        return self._partners
 
     def giver(self, index: int, *, foreign: bool) -> int:
         """The clip whose sound is heard with a face: its own, or a ``foreign`` one."""
@@ -233,7 +240,8 @@ class Bench:
         import dataclasses
 
         config = self.suite.config
-        infos = [self.store.clips[index] for index in self.test]
+        infos, partners = [self.info(index) for index in self.test], self.partners
+        cross = "cross" in config.tracks
         settings = dataclasses.asdict(config)
         return Suite(
             name=self.suite.name,
@@ -247,7 +255,7 @@ class Bench:
             settings=settings | {"data": settings["data"] | {"root": None}, "runs": None},
             data=self.fingerprint,
             left_out=self.left_out,
-            cross_speaker="cross" not in config.tracks or all(map(self._lent, self.test)),
+            cross_speaker=not cross or all(map(partners.has_another_speaker, infos)),
             remarks=[
                 f"{', '.join(each.metrics)}: {each.name} knows drawn faces only ({each.corpora}) and judges real ones "
                 f"here; {each.way_out('judges.')}"
@@ -260,10 +268,6 @@ class Bench:
         """Whether all faces are drawn, by the suite's data set and by that of the store."""
         names = (self.suite.config.data.name, str(self.store.meta["dataset"]))
         return all(corpus(name).drawn for name in names)
-
-    def _lent(self, index: int) -> bool:
-        """Whether a face's foreign sound is another speaker's."""
-        return self.store.clips[self.partner(index)].speaker != self.store.clips[index].speaker
 
 
 def _column(name: str, spec: MetricSpec, metric: ClipMetric) -> Metric:

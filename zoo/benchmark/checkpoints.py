@@ -330,7 +330,7 @@ def trained_on(bench: Bench, data: DataConfig, split: str) -> str:
     except ZooError:
         return "unknown"
     seen = {store.clips[index].speaker for index in train}
-    tested = {bench.store.clips[index].speaker for index in bench.test}
+    tested = {bench.info(index).speaker for index in bench.test}
     return "same speakers" if seen & tested else "unseen speakers"
 
 

@@ -208,7 +208,7 @@ def complete(bench: Bench, out: Path, planned: Planned) -> None:
         if not bench.drawn and (known := weights.drawn_only()):
             cell.training = cell.training | {"drawn_only": known}
     cell.key = _key(bench, cell, digest) if weights is None or digest else ""
-    clips = [bench.store.clips[index].id for index in bench.test]
+    clips = [bench.info(index).id for index in bench.test]
     ledger = Ledger(out, cell, clips)
     stock = ledger.stock()
     planned.due = len(clips) * len(cell.protocols)
