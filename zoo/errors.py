@@ -1,5 +1,13 @@
 """Errors that a user can act on; the command line prints them as one line, never as a traceback."""
 
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from zoo.printable import printable
+
 FAILED = "failed: "
 """How the reason of a score that there is not begins where the program is to blame and not the clip."""
 
@@ -20,6 +28,10 @@ class MediaError(ZooError):
     """A picture, video or sound file that cannot be used, with the reason and the way out."""
 
 
+class MediaWarning(UserWarning):
+    """A file that can be used, but not as it should be: sound that is lost, channels that cancel each other."""
+
+
 class NoFaceError(MediaError):
     """A picture or a video in which no face was found."""
 
@@ -34,3 +46,22 @@ class UnknownNameError(ConfigError):
 
 class BrokenPluginError(ZooError):
     """A plugin that is installed but cannot be used; the message names the distribution and the reason."""
+
+
+@contextmanager
+def one_line_warnings(prefix: str = "zoo") -> Iterator[None]:
+    """Print every :class:`MediaWarning` as one line, ``prefix: warning: text``, without the place in the program."""
+    usual = warnings.formatwarning
+
+    def line(
+        message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+    ) -> str:
+        if issubclass(category, MediaWarning):
+            return f"{prefix}: warning: {printable(' '.join(str(message).split()))}\n"
+        return usual(message, category, filename, lineno, line)
+
+    warnings.formatwarning = line
+    try:
+        yield
+    finally:
+        warnings.formatwarning = usual

@@ -14,7 +14,7 @@ from importlib import import_module
 from typing import NoReturn
 
 from zoo import __version__
-from zoo.errors import ZooError
+from zoo.errors import ZooError, one_line_warnings
 from zoo.printable import printable, say
 
 VERBS = (
@@ -94,7 +94,8 @@ def run(arguments: Sequence[str]) -> int:
     try:
         args = parse(arguments)
         verb = f" {args.verb}"
-        code = int(args.run(args) or 0)
+        with one_line_warnings(f"zoo{verb}"):
+            code = int(args.run(args) or 0)
         sys.stdout.flush()
     except ZooError as error:
         code = _fail(verb, str(error), error.exit_code)

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import torch
 
-from zoo.errors import DataError, ZooError
+from zoo.errors import DataError, ZooError, one_line_warnings
 
 JobT = TypeVar("JobT")
 EventT = TypeVar("EventT")
@@ -126,8 +126,9 @@ def _serve(pipe: Connection, work: Callable[[Any], Iterator[Any]]) -> None:
             more, job = pipe.recv()
             if not more:
                 return
-            for event in work(job):
-                pipe.send(event)
+            with one_line_warnings():
+                for event in work(job):
+                    pipe.send(event)
     except (BrokenPipeError, ConnectionResetError, EOFError):
         return
     except ZooError as error:
