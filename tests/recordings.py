@@ -45,8 +45,8 @@ def packets_of(stream: av.AudioStream, wave: np.ndarray, *, start: float = 0.0) 
     convert = av.AudioResampler(format=stream.format.name, layout=layout, rate=rate)
     packets: list[av.Packet] = []
     for begin in range(0, wave.shape[1], 1024):
-        part = np.ascontiguousarray(wave[:, begin : begin + 1024], np.float32)
-        frame = av.AudioFrame.from_ndarray(part, format="fltp", layout=layout)
+        part = wave[:, begin : begin + 1024].astype(np.float32).T.reshape(1, -1)
+        frame = av.AudioFrame.from_ndarray(part, format="flt", layout=layout)
         frame.sample_rate, frame.pts, frame.time_base = rate, begin + round(start * rate), Fraction(1, rate)
         packets += [packet for done in convert.resample(frame) for packet in stream.encode(done)]
     return packets + list(stream.encode(None))

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Float32
@@ -13,10 +11,7 @@ from torch.nn import functional as F
 
 from zoo.clip import FPS, SAMPLE_RATE
 from zoo.errors import MediaError
-
-if TYPE_CHECKING:
-    from av.audio.stream import AudioStream
-    from av.container import InputContainer
+from zoo.sound.track import read_track, warn_of
 
 MAX_MISSING_S = 0.2
 """How many seconds of sound may be missing (GRID: 0.022 s); silence at the end fills them."""
@@ -102,10 +97,12 @@ def match_length(
 
 
 def read_audio(path: str | Path, *, sample_rate: int = SAMPLE_RATE) -> Float32[Tensor, " S"]:
-    """Read the first sound track of any sound or video file, mixed to mono and resampled.
+    """Read the sound of any sound or video file, mixed to mono and resampled.
 
-    The first sample belongs to the first picture: where a video's sound begins earlier or later than its pictures, it
-    is cut or preceded by silence.
+    Of several tracks it is the one that a player would play. The first sample belongs to the first picture, and every
+    part of the sound to its time in the file: where packets are missing or damaged there is silence, and a
+    :class:`zoo.errors.MediaWarning` says how much. Channels are averaged in stereo and mixed as ITU-R BS.775 has it in
+    surround sound, so that speech keeps its loudness.
 
     Args:
         path: any file that FFmpeg reads.
@@ -117,13 +114,13 @@ def read_audio(path: str | Path, *, sample_rate: int = SAMPLE_RATE) -> Float32[T
     Raises:
         MediaError: no such file, no sound track, or a sound track without a sample.
     """
-    # Channels are averaged here: FFmpeg's own mix to mono makes equal channels 1.4 times as loud and clips them.
-    wave, _ = _decode(path, lambda _: (sample_rate, None), lambda sound: sound.mean(0))
-    return wave
+    track = read_track(path, sample_rate=sample_rate, channels=1)
+    warn_of(path, track)
+    return track.wave[0]
 
 
 def read_sound(path: str | Path) -> tuple[Float32[Tensor, "C S"], int]:
-    """Read the first sound track as it is, to be put under new pictures: its own rate, in mono or stereo.
+    """Read the sound to be put under new pictures: at its own rate, in mono or stereo.
 
     It begins with the first picture, as in :func:`read_audio`.
 
@@ -133,54 +130,9 @@ def read_sound(path: str | Path) -> tuple[Float32[Tensor, "C S"], int]:
     Raises:
         MediaError: as :func:`read_audio`.
     """
-
-    def keep(stream: AudioStream) -> tuple[int, str]:
-        rate = stream.rate if stream.rate in AAC_RATES else AAC_RATES[-1]
-        return rate, "mono" if stream.channels == 1 else "stereo"
-
-    return _decode(path, keep, lambda sound: sound)
-
-
-def _decode(
-    path: str | Path,
-    target: Callable[[AudioStream], tuple[int, str | None]],
-    mix: Callable[[Float32[Tensor, "C n"]], Float32[Tensor, "*channels n"]],
-) -> tuple[Float32[Tensor, "*channels S"], int]:
-    """Decode the first sound track to the rate and layout that ``target`` says; ``mix`` is applied to every part."""
-    import av
-
-    from zoo.media import audio_stream, open_media
-
-    with open_media(path) as container:
-        stream = audio_stream(container, path)
-        rate, layout = target(stream)
-        resampler = av.AudioResampler(format="fltp", layout=layout, rate=rate)
-        parts: list[Tensor] = []
-        delay: float | None = None
-        try:
-            for frame in container.decode(stream):
-                if delay is None:
-                    delay = _delay(container, frame.time)
-                frame.pts = None
-                parts += [mix(torch.from_numpy(out.to_ndarray())) for out in resampler.resample(frame)]
-        except av.FFmpegError as error:
-            if not parts:
-                raise MediaError(f"{path}: the sound track cannot be read ({error})") from error
-        parts += [mix(torch.from_numpy(out.to_ndarray())) for out in resampler.resample(None)]
-    wave = torch.cat(parts, -1) if parts else torch.zeros(0)
-    if not wave.numel():
-        raise MediaError(f"{path}: the sound track is empty")
-    return cut(wave, -round((delay or 0.0) * rate), wave.shape[-1]).clamp(-1, 1), rate
-
-
-def _delay(container: InputContainer, start: float | None) -> float:
-    """Seconds from the first picture of a video to its first sound; 0 where there are no moving pictures."""
-    from av.stream import Disposition
-
-    moving = [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
-    if start is None or not moving or moving[0].start_time is None or moving[0].time_base is None:
-        return 0.0
-    return start - float(moving[0].start_time * moving[0].time_base)
+    track = read_track(path, rates=AAC_RATES)
+    warn_of(path, track)
+    return track.wave, track.sample_rate
 
 
 def per_frame(
