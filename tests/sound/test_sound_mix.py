@@ -125,10 +125,10 @@ def test_channels_that_a_mix_would_lose(tmp_path: Path, gains: list[float], layo
 
 def test_sixteen_planes(tmp_path: Path):
     speech = speechlike(0.5)
-    channels = np.outer([0] * 9 + [1] + [0] * 6, speech)  # TBC, high above the back
+    channels = np.outer([0] * 9 + [1] + [0] * 6, speech)  # TFR, high above the front
     path = make_file(tmp_path / "a.mkv", channels, layout="hexadecagonal", codec="wavpack")
     wave, notes = noted(path)
-    assert wave.std() / speech.std() == pytest.approx(H, rel=0.02)
+    assert wave.std() / speech.std() == pytest.approx(0.5, rel=0.02)
     assert not notes
 
 
