@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,6 +24,8 @@ HD_LINES = 720
 
 _MATRICES = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}
 """Matrix of H.273 to the one that swscale has for it; 10 (constant luminance) is as good as never used."""
+
+_SCALE_NAMES = {1: "bt709", 4: "fcc", 5: "bt601", 7: "smpte240m", 9: "bt2020"}
 
 _HDR = {16: "PQ", 18: "HLG"}
 
@@ -99,21 +102,59 @@ def _over_white(picture: VideoFrame, size: tuple[int, int]) -> UInt8[np.ndarray,
     return ((rgba[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
 
 
-def to_yuv(rgb: UInt8[np.ndarray, "H W 3"], colour: Colour) -> VideoFrame:
-    """A picture in 4:2:0 with 8 bits, tagged, for an encoder; both sides must be even."""
-    import av
-    from av.video.reformatter import ColorRange
+class ToYuv:
+    """Brings RGB pictures of one size to 4:2:0 with 8 bits, as H.264 wants it: chroma sited to the left of its pixels.
 
-    picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format="rgb24").reformat(
-        format="yuv420p",
-        dst_colorspace=_MATRICES[colour.matrix],
-        src_color_range=ColorRange.JPEG,
-        dst_color_range=ColorRange.JPEG if colour.full_range else ColorRange.MPEG,
-        interpolation=_exact(),
-        threads=1,
+    Args:
+        height: even.
+        width: even.
+        colour: what the numbers are to mean; the pictures are tagged so.
+    """
+
+    def __init__(self, height: int, width: int, colour: Colour) -> None:
+        from av.filter import Graph
+
+        self.colour = colour
+        self._graph = Graph()
+        start = self._graph.add_buffer(width=width, height=height, format="rgb24", time_base=Fraction(1, 1000))
+        steps = [self._graph.add("scale", self._options()), self._graph.add("format", self._pixels())]
+        for step in (*steps, self._graph.add("buffersink")):
+            start.link_to(step)
+            start = step
+        self._graph.configure()
+
+    def _options(self) -> str:
+        matrix, scale = _SCALE_NAMES[_MATRICES[self.colour.matrix]], "pc" if self.colour.full_range else "tv"
+        flags = "bicubic+accurate_rnd+full_chroma_int+full_chroma_inp"
+        return f"out_color_matrix={matrix}:out_range={scale}:out_chroma_loc=left:flags={flags}"
+
+    def _pixels(self) -> str:
+        # In full range and 8 bits swscale cuts the chroma off instead of rounding it.
+        return "yuv420p16le" if self.colour.full_range else "yuv420p"
+
+    def __call__(self, rgb: UInt8[np.ndarray, "H W 3"]) -> VideoFrame:
+        """One picture, 0..255."""
+        import av
+
+        given = av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format="rgb24")
+        given.pts, given.time_base = 0, Fraction(1, 1000)
+        self._graph.push(given)
+        picture = self._graph.pull()
+        assert isinstance(picture, av.VideoFrame)
+        if self.colour.full_range:
+            picture = av.VideoFrame.from_ndarray(_rounded(picture), format="yuv420p")
+        self.colour.tag(picture)
+        return picture
+
+
+def _rounded(picture: VideoFrame) -> UInt8[np.ndarray, "rows W"]:
+    """Full range in 16 bits to 8: one level is 257, and the middle of chroma is 32768 where 128 belongs."""
+    luma, *chroma = (
+        np.frombuffer(plane, np.uint16).reshape(plane.height, -1)[:, : plane.width].astype(np.uint32)
+        for plane in picture.planes
     )
-    colour.tag(picture)
-    return picture
+    parts = [(luma + 128) // 257, *(((plane + 256) // 257).clip(0, 255) for plane in chroma)]
+    return np.concatenate([part.ravel() for part in parts]).reshape(-1, picture.width).astype(np.uint8)
 
 
 def _exact() -> int:

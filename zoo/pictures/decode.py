@@ -57,7 +57,7 @@ class Decoder:
         except MediaError as error:
             raise MediaError(f"{self.path}: {error}") from error
 
-    def _demux(self, container: InputContainer) -> Iterator[Packet]:
+    def _demux(self, container: InputContainer) -> Iterator[Packet[VideoStream]]:
         import av
 
         packets = container.demux(self.stream)
@@ -72,8 +72,8 @@ class Decoder:
                 return
             yield packet
 
-    def _peek(self) -> list[Packet]:
-        held: list[Packet] = []
+    def _peek(self) -> list[Packet[VideoStream]]:
+        held: list[Packet[VideoStream]] = []
         size = 0
         for packet in self._packets:
             held.append(packet)

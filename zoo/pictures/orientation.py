@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from jaxtyping import UInt8
 
 if TYPE_CHECKING:
     from av import VideoFrame
+    from av.sidedata.sidedata import SideData
 
 STRANGE_PIXELS = 4
 """Pixels that would be shown more than this many times wider or higher than they are: the header is wrong."""
@@ -48,7 +50,8 @@ def orientation(picture: VideoFrame) -> Orientation:
     """
     from av.sidedata.sidedata import Type
 
-    found = next((data for data in picture.side_data if data.type == Type.DISPLAYMATRIX), None)
+    held = cast("Iterable[SideData]", picture.side_data)  # its type promises keys and gives values
+    found = next((data for data in held if data.type == Type.DISPLAYMATRIX), None)
     if found is None:
         return Orientation()
     a, b, _, c, d = (int(number) for number in np.frombuffer(bytes(found), np.int32)[:5])

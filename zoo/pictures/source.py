@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import UInt8
@@ -74,11 +74,11 @@ class VideoSource:
         turned = self._square[::-1] if self._orientation.transpose else self._square
         self.height, self.width = turned
 
-    def shots(self) -> Iterator[Shot[VideoFrame]]:
+    def shots(self) -> Iterator[Shot[Any]]:
         """The pictures as they are decoded."""
         return chain([self._first], self._shots)
 
-    def rgb(self, picture: VideoFrame) -> UInt8[np.ndarray, "H W 3"]:
+    def rgb(self, picture: Any) -> UInt8[np.ndarray, "H W 3"]:
         """One of them as it is shown.
 
         Raises:
@@ -117,11 +117,11 @@ class AnimationSource:
         self.seconds: float | None = end if len(starts) > 1 else 1 / self.fps
         self.colour = Colour.usual(self.height)
 
-    def shots(self) -> Iterator[Shot[UInt8[np.ndarray, "H W 3"]]]:
+    def shots(self) -> Iterator[Shot[Any]]:
         """The pictures as they are decoded."""
         return self._animation.shots()
 
-    def rgb(self, picture: UInt8[np.ndarray, "H W 3"]) -> UInt8[np.ndarray, "H W 3"]:
+    def rgb(self, picture: Any) -> UInt8[np.ndarray, "H W 3"]:
         """One of them as it is shown."""
         return picture
 
