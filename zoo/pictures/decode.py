@@ -106,8 +106,7 @@ class Decoder:
                 continue  # one broken packet costs its own picture, not the rest of the file
             for picture in pictures:
                 start = last + spare if picture.time is None else float(picture.time)
-                length = (
-                    float(picture.duration * picture.time_base) if picture.duration and picture.time_base else spare
-                )
-                yield Shot(start, length, picture)
+                claimed = float(picture.duration * picture.time_base) if picture.duration and picture.time_base else 0.0
+                # Lengths come from the header's rate, which may be nonsense: 1000 per second.
+                yield Shot(start, claimed if claimed > spare / 2 else spare, picture)
                 last = start

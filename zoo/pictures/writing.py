@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from av.container import OutputContainer
     from av.video.stream import VideoStream
 
+CHROMA = {"chromaoffset": "-6"}
+"""Chroma is kept finer than x264 would: a tenth more room for colours that are a fifth less off."""
+
 TAGGED = (".mp4", ".mov", ".m4v")
 """Endings of QuickTime's family, which keeps tags of one's own only when it is asked to."""
 
@@ -36,7 +39,7 @@ def write_video(
     wave: Float32[Tensor, "*channels S"] | None = None,
     sample_rate: int = SAMPLE_RATE,
     metadata: dict[str, str] | None = None,
-    crf: int = 12,
+    crf: int = 10,
     colour: Colour | None = None,
 ) -> None:
     """Write a video that ordinary players show: H.264 (4:2:0) with AAC sound.
@@ -52,8 +55,8 @@ def write_video(
         wave: ``(S,)`` or ``(1, S)`` float32 in [-1, 1] for mono, ``(2, S)`` for stereo.
         sample_rate: samples per second of ``wave``, one of :data:`zoo.audio.AAC_RATES`.
         metadata: tags for the file, readable with ffprobe.
-        crf: x264's constant quality, 0 (lossless) to 51. At 12 the pictures come back less than one level of 255 off on
-            average and flat colours within one; 18, visually lossless, takes half the room and is off by 1 to 1.5.
+        crf: x264's constant quality, 0 (lossless) to 51. At 10 the pictures come back less than one level of 255 off on
+            average and flat colours within one; 18, visually lossless, takes a third of the room and is off by 1.5.
         colour: what the written numbers are to mean, and the tags that say so: that of the video the pictures come
             from (:attr:`zoo.video.VideoReader.colour`); ``None`` is what players expect of pictures of this size.
 
@@ -109,7 +112,7 @@ class _Muxer:
 
     def _add_streams(self, frame: Tensor) -> VideoStream:
         rate = Fraction(self.fps).limit_denominator(1001)
-        stream = self.container.add_stream("libx264", rate=rate, options={"crf": str(self.crf)})
+        stream = self.container.add_stream("libx264", rate=rate, options={"crf": str(self.crf), **CHROMA})
         stream.height, stream.width = (side + side % 2 for side in frame.shape[-2:])
         stream.pix_fmt = "yuv420p"
         stream.codec_context.time_base = 1 / rate
