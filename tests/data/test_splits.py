@@ -4,8 +4,8 @@ from itertools import product
 
 import pytest
 
+from zoo.data.index import ClipInfo
 from zoo.data.splits import SPEAKER_DEPENDENT, SPLITS, require_train, split_clips
-from zoo.data.store import ClipInfo
 from zoo.errors import ConfigError, DataError
 
 

@@ -17,9 +17,9 @@ from zoo.benchmark.suite import NamedSuite
 from zoo.clip import FPS, Clip, Word
 from zoo.config import DataConfig
 from zoo.corpora import corpus
+from zoo.data.index import ClipInfo
 from zoo.data.module import TalkingFaceData
 from zoo.data.splits import SPEAKER_DEPENDENT
-from zoo.data.store import ClipInfo
 from zoo.errors import ConfigError
 from zoo.face.track import VisibleTrack, track_visible
 from zoo.footage import Footage

@@ -16,12 +16,13 @@ import torch
 
 from zoo.audio import match_length
 from zoo.clip import Clip
+from zoo.data.index import parse_row
 from zoo.data.pool import run_jobs, usable_cores
 from zoo.data.report import SetAside, append_report, read_report, report_path, write_report
 from zoo.data.shard import SUFFIXES, ShardWriter, publish_shard, write_meta
 from zoo.data.shard_files import open_files
 from zoo.data.source import RawClip, Source, SourceItem
-from zoo.data.store import parse_row, read_meta
+from zoo.data.store import read_meta
 from zoo.data.walk import NotLookedAt
 from zoo.errors import DataError, MediaError, ZooError
 from zoo.face.crop import store_box

@@ -19,7 +19,7 @@ from torch import Tensor
 
 import zoo
 from zoo.clip import NUM_LANDMARKS, Clip
-from zoo.data.store import FORMAT, VERSION, format_row
+from zoo.data.index import FORMAT, VERSION, format_row
 from zoo.errors import DataError
 from zoo.files import write_text_aside
 

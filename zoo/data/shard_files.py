@@ -19,6 +19,8 @@ OPEN_FILES = 128
 class LocalFiles:
     """Shards in a folder. Reads with ``pread``: no shared file position, and no crash where a file was cut short."""
 
+    local = True  # whole arrays are cheap to read, so that windows of them are checked too
+
     def __init__(self, path: str) -> None:
         self.path = Path(path)
         self._open: dict[str, FileIO] = {}
@@ -26,18 +28,36 @@ class LocalFiles:
     def __getstate__(self) -> dict[str, Any]:
         return {"path": self.path, "_open": {}}
 
-    def read_text(self, name: str) -> str | None:
+    def read_bytes(self, name: str) -> bytes | None:
         """The contents of a small file, ``None`` where there is none."""
         file = self.path / name
-        return file.read_text(encoding="utf-8") if file.is_file() else None
+        return file.read_bytes() if file.is_file() else None
 
     def shards(self) -> list[str]:
         """Names of the complete shards, in order."""
         return sort_shards(file.stem for file in (self.path / "shards").glob("[0-9]*.jsonl"))
 
     def read_all(self, names: list[str]) -> list[bytes]:
-        """The contents of several files among the shards."""
-        return [(self.path / "shards" / name).read_bytes() for name in names]
+        """The contents of several files among the shards.
+
+        Raises:
+            DataError: one is missing or cannot be read.
+        """
+        return [self._read(self.path / "shards" / name) for name in names]
+
+    @staticmethod
+    def _read(path: Path) -> bytes:
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            raise _unreadable(str(path), error.strerror) from error
+
+    def size(self, shard: str) -> int | None:
+        """Bytes of a shard's ZIP, ``None`` where it cannot be told."""
+        try:
+            return (self.path / "shards" / f"{shard}.zip").stat().st_size
+        except OSError:
+            return None
 
     def read_into(self, shard: str, start: int, out: NDArray[Any]) -> None:
         """Fill an array with the bytes of a shard from ``start`` on."""
@@ -65,6 +85,8 @@ class LocalFiles:
 class RemoteFiles:
     """Shards behind any address that fsspec knows, read by byte ranges."""
 
+    local = False
+
     def __init__(self, path: str) -> None:
         self.path = path
         self._system: tuple[int, Any, str] | None = None
@@ -84,11 +106,11 @@ class RemoteFiles:
             self._system = (os.getpid(), system, root.rstrip("/"))
         return self._system[1:]
 
-    def read_text(self, name: str) -> str | None:
+    def read_bytes(self, name: str) -> bytes | None:
         """The contents of a small file, ``None`` where there is none."""
         system, root = self._connect()
         try:
-            return bytes(system.cat_file(f"{root}/{name}")).decode()
+            return bytes(system.cat_file(f"{root}/{name}"))
         except FileNotFoundError:
             return None
 
@@ -102,11 +124,22 @@ class RemoteFiles:
         return sort_shards(Path(file).stem for file in files if file.endswith(".jsonl"))
 
     def read_all(self, names: list[str]) -> list[bytes]:
-        """The contents of several files among the shards, fetched at once where the file system can."""
+        """The contents of several files among the shards, fetched at once where the file system can.
+
+        Raises:
+            DataError: one is missing or cannot be read.
+        """
         system, root = self._connect()
         paths = [f"{root}/shards/{name}" for name in names]
-        texts = system.cat(paths) if paths else {}
-        return [bytes(texts[path]) for path in paths]
+        try:
+            texts = system.cat(paths) if paths else {}
+            return [bytes(texts[path]) for path in paths]
+        except (OSError, KeyError) as error:
+            raise _unreadable(f"{root}/shards", str(error)) from error
+
+    def size(self, shard: str) -> int | None:
+        """Bytes of a shard's ZIP; not asked for over the network."""
+        return None
 
     def read_into(self, shard: str, start: int, out: NDArray[Any]) -> None:
         """Fill an array with the bytes of a shard from ``start`` on."""

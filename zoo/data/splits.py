@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from hashlib import blake2b
 from typing import Literal
 
-from zoo.data.store import ClipInfo
+from zoo.data.index import ClipInfo
 from zoo.errors import ConfigError, DataError
 
 Part = Literal["train", "val", "test"]

@@ -13,10 +13,8 @@ A shard exists once its ``.jsonl`` does. There is no index of the whole store th
 from __future__ import annotations
 
 import hashlib
-import json
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any, overload
@@ -24,32 +22,15 @@ from typing import Any, overload
 import numpy as np
 import torch
 from jaxtyping import Float32, UInt8
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from zoo.clip import FPS, NUM_LANDMARKS, SAMPLE_RATE, Clip, Word
+from zoo.clip import NUM_LANDMARKS, Clip
+from zoo.data.index import ClipInfo, Row, check_index, parse_meta, parse_row
+from zoo.data.members import check_member
 from zoo.data.shard_files import LocalFiles, RemoteFiles, open_files
 from zoo.errors import DataError
-from zoo.names import storable
-
-FORMAT = "zoo-store"
-VERSION = 1
-
-
-@dataclass(frozen=True, slots=True)
-class ClipInfo:
-    """What is known of a clip without reading it; the fields mean what they mean in :class:`zoo.clip.Clip`."""
-
-    id: str
-    speaker: str
-    text: str
-    words: tuple[Word, ...]
-    num_frames: int
-    height: int
-    width: int
-    num_samples: int
-    fps: float = FPS
-    sample_rate: int = SAMPLE_RATE
 
 
 class Store:
@@ -65,14 +46,23 @@ class Store:
         clips: a :class:`ClipInfo` per clip.
 
     Raises:
-        DataError: there is no store, it is empty, or a newer zoo made it.
+        DataError: there is no store, it is empty or damaged, a shard is gone, or a newer zoo made it. Every method
+            that reads raises it where the bytes are not those that were written: the index is checked when the store
+            is opened, an array when a process first reads of it.
     """
 
     def __init__(self, path: str | Path, *, part: tuple[int, int] = (0, 1)) -> None:
         self.path = str(path)
         self._files = open_files(path)
         self.meta = read_meta(self._files)
-        self._shards = self._files.shards()[part[0] :: part[1]]
+        present = self._files.shards()
+        gone = sorted(set(self.meta.get("shards", [])) - set(present), key=int)
+        if gone:
+            raise DataError(
+                f"{self.path}: shards that were written are missing ({', '.join(gone[:5])}); "
+                "bring them back, or prepare the store again"
+            )
+        self._shards = present[part[0] :: part[1]]
         self._load_index()
         if not len(self):
             again = f"zoo data prepare {self.meta['dataset']} --out {self.path}"
@@ -91,12 +81,17 @@ class Store:
 
     def _load_index(self) -> None:
         # Whole text files and numbers, not objects: ten million clips fit, and forked workers share the memory.
-        self._index = self._files.read_all([f"{shard}.jsonl" for shard in self._shards])
+        texts = self._files.read_all([f"{shard}.{kind}" for kind in ("jsonl", "sha256") for shard in self._shards])
+        self._index = texts[: len(self._shards)]
+        for shard, text, sums in zip(self._shards, self._index, texts[len(self._shards) :], strict=True):
+            check_index(text, sums, shard)
         ends = [np.flatnonzero(np.frombuffer(text, np.uint8) == ord("\n")) + 1 for text in self._index]
         self._lines = [np.concatenate([[0], end]) for end in ends]
         self._ends = list(accumulate(len(end) for end in ends))
-        self._last: tuple[int, _Row] | None = None
+        self._last: tuple[int, Row] | None = None
         self._ids: dict[str, int] | None = None
+        self._checked: set[tuple[int, str]] = set()  # arrays whose bytes this process has held against their CRC
+        self._sizes: dict[str, int | None] = {}
 
     @property
     def clips(self) -> Sequence[ClipInfo]:
@@ -139,6 +134,7 @@ class Store:
         for first, last in _runs(wanted):
             start = row.frames + wanted[first] * size
             self._files.read_into(row.shard, start, out[first:last])
+        self._check(index, row, "frames", out if wanted == list(every) else None)
         return torch.from_numpy(out).permute(0, 3, 1, 2)
 
     def wave(self, index: int, start: int = 0, stop: int | None = None) -> Float32[Tensor, " S"]:
@@ -154,6 +150,7 @@ class Store:
         out = np.empty(max(last - first, 0), np.float32)
         if len(out):
             self._files.read_into(row.shard, row.wave + first * 4, out)
+            self._check(index, row, "wave", out if len(out) == total else None)
         left = min(max(-start, 0), stop - start)
         return F.pad(torch.from_numpy(out), (left, stop - start - left - len(out)))
 
@@ -162,6 +159,7 @@ class Store:
         row = self._row(index)
         out = np.empty((row.info.num_frames, NUM_LANDMARKS, 2), np.float32)
         self._files.read_into(row.shard, row.landmarks, out)
+        self._check(index, row, "landmarks", out)
         return torch.from_numpy(out)
 
     def clip(self, index: int) -> Clip:
@@ -179,7 +177,29 @@ class Store:
             sample_rate=info.sample_rate,
         )
 
-    def _row(self, index: int) -> _Row:
+    def _check(self, index: int, row: Row, kind: str, whole: NDArray[Any] | None) -> None:
+        """Hold an array against its CRC-32 when this process reads of it for the first time.
+
+        Once for each array is cheap (2.5 GB/s); over the network, only what is read whole is checked.
+        """
+        if (index, kind) in self._checked or (whole is None and not self._files.local):
+            return
+        data = None if whole is None else whole.data.cast("B")
+        check_member(self._files, row.shard, f"{row.info.id}/{kind}.npy", *row.extent(kind), data)
+        self._checked.add((index, kind))
+
+    def _fit(self, row: Row) -> None:
+        """Refuse a clip that would reach beyond its shard before room is made for it."""
+        if row.shard not in self._sizes:
+            self._sizes[row.shard] = self._files.size(row.shard)
+        size = self._sizes[row.shard]
+        if size is not None and any(sum(row.extent(kind)) > size for kind in ("frames", "wave", "landmarks")):
+            raise DataError(
+                f"{self.path}/shards/{row.shard}.zip: ends before clip '{row.info.id}' does; "
+                "run: zoo data verify on the store"
+            )
+
+    def _row(self, index: int) -> Row:
         last = self._last
         if last is not None and last[0] == index:
             return last[1]
@@ -189,6 +209,7 @@ class Store:
         line = index - (self._ends[shard - 1] if shard else 0)
         start, stop = self._lines[shard][line : line + 2]
         row = parse_row(self._index[shard][start:stop], self._shards[shard])
+        self._fit(row)
         self._last = (index, row)
         return row
 
@@ -212,59 +233,6 @@ class _Clips(Sequence[ClipInfo]):
         return self._store._row(range(len(self))[index]).info
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """A line of an index: the clip, its shard and where its arrays' bytes start in the ZIP."""
-
-    info: ClipInfo
-    shard: str
-    frames: int
-    wave: int
-    landmarks: int
-    source: str = ""
-
-    @property
-    def offsets(self) -> tuple[int, int, int]:
-        """Where frames, sound and landmarks start."""
-        return self.frames, self.wave, self.landmarks
-
-
-def parse_row(line: bytes, shard: str) -> _Row:
-    """Read one line of a shard's index.
-
-    Raises:
-        DataError: the line is damaged.
-    """
-    try:
-        row = json.loads(line)
-        words = tuple(Word(start, end, text) for start, end, text in row.pop("words"))
-        offsets, source = row.pop("offsets"), row.pop("source")
-        frames, wave, landmarks = offsets
-        return _Row(ClipInfo(words=words, **row), shard, frames, wave, landmarks, source)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise DataError(f"shards/{shard}.jsonl: a line of the index is damaged; run: zoo data verify DIR") from error
-
-
-def format_row(clip: Clip, offsets: tuple[int, int, int], source: str) -> bytes:
-    """The line of a shard's index for a clip whose frames, sound and landmarks start at these bytes of the ZIP."""
-    num_frames, _, height, width = clip.frames.shape
-    row = {
-        "id": clip.id,
-        "speaker": clip.speaker,
-        "text": clip.text,
-        "words": [list(word) for word in clip.words],
-        "num_frames": num_frames,
-        "height": height,
-        "width": width,
-        "num_samples": len(clip.wave),
-        "fps": clip.fps,
-        "sample_rate": clip.sample_rate,
-        "offsets": offsets,
-        "source": storable(source),
-    }
-    return json.dumps(row, ensure_ascii=False).encode() + b"\n"
-
-
 def _runs(numbers: list[int]) -> Iterator[tuple[int, int]]:
     """Cut a list where a number does not follow the one before: each run is read in one piece."""
     breaks = [0, *(i for i in range(1, len(numbers)) if numbers[i] != numbers[i - 1] + 1), len(numbers)]
@@ -277,17 +245,8 @@ def read_meta(files: LocalFiles | RemoteFiles) -> dict[str, Any]:
     Raises:
         DataError: it is missing, damaged or of a newer format.
     """
-    text = files.read_text("store.json")
+    text = files.read_bytes("store.json")
     if text is None:
         command = f"zoo data prepare DATASET --root ROOT --out {files.path}"
         raise DataError(f"{files.path}: no store here; make one with: {command}")
-    try:
-        meta: dict[str, Any] = json.loads(text)
-        version, _ = meta["version"], meta["dataset"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{files.path}/store.json is damaged; prepare the store again") from error
-    if meta.get("format") != FORMAT or version > VERSION:
-        raise DataError(
-            f"{files.path}: a newer zoo made this store (format {version}, known {VERSION}); upgrade the zoo"
-        )
-    return meta
+    return parse_meta(text, f"{files.path}/store.json")

@@ -13,10 +13,11 @@ from threading import Lock
 import numpy as np
 
 from zoo.clip import NUM_LANDMARKS
+from zoo.data.index import ClipInfo, parse_row, parse_sums
 from zoo.data.pool import usable_cores
 from zoo.data.shard import SUFFIXES, sha256
 from zoo.data.shard_files import open_files
-from zoo.data.store import ClipInfo, parse_row, read_meta
+from zoo.data.store import read_meta
 from zoo.errors import DataError
 from zoo.progress import Progress
 
@@ -111,15 +112,14 @@ def _verify_shard(folder: Path, name: str) -> tuple[list[str], list[tuple[str, C
 
 def _wrong_sums(folder: Path, name: str) -> Iterator[str]:
     """Files of a shard that are not what its checksums say; a damaged list of checksums shows as well."""
-    actual = "".join(f"{sha256(folder / file)}  {file}\n" for file in (f"{name}.zip", f"{name}.jsonl"))
-    stated = (folder / f"{name}.sha256").read_bytes().decode("ascii", errors="replace")
-    if actual == stated:
+    try:
+        stated = parse_sums((folder / f"{name}.sha256").read_bytes(), name)
+    except DataError as error:
+        yield str(error)
         return
-    for got, line in zip(actual.splitlines(), [*stated.splitlines(), "", ""], strict=False):
-        if got != line:
-            yield f"shards/{got[66:]}: does not match its checksum in {name}.sha256"
-    if actual.splitlines() == stated.splitlines():
-        yield f"shards/{name}.sha256: is damaged"
+    for file, expected in zip((f"{name}.zip", f"{name}.jsonl"), stated, strict=True):
+        if sha256(folder / file) != expected:
+            yield f"shards/{file}: does not match its checksum in {name}.sha256"
 
 
 def _damaged_members(path: Path, name: str) -> Iterator[str]:

@@ -9,10 +9,11 @@ from pathlib import Path
 import torch
 
 from zoo.clip import FPS, NUM_LANDMARKS, SAMPLE_RATE
+from zoo.data.index import ClipInfo
 from zoo.data.prepare import prepare
 from zoo.data.source import RawClip, Source, SourceItem
 from zoo.data.splits import split_clips
-from zoo.data.store import ClipInfo, Store
+from zoo.data.store import Store
 from zoo.data.verify import verify
 from zoo.spec import DatasetSpec
 from zoo.testing.rules import Broken, Case, NotHere, Rules, rule

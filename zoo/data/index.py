@@ -1,0 +1,199 @@
+"""What a store says of itself: ``store.json``, a shard's index line by line, and its checksums, all read strictly."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field
+
+from zoo.clip import FPS, NUM_LANDMARKS, SAMPLE_RATE, Clip, Word
+from zoo.errors import DataError
+from zoo.names import storable
+from zoo.records import Count, Seconds, parse_record
+
+FORMAT = "zoo-store"
+VERSION = 1
+
+
+def _inside(clip: str) -> str:
+    """Refuse an id that would lead out of a folder."""
+    if any(part in ("", ".", "..") for part in clip.split("/")) or "\0" in clip:
+        raise ValueError("no id of a clip")
+    return clip
+
+
+ClipId = Annotated[str, AfterValidator(_inside)]
+Several = Annotated[int, Field(ge=1, le=2**31)]
+Rate = Annotated[float, Field(gt=0, le=10_000)]
+
+
+@dataclass(frozen=True, slots=True)
+class ClipInfo:
+    """What is known of a clip without reading it; the fields mean what they mean in :class:`zoo.clip.Clip`."""
+
+    id: str
+    speaker: str
+    text: str
+    words: tuple[Word, ...]
+    num_frames: int
+    height: int
+    width: int
+    num_samples: int
+    fps: float = FPS
+    sample_rate: int = SAMPLE_RATE
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A line of an index: the clip, its shard and where its arrays' bytes start in the ZIP."""
+
+    info: ClipInfo
+    shard: str
+    frames: int
+    wave: int
+    landmarks: int
+    source: str = ""
+
+    @property
+    def offsets(self) -> tuple[int, int, int]:
+        """Where frames, sound and landmarks start."""
+        return self.frames, self.wave, self.landmarks
+
+    def extent(self, kind: str) -> tuple[int, int]:
+        """Where the numbers of ``frames``, ``wave`` or ``landmarks`` start, and how many bytes they are."""
+        info = self.info
+        return {
+            "frames": (self.frames, info.num_frames * info.height * info.width * 3),
+            "wave": (self.wave, info.num_samples * 4),
+            "landmarks": (self.landmarks, info.num_frames * NUM_LANDMARKS * 2 * 4),
+        }[kind]
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """The fields of a line and their types."""
+
+    id: ClipId
+    speaker: str
+    text: str
+    words: list[tuple[Seconds, Seconds, str]]
+    num_frames: Several
+    height: Several
+    width: Several
+    num_samples: Count
+    fps: Rate
+    sample_rate: Several
+    offsets: tuple[Count, Count, Count]
+    source: str = ""
+
+
+def parse_row(line: bytes, shard: str) -> Row:
+    """Read one line of a shard's index.
+
+    Raises:
+        DataError: the line is damaged, or a value in it cannot be.
+    """
+    try:
+        row = parse_record(line, _Line, "a line of the index")
+    except DataError as error:
+        raise DataError(f"shards/{shard}.jsonl: is damaged ({error}); run: zoo data verify DIR") from error
+    info = ClipInfo(
+        id=row.id,
+        speaker=row.speaker,
+        text=row.text,
+        words=tuple(Word(*word) for word in row.words),
+        num_frames=row.num_frames,
+        height=row.height,
+        width=row.width,
+        num_samples=row.num_samples,
+        fps=row.fps,
+        sample_rate=row.sample_rate,
+    )
+    return Row(info, shard, *row.offsets, row.source)
+
+
+def format_row(clip: Clip, offsets: tuple[int, int, int], source: str) -> bytes:
+    """The line of a shard's index for a clip whose frames, sound and landmarks start at these bytes of the ZIP."""
+    num_frames, _, height, width = clip.frames.shape
+    row = {
+        "id": clip.id,
+        "speaker": clip.speaker,
+        "text": clip.text,
+        "words": [list(word) for word in clip.words],
+        "num_frames": num_frames,
+        "height": height,
+        "width": width,
+        "num_samples": len(clip.wave),
+        "fps": clip.fps,
+        "sample_rate": clip.sample_rate,
+        "offsets": offsets,
+        "source": storable(source),
+    }
+    return json.dumps(row, ensure_ascii=False).encode() + b"\n"
+
+
+@dataclass(frozen=True)
+class _Meta:
+    """The values of ``store.json`` that are used, and their types."""
+
+    version: int
+    dataset: str
+    splits: list[str] = field(default_factory=list)
+    shards: list[Annotated[str, Field(pattern=r"^[0-9]+$")]] = field(default_factory=list)
+    root: str = ""
+    detector: str = ""
+    settings: dict[str, Any] = field(default_factory=dict)
+    licence: str = ""
+    citation: str = ""
+
+
+def parse_meta(text: bytes, where: str) -> dict[str, Any]:
+    """Read the text of ``store.json``.
+
+    Raises:
+        DataError: it is damaged, a value in it cannot be, or a newer zoo wrote it.
+    """
+    again = "prepare the store again"
+    try:
+        meta = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{where}: is damaged; {again}") from error
+    if not isinstance(meta, dict):
+        raise DataError(f"{where}: is damaged; {again}")
+    version = meta.get("version")
+    if meta.get("format") != FORMAT or (isinstance(version, int) and version > VERSION):
+        raise DataError(f"{where}: a newer zoo made this store (format {version}, known {VERSION}); upgrade the zoo")
+    try:
+        parse_record(text, _Meta, "a value in it")
+    except DataError as error:
+        raise DataError(f"{where}: is damaged ({error}); {again}") from error
+    return meta
+
+
+def parse_sums(text: bytes, shard: str) -> tuple[str, str]:
+    """The SHA-256 of a shard's ZIP and of its index, out of its ``.sha256``: these two, once each.
+
+    Raises:
+        DataError: it is anything else.
+    """
+    line = rb"([0-9a-f]{64})  "
+    found = re.fullmatch(line + rb"%b\.zip\n" % shard.encode() + line + rb"%b\.jsonl\n" % shard.encode(), text)
+    if not found:
+        raise DataError(f"shards/{shard}.sha256: is damaged")
+    return found[1].decode(), found[2].decode()
+
+
+def check_index(text: bytes, sums: bytes, shard: str) -> None:
+    """Check a shard's index against its checksum.
+
+    Raises:
+        DataError: they differ, or the checksums are damaged.
+    """
+    if hashlib.sha256(text).hexdigest() != parse_sums(sums, shard)[1]:
+        raise DataError(
+            f"shards/{shard}.jsonl: does not match its checksum in {shard}.sha256; run: zoo data verify DIR"
+        )
