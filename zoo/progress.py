@@ -28,7 +28,7 @@ class Progress:
 
     def __init__(self, title: str, total: int, unit: str, *, show: bool = True) -> None:
         self.title, self.total, self.unit, self.show = title, total, unit, show
-        self.done = 0
+        self.done = 0.0
         self._bar = _make_bar(unit) if show and sys.stderr.isatty() else None
         self._start = self._said = time.monotonic()
 
@@ -46,22 +46,30 @@ class Progress:
         elif self.show and self.done:
             self._say()
 
-    def advance(self, steps: int = 1) -> None:
-        """Count steps that are done."""
-        self.done += steps
+    def advance(self, steps: float = 1) -> None:
+        """Count steps that are done, or parts of one."""
+        self.done = round(self.done + steps, 6)
         if self._bar is not None:
             self._bar.update(self._task, advance=steps, rate=f"{self._rate():.1f}/s")
         elif self.show and time.monotonic() - self._said > LINE_EVERY_S and self.done < self.total:
             self._say()
+
+    def say(self, text: str) -> None:
+        """Print a line on stderr, above the bar."""
+        if self._bar is not None:
+            self._bar.console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
+        elif self.show:
+            say(text, file=sys.stderr, flush=True)
 
     def _rate(self) -> float:
         return self.done / max(time.monotonic() - self._start, 1e-9)
 
     def _say(self) -> None:
         self._said = time.monotonic()
+        part = f" ({self.done / self.total:.0%})" if self.done % 1 else ""
         left = f", {(self.total - self.done) / self._rate():.0f} s left" if self.done < self.total else ""
         say(
-            f"{self.title}: {self.done}/{self.total} {self.unit}, {self._rate():.1f}/s{left}",
+            f"{self.title}: {int(self.done)}/{self.total} {self.unit}{part}, {self._rate():.1f}/s{left}",
             file=sys.stderr,
             flush=True,
         )

@@ -24,6 +24,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
     prepare.add_argument("--root", type=Path, required=True, metavar="FOLDER", help="the data set as it was unzipped")
     prepare.add_argument("--retry", action="store_true", help="try clips again that were set aside before")
     prepare.add_argument("--detector", default="dlib", help="face detector: dlib or mtcnn")
+    prepare.add_argument(
+        "--clip-seconds",
+        type=seconds,
+        metavar="S",
+        help="cut longer videos into clips of at most S seconds (folder: 20)",
+    )
+    prepare.add_argument(
+        "--faces", choices=["largest", "all"], help="which faces of a video become clips (default largest)"
+    )
 
     synth = verbs.add_parser("synth", help="make the embedded corpus in any size")
     synth.add_argument("--clips", type=positive, default=160, help="how many clips of 3 s (default 160)")
@@ -44,6 +53,17 @@ def positive(text: str) -> int:
     number = int(text) if text.isdecimal() else 0
     if number < 1:
         raise argparse.ArgumentTypeError(f"'{text}' is not a whole number from 1 on")
+    return number
+
+
+def seconds(text: str) -> float:
+    """A time of 2 s or more, for argparse."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 2 <= number < float("inf"):
+        raise argparse.ArgumentTypeError(f"'{text}' is no number of seconds from 2 on")
     return number
 
 
@@ -81,7 +101,27 @@ def _prepare(args: argparse.Namespace) -> int:
     from zoo.face.backends import make_detector
 
     make_detector(args.detector)
-    return _write(spec.load()(args.root), args, args.name, retry=args.retry, detector=args.detector)
+    source = spec.load()(args.root)
+    _choose_splitting(source, args)
+    return _write(source, args, args.name, retry=args.retry, detector=args.detector)
+
+
+def _choose_splitting(source: object, args: argparse.Namespace) -> None:
+    """Apply ``--clip-seconds`` and ``--faces`` to a source that cuts its videos."""
+    from dataclasses import replace
+
+    from zoo.data.source import Source
+    from zoo.errors import ConfigError
+
+    assert isinstance(source, Source)
+    named = {"clip_seconds": args.clip_seconds, "faces": args.faces}
+    chosen = {name: value for name, value in named.items() if value is not None}
+    if not chosen:
+        return
+    if source.splitting is None:
+        option = next(iter(chosen)).replace("_", "-")
+        raise ConfigError(f"--{option}: each video of {args.name} is one clip as it is; it is for folder")
+    source.splitting = replace(source.splitting, **chosen)
 
 
 def _synth(args: argparse.Namespace) -> int:

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from zoo.audio import read_audio
-from zoo.data.source import RawClip, Source, SourceItem
+from zoo.data.source import OpenClip, RawClip, Source, SourceItem, VideoFrames
+from zoo.data.splitting import Splitting
 from zoo.data.walk import walk
 from zoo.errors import DataError, MediaError
-from zoo.face.precomputed import landmarks_path, read_track
+from zoo.face.precomputed import landmarks_path, read_landmarks, read_track
 from zoo.media import PICTURES, media_kind
 from zoo.names import name_to_id
 from zoo.transcript import read_transcript
-from zoo.video import read_video
 
 # fmt: off
 SUFFIXES = frozenset({
@@ -42,11 +42,17 @@ class Folder(Source):
     """Videos with sound, one speaker each.
 
     A video is told by its ending, or by its content where that says nothing. The id is the path below the root without
-    its suffix (:func:`zoo.names.name_to_id`); the speaker is the first
-    folder's name, or the file's own where there is no folder. ``clip.txt`` beside ``clip.mp4`` gives the text,
-    ``clip.landmarks.npy`` the landmarks (:func:`zoo.face.precomputed.read_track`, one row per picture at 25 fps);
-    without it they are detected.
+    its suffix (:func:`zoo.names.name_to_id`); the speaker is the first folder's name, or the file's own where there is
+    no folder. ``clip.txt`` beside ``clip.mp4`` gives the text, ``clip.landmarks.npy`` the landmarks
+    (:func:`zoo.face.precomputed.read_landmarks`, one row per picture at 25 fps); without it they are detected.
+
+    A video that is longer than :attr:`~zoo.data.splitting.Splitting.clip_seconds`, has cuts, or shows a face only at
+    times becomes several clips, ``talk@00012.32`` from second 12.32 on (``talk@00012.32-2`` is another face at the same
+    time). Who is seen longest in it is the speaker, anybody else ``talk+face2`` (``s1+talk.face2`` of ``s1/talk.mp4``):
+    :mod:`zoo.data.splits` keeps them in one part of a split by speakers.
     """
+
+    splitting = Splitting()
 
     def items(self) -> Sequence[SourceItem]:
         """All videos in the order of their paths; linked folders are followed.
@@ -70,22 +76,31 @@ class Folder(Source):
             for name, path in zip(_unique_ids(paths), paths, strict=True)
         ]
 
+    def open(self, item: SourceItem) -> OpenClip:
+        """Open one video, resampled to 25 fps and 16 kHz.
+
+        Raises:
+            MediaError: no pictures, no sound track, a text that is no Unicode, or landmarks that cannot be read.
+        """
+        path = Path(item.path)
+        frames = VideoFrames(path)
+        text = path.with_suffix(".txt")
+        return OpenClip(
+            frames=frames,
+            wave=read_audio(path),
+            text=read_transcript(text) if text.is_file() else "",
+            landmarks=read_landmarks(path),
+        )
+
     def read(self, item: SourceItem) -> RawClip:
         """Decode one video, resampled to 25 fps and 16 kHz.
 
         Raises:
-            MediaError: no pictures, no sound track, a text that is no Unicode, or landmarks that do not fit.
+            MediaError: as :meth:`open`, or the landmarks do not fit.
         """
-        path = Path(item.path)
-        frames = read_video(path).frames
-        track = read_track(path, len(frames))
-        text = path.with_suffix(".txt")
-        return RawClip(
-            frames=frames,
-            wave=read_audio(path),
-            text=read_transcript(text) if text.is_file() else "",
-            landmarks=None if track is None else track.landmarks,
-        )
+        raw = self.open(item).read()
+        read_track(item.path, len(raw.frames))  # a face must be there all the time
+        return raw
 
 
 def _is_video(path: Path) -> bool:

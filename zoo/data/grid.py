@@ -8,12 +8,11 @@ from pathlib import Path
 
 from zoo.audio import read_audio
 from zoo.clip import FPS, Word
-from zoo.data.source import RawClip, Source, SourceItem
+from zoo.data.source import OpenClip, RawClip, Source, SourceItem, VideoFrames
 from zoo.data.walk import NotLookedAt, walk
 from zoo.errors import DataError, MediaError
 from zoo.names import name_to_id, storable
 from zoo.transcript import check_end, check_times, plain_text, read_text
-from zoo.video import read_video
 
 TICKS_PER_S = 25_000
 """The unit of GRID's alignment files: 1/25000 s, so that 1000 ticks are a frame."""
@@ -80,7 +79,7 @@ class Grid(Source):
         except OSError as error:
             raise DataError(f"{self.root}: the folder cannot be read ({error.strerror})") from error
 
-    def read(self, item: SourceItem) -> RawClip:
+    def open(self, item: SourceItem) -> OpenClip:
         """Decode one clip.
 
         Raises:
@@ -91,10 +90,15 @@ class Grid(Source):
         text = decode_name(path.stem)
         align = self._alignment(item.speaker, path.stem)
         words = read_alignment(align) if align else ()
-        frames = read_video(path).frames
-        check_whole(len(frames), path)
-        check_end(words, len(frames) / FPS, path)
-        return RawClip(frames=frames, wave=read_audio(path), text=text, words=words)
+        frames = VideoFrames(path)
+        count = sum(1 for _ in frames)
+        check_whole(count, path)
+        check_end(words, count / FPS, path)
+        return OpenClip(frames=frames, wave=read_audio(path), text=text, words=words)
+
+    def read(self, item: SourceItem) -> RawClip:
+        """Decode one clip; as :meth:`open`, with all its pictures in memory."""
+        return self.open(item).read()
 
     def _alignment(self, speaker: str, stem: str) -> Path | None:
         assert self.root is not None

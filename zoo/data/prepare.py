@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import time
 from collections import Counter
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import count
 from pathlib import Path
 
-import torch
-
-from zoo.audio import match_length
-from zoo.clip import Clip
+from zoo.data.build import ItemDone, Job, Moved, ShardDone, build_shard, cannot_write
 from zoo.data.index import parse_row
+from zoo.data.pieces import item_of
 from zoo.data.pool import run_jobs, usable_cores
 from zoo.data.report import SetAside, append_report, read_report, report_path, write_report
-from zoo.data.shard import SUFFIXES, ShardWriter, publish_shard, write_meta
+from zoo.data.shard import SUFFIXES, publish_shard, write_meta
 from zoo.data.shard_files import open_files
-from zoo.data.source import RawClip, Source, SourceItem
+from zoo.data.source import Source, SourceItem
 from zoo.data.store import read_meta
 from zoo.data.walk import NotLookedAt
-from zoo.errors import DataError, MediaError, ZooError
-from zoo.face.crop import store_box
-from zoo.face.track import track_face
+from zoo.errors import DataError
 from zoo.locks import locked
 from zoo.names import storable
 from zoo.progress import Progress
@@ -46,9 +43,11 @@ class PrepareReport:
         out: the store.
         prepared: clips written by this run.
         stored: clips now in the store.
-        set_aside: clips of the source that could not be used, with reasons, from this run and earlier ones.
+        set_aside: clips of the source, or parts of its videos, that could not be used, with reasons, from this run and
+            earlier ones.
         seconds: time this run took.
         not_looked_at: what the source left out of its folder.
+        notes: what the user should know of single videos, one line each.
     """
 
     out: Path
@@ -57,6 +56,7 @@ class PrepareReport:
     set_aside: tuple[SetAside, ...]
     seconds: float
     not_looked_at: NotLookedAt = field(default_factory=NotLookedAt)
+    notes: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -68,23 +68,6 @@ class PrepareReport:
         if self.set_aside:
             line += f", set aside {len(self.set_aside)} (reasons in {report_path(self.out)})"
         return "\n".join(filter(None, [storable(line), str(self.not_looked_at)]))
-
-
-@dataclass(frozen=True)
-class _Job:
-    """The clips of one shard."""
-
-    shard: str
-    items: tuple[SourceItem, ...]
-
-
-@dataclass(frozen=True)
-class _ShardDone:
-    """A worker finished a shard in the temporary folder."""
-
-    shard: str
-    clips: int
-    set_aside: tuple[SetAside, ...]
 
 
 def prepare(
@@ -106,7 +89,7 @@ def prepare(
 
     Killed at any moment and run again, it goes on where it was: a shard is in the store whole or not at all, and only
     this process, not its workers, puts it there. A clip that cannot be read or shows no face is set aside with its
-    reason, and the rest goes on.
+    reason, and the rest goes on. Videos are read as streams: no more than about a second of one is in memory.
 
     Args:
         source: where the clips come from; picklable if there are several workers.
@@ -134,12 +117,13 @@ def prepare(
     doubles = [name for name, times in Counter(item.id for item in items).items() if times > 1]
     if doubles:
         raise DataError(f"{dataset}: two clips of the source have the id '{doubles[0]}'")
+    _check_parts(dataset, source, items)
     meta: dict[str, object] = {
         "dataset": dataset,
         "splits": list(splits),
         "root": "" if source.root is None else storable(source.root.resolve()),
         "detector": detector,
-        "settings": source.settings,
+        "settings": {**source.settings, **(source.splitting.settings if source.splitting else {})},
         "licence": licence,
         "citation": citation,
     }
@@ -152,11 +136,11 @@ def prepare(
             jobs = _plan(out, items, before, retry, shard_clips)
             total = sum(len(job.items) for job in jobs)
             with Progress(f"preparing {dataset}", total, "clips", show=progress) as bar:
-                _run(source, detector, out, jobs, min(workers or usable_cores(), max(len(jobs), 1)), bar)
-            report = _finish(out, meta, items, before, start)
+                notes = _run(source, detector, out, jobs, min(workers or usable_cores(), max(len(jobs), 1)), bar)
+            report = _finish(out, meta, items, before, start, notes)
             return replace(report, not_looked_at=source.not_looked_at)
     except OSError as error:
-        raise _cannot_write(out, error) from error
+        raise cannot_write(out, error) from error
 
 
 @contextmanager
@@ -167,6 +151,14 @@ def _locked(out: Path, wait: bool) -> Iterator[None]:
     waiting = f"waiting for another process that prepares {out}" if wait else ""
     with locked(out / ".lock", refusal, waiting=waiting):
         yield
+
+
+def _check_parts(dataset: str, source: Source, items: Sequence[SourceItem]) -> None:
+    """Refuse an id that a part of another video might get: ``talk@00012.32`` beside ``talk``."""
+    known = {item.id for item in items}
+    for name in known if source.splitting else ():
+        if re.search(r"@\d{5}\.\d\d(-\d+)?$", name) and item_of(name, known - {name}) in known:
+            raise DataError(f"{dataset}: '{name}' is named like a part of '{item_of(name, known - {name})}'; rename it")
 
 
 def _check_same(out: Path, meta: dict[str, object]) -> None:
@@ -208,112 +200,85 @@ def stored_ids(out: Path) -> set[str]:
     }
 
 
-def _plan(out: Path, items: Sequence[SourceItem], stored: set[str], retry: bool, size: int | None) -> list[_Job]:
-    """Cut what is left to do into shards with the lowest free numbers: after a kill they are the same shards."""
-    skip = stored if retry else stored | set(read_report(out))
+def _plan(out: Path, items: Sequence[SourceItem], stored: set[str], retry: bool, size: int | None) -> list[Job]:
+    """Cut what is left to do into shards with the lowest free numbers: after a kill they are the same shards.
+
+    A video of which a clip is stored is done: all its clips are in one shard. In the report stands its own id where
+    nothing could be made of it; the ids of its parts, where something could.
+    """
+    known = {item.id for item in items}
+    done = {item_of(name, known) for name in stored}
+    skip = done if retry else done | set(read_report(out))
     left = [item for item in items if item.id not in skip]
     size = size or min(max(len(items) // SHARDS, SHARD_CLIPS[0]), SHARD_CLIPS[1])
     taken = set(shard_names(out))
     names = (name for name in map("{:05d}".format, count()) if name not in taken)
-    return [_Job(next(names), tuple(left[first : first + size])) for first in range(0, len(left), size)]
+    return [Job(next(names), tuple(left[first : first + size])) for first in range(0, len(left), size)]
 
 
-def _run(source: Source, detector: str, out: Path, jobs: list[_Job], workers: int, bar: Progress) -> None:
+def _run(source: Source, detector: str, out: Path, jobs: list[Job], workers: int, bar: Progress) -> list[str]:
+    """Build the shards and put them into the store; returns what the user should know."""
     folder = out / "shards" / ".tmp"
     folder.mkdir()
+    notes = _Notes(bar)
+    moved: dict[str, float] = {}
     try:
-        with closing(run_jobs(partial(_build_shard, source, detector, folder), jobs, workers=workers)) as events:
+        with closing(run_jobs(partial(build_shard, source, detector, folder), jobs, workers=workers)) as events:
             for event in events:
-                if not isinstance(event, _ShardDone):
-                    bar.advance()
+                if isinstance(event, ShardDone):
+                    append_report(out, event.set_aside)
+                    if event.clips:
+                        publish_shard(out, folder, event.shard)
                     continue
-                append_report(out, event.set_aside)
-                if event.clips:
-                    publish_shard(out, folder, event.shard)
+                share = event.share if isinstance(event, Moved) else 1.0
+                bar.advance(share - moved.get(event.item, 0.0))
+                moved[event.item] = share
+                if isinstance(event, ItemDone):
+                    del moved[event.item]
+                    notes.add(event.notes)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+    return notes.said
+
+
+class _Notes:
+    """What the user should know of single videos; of what is the same for all only the first is named."""
+
+    def __init__(self, bar: Progress) -> None:
+        self.said: list[str] = []
+        self._bar, self._once = bar, set[str]()
+
+    def add(self, notes: Sequence[tuple[str, str]]) -> None:
+        for kind, text in notes:
+            if kind in self._once:
+                continue
+            if kind == "text":
+                self._once.add(kind)
+                text += "; this is so for every video that is cut into clips"
+            self.said.append(text)
+            self._bar.say(text)
 
 
 def _finish(
-    out: Path, meta: dict[str, object], items: Sequence[SourceItem], before: set[str], start: float
+    out: Path,
+    meta: dict[str, object],
+    items: Sequence[SourceItem],
+    before: set[str],
+    start: float,
+    notes: Sequence[str],
 ) -> PrepareReport:
     """Note which shards there are, drop from the report what a retry has mended, and count."""
     stored = stored_ids(out)
     write_meta(out, meta | {"shards": shard_names(out)})
-    aside = {key: value for key, value in read_report(out).items() if key not in stored}
-    write_report(out, aside.values())
     known = {item.id for item in items}
+    done = {item_of(name, known) for name in stored}
+    aside = {key: value for key, value in read_report(out).items() if key not in done and key not in stored}
+    write_report(out, aside.values())
     return PrepareReport(
         out=out,
         prepared=len(stored - before),
         stored=len(stored),
-        set_aside=tuple(value for key, value in aside.items() if key in known),
+        set_aside=tuple(value for key, value in aside.items() if item_of(key, known) in known),
         seconds=time.monotonic() - start,
-    )
-
-
-def _build_shard(source: Source, detector: str, folder: Path, job: _Job) -> Generator[str | _ShardDone, None, None]:
-    """Prepare the clips of a shard; yields the id of each clip that is done and at last the result."""
-    aside: list[SetAside] = []
-    try:
-        with ShardWriter(folder, job.shard) as writer:
-            for item in job.items:
-                clip = _try_clip(source, item, detector)
-                if isinstance(clip, SetAside):
-                    aside.append(clip)
-                else:
-                    writer.add(clip, item.path)
-                yield item.id
-            clips = writer.close()
-        yield _ShardDone(job.shard, clips, tuple(aside))
-    except OSError as error:
-        raise _cannot_write(folder.parent.parent, error) from error
-
-
-def _cannot_write(out: Path, error: OSError) -> DataError:
-    reason = error.strerror or str(error)
-    return DataError(f"{out}: {reason}; finished shards are kept: mend this and run the same command again")
-
-
-def _try_clip(source: Source, item: SourceItem, detector: str) -> Clip | SetAside:
-    """One clip, or why there is none. Only errors that the next clip would meet as well go up."""
-    try:
-        return prepare_clip(source.read(item), item, detector=detector)
-    except MediaError as error:
-        return SetAside(item.id, item.path, str(error))
-    except MemoryError:
-        return SetAside(item.id, item.path, "it needs more memory than there is")
-    except (ZooError, ImportError):
-        raise
-    except Exception as error:
-        return SetAside(item.id, item.path, f"{type(error).__name__}: {error}")
-
-
-def prepare_clip(raw: RawClip, item: SourceItem, *, detector: str = "dlib") -> Clip:
-    """Cut the face track out of whole pictures at native resolution and bring the sound to their length.
-
-    Args:
-        raw: what the source read; without landmarks the face is tracked.
-        item: id and speaker.
-        detector: name of the face detector.
-
-    Raises:
-        NoFaceError: no face was found.
-        MediaError: the sound is too short, or the landmarks do not fit the pictures.
-    """
-    frames = raw.frames
-    landmarks = track_face(frames, detector=detector).landmarks if raw.landmarks is None else raw.landmarks
-    if len(landmarks) != len(frames) or not torch.isfinite(landmarks).all():
-        raise MediaError(f"{len(landmarks)} landmark sets for {len(frames)} frames, or some are not finite")
-    x0, y0, x1, y1 = store_box(landmarks, *frames.shape[-2:])
-    if x1 <= x0 or y1 <= y0:
-        raise MediaError("the landmarks lie outside the picture")
-    return Clip(
-        id=item.id,
-        speaker=item.speaker,
-        text=raw.text,
-        frames=frames[:, :, y0:y1, x0:x1],
-        wave=match_length(raw.wave, len(frames)),
-        landmarks=landmarks - landmarks.new_tensor([x0, y0]),
-        words=raw.words,
+        notes=tuple(notes),
     )

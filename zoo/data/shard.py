@@ -15,16 +15,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import UInt8
 from torch import Tensor
 
 import zoo
 from zoo.clip import NUM_LANDMARKS, Clip
 from zoo.data.index import FORMAT, VERSION, format_row
-from zoo.errors import DataError
+from zoo.errors import DataError, MediaError
 from zoo.files import write_text_aside
 
 SUFFIXES = (".zip", ".sha256", ".jsonl")
 """The files of a shard in the order in which they appear: the shard exists once the last one does."""
+
+_MEMBERS = 3  # of a clip in the ZIP: frames, wave, landmarks
 
 
 class ShardWriter:
@@ -51,31 +54,73 @@ class ShardWriter:
         with suppress(OSError):
             self._file.close()
 
-    def add(self, clip: Clip, source: str = "") -> None:
+    def add(self, clip: Clip, source: str = "", pictures: Iterable[UInt8[Tensor, "3 H W"]] | None = None) -> None:
         """Append a clip.
 
         Args:
             clip: a clip whose arrays agree in length and type.
             source: the file it came from, for the record.
+            pictures: its frames one by one, where the clip's own have only their shape, so that they are never in
+                memory at once.
 
         Raises:
             ValueError: shapes or types are not those of :class:`zoo.clip.Clip`.
+            MediaError: there are more or fewer pictures than the clip has frames. What was written of the clip is taken
+                back.
         """
         check_clip(clip)
-        offsets = (
-            self._member(f"{clip.id}/frames.npy", clip.frames.permute(0, 2, 3, 1)),
-            self._member(f"{clip.id}/wave.npy", clip.wave),
-            self._member(f"{clip.id}/landmarks.npy", clip.landmarks),
-        )
+        mark = self.mark()
+        try:
+            offsets = (
+                self._pictures(f"{clip.id}/frames.npy", clip, clip.frames if pictures is None else pictures),
+                self._member(f"{clip.id}/wave.npy", clip.wave),
+                self._member(f"{clip.id}/landmarks.npy", clip.landmarks),
+            )
+        except BaseException:
+            self.rewind(mark)
+            raise
         self._rows.append(format_row(clip, offsets, source))
+
+    def mark(self) -> int:
+        """How many clips there are, for :meth:`rewind`."""
+        return len(self._rows)
+
+    def rewind(self, mark: int) -> None:
+        """Take back what was added since :meth:`mark`, as if it had never been written."""
+        del self._rows[mark:]
+        for info in self._zip.filelist[_MEMBERS * mark :]:
+            self._zip.start_dir = min(self._zip.start_dir, info.header_offset)
+            del self._zip.NameToInfo[info.filename]
+        del self._zip.filelist[_MEMBERS * mark :]
+        with suppress(OSError, ValueError):
+            self._file.truncate(self._zip.start_dir)
+
+    def _pictures(self, name: str, clip: Clip, pictures: Iterable[Tensor]) -> int:
+        """Append pictures as one array; returns where its numbers start in the file."""
+        num_frames, _, height, width = clip.frames.shape
+        header = io.BytesIO()
+        shape = (num_frames, height, width, 3)
+        np.lib.format.write_array_header_1_0(header, {"descr": "|u1", "fortran_order": False, "shape": shape})
+        size = num_frames * height * width * 3
+        info = _info(name)
+        info.file_size = len(header.getbuffer()) + size  # tells the ZIP beforehand whether it is a large member
+        count = 0
+        with self._zip.open(info, "w") as member:
+            member.write(header.getbuffer())
+            for count, picture in enumerate(pictures, start=1):
+                if picture.shape != (3, height, width) or count > num_frames:
+                    raise MediaError("the pictures were others when they were read again")
+                member.write(np.ascontiguousarray(picture.permute(1, 2, 0).cpu().numpy()).data)
+        if count != num_frames:
+            raise MediaError(f"of {num_frames} pictures only {count} were there when they were read again")
+        return self._file.tell() - size
 
     def _member(self, name: str, tensor: Tensor) -> int:
         """Append an array; returns where its numbers start in the file."""
         array = np.ascontiguousarray(tensor.detach().cpu().numpy())
         buffer = io.BytesIO()
         np.lib.format.write_array(buffer, array, allow_pickle=False)
-        # A fixed date: the same clips give the same bytes.
-        self._zip.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), buffer.getbuffer())
+        self._zip.writestr(_info(name), buffer.getbuffer())
         return self._file.tell() - array.nbytes
 
     def close(self) -> int:
@@ -94,6 +139,11 @@ class ShardWriter:
         sums = [f"{sha256(self.folder / file)}  {file}\n" for file in (f"{self.name}.zip", f"{self.name}.jsonl")]
         (self.folder / f"{self.name}.sha256").write_text("".join(sums), encoding="ascii")
         return len(self._rows)
+
+
+def _info(name: str) -> zipfile.ZipInfo:
+    """A member of the ZIP with a fixed date: the same clips give the same bytes."""
+    return zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
 
 
 def check_clip(clip: Clip) -> None:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from jaxtyping import Float32, UInt8
 from torch import Tensor
 
-from zoo.clip import Word
+from zoo.clip import FPS, Word
+from zoo.data.splitting import Splitting
 from zoo.data.walk import NotLookedAt
+from zoo.errors import MediaError
+
+KEPT_BYTES = 64 * 2**20
+"""Pictures of a video that is smaller than this are decoded once and kept: all of GRID."""
 
 
 @dataclass(frozen=True)
@@ -48,12 +54,93 @@ class RawClip:
     landmarks: Float32[Tensor, "T 68 2"] | None = None
 
 
+class VideoFrames:
+    """The pictures of a video at 25 fps, decoded anew each time that they are iterated, never all in memory.
+
+    A video whose pictures take less than :data:`KEPT_BYTES` is decoded once.
+
+    Args:
+        path: any file that :func:`zoo.video.open_video` reads.
+
+    Attributes:
+        expected: how many pictures there are, as far as the file says; ``None`` where it does not.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        from zoo.video import probe_video
+
+        self.path = Path(path)
+        seconds = probe_video(path).seconds
+        self.expected = None if seconds is None else max(1, round(seconds * FPS))
+        self._kept: list[Tensor] | None = None
+
+    def __iter__(self) -> Iterator[UInt8[Tensor, "3 H W"]]:
+        if self._kept is not None:
+            yield from self._kept
+            return
+        from zoo.video import open_video
+
+        kept: list[Tensor] | None = []
+        size = 0
+        with open_video(self.path) as reader:
+            for picture in reader:
+                size += picture.nbytes
+                if size > KEPT_BYTES:
+                    kept = None
+                elif kept is not None:
+                    kept.append(picture)
+                yield picture
+        self._kept = kept
+
+
+@dataclass
+class OpenClip:
+    """A clip whose pictures are not read yet.
+
+    Attributes:
+        frames: whole pictures at 25 fps, ``(3, H, W)`` uint8 RGB each; they can be iterated more than once.
+        wave: as in :class:`RawClip`.
+        text: as in :class:`RawClip`.
+        words: as in :class:`RawClip`.
+        landmarks: as in :class:`RawClip`; where the source's clips are split, rows may be NaN: no face is there.
+    """
+
+    frames: Iterable[UInt8[Tensor, "3 H W"]]
+    wave: Float32[Tensor, " S"]
+    text: str = ""
+    words: tuple[Word, ...] = ()
+    landmarks: Float32[Tensor, "T 68 2"] | None = None
+
+    @property
+    def expected(self) -> int | None:
+        """About how many frames there are; ``None`` where that is not known before they are read."""
+        if isinstance(self.frames, Tensor):
+            return len(self.frames)
+        return self.frames.expected if isinstance(self.frames, VideoFrames) else None
+
+    def read(self) -> RawClip:
+        """Read all pictures.
+
+        Raises:
+            MediaError: they cannot be read, or the landmarks are not one set per picture.
+        """
+        frames = torch.stack(list(self.frames))
+        if self.landmarks is not None and len(self.landmarks) != len(frames):
+            raise MediaError(f"{len(self.landmarks)} sets of landmarks for {len(frames)} frames")
+        return RawClip(frames, self.wave, self.text, self.words, self.landmarks)
+
+
 class Source(ABC):
     """A data set before preparation. ``DatasetSpec.target`` names a subclass.
 
     Args:
         root: the folder that the user gives with ``--root``; ``None`` where the source makes its clips.
+
+    Attributes:
+        splitting: how its videos are cut into clips; ``None`` where each is one clip as it is.
     """
+
+    splitting: Splitting | None = None
 
     def __init__(self, root: str | Path | None = None) -> None:
         self.root = None if root is None else Path(root)
@@ -75,3 +162,12 @@ class Source(ABC):
         Raises:
             MediaError: the clip cannot be used; it is set aside with this reason and the rest goes on.
         """
+
+    def open(self, item: SourceItem) -> OpenClip:
+        """Open one clip, to read its pictures one by one; a source whose clips may be long implements it.
+
+        Raises:
+            MediaError: as :meth:`read`.
+        """
+        raw = self.read(item)
+        return OpenClip(raw.frames, raw.wave, raw.text, raw.words, raw.landmarks)

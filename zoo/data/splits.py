@@ -34,7 +34,7 @@ def split_clips(clips: Sequence[ClipInfo], name: str) -> Split:
     """Divide clips by a named split.
 
     - ``by-speaker``: whole speakers, 80 : 8 : 12 by a hash of the speaker; names like ``train003`` or ``test1`` decide
-      for themselves.
+      for themselves, and ``s1+talk.face2``, another face in a video of ``s1``, is where ``s1`` is.
     - ``by-clip``: clips, 80 : 8 : 12 by a hash of the id.
     - ``grid-unseen``: LipNet's four held-out speakers.
     - ``grid-overlapped``: 255 of 1000 sentences of each speaker, those with the lowest hash; the same share where a
@@ -96,6 +96,8 @@ def _by_speaker(clips: Sequence[ClipInfo]) -> list[Part]:
 
 
 def _part_of_speaker(speaker: str) -> Part:
+    # Others in a speaker's video may be nobody else, seen badly: they stay together.
+    speaker = re.sub(r"\+(.*\.)?face\d+$", "", speaker)
     named = re.fullmatch(r"(train|val|test)\d+", speaker)
     if named:
         return named[1]  # type: ignore[return-value]

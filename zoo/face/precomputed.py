@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +36,30 @@ def read_track(video: str | Path, num_frames: int) -> FaceTrack | None:
         MediaError: the file cannot be read, or its array has another shape.
         NoFaceError: more than :data:`zoo.face.track.MAX_GAP` frames in a row are NaN.
     """
+    landmarks = read_landmarks(video)
+    if landmarks is None:
+        return None
+    if len(landmarks) != num_frames:
+        expected = (num_frames, NUM_LANDMARKS, 2)
+        raise MediaError(
+            f"{landmarks_path(video)}: must hold numbers of shape {expected}, has {tuple(landmarks.shape)}"
+        )
+    missing = torch.isnan(landmarks).all(2).all(1).nonzero().flatten().tolist()
+    if missing:
+        last = next((one for one, two in pairwise(missing) if two > one + 1), missing[-1])
+        raise NoFaceError(f"{landmarks_path(video)}: no landmarks in frames {missing[0]} to {last}")
+    return FaceTrack(boxes_around(landmarks), landmarks)
+
+
+def read_landmarks(video: str | Path) -> Float32[Tensor, "T 68 2"] | None:
+    """The landmarks in the file beside a video, ``None`` where there is no such file.
+
+    Frames without landmarks are interpolated, or held at the ends, where they are at most
+    :data:`zoo.face.track.MAX_GAP` in a row, and NaN where they are more.
+
+    Raises:
+        MediaError: the file cannot be read, or its array has another shape.
+    """
     path = landmarks_path(video)
     if not path.exists():
         return None
@@ -42,11 +67,11 @@ def read_track(video: str | Path, num_frames: int) -> FaceTrack | None:
         array = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise MediaError(f"{path}: not a NumPy array file ({error})") from error
-    expected = (num_frames, NUM_LANDMARKS, 2)
-    if not isinstance(array, np.ndarray) or array.shape != expected or array.dtype.kind not in "fiu":
-        raise MediaError(f"{path}: must hold numbers of shape {expected}, has {getattr(array, 'shape', type(array))}")
-    landmarks = torch.from_numpy(_bridge(array.astype(np.float64), path).astype(np.float32))
-    return FaceTrack(boxes_around(landmarks), landmarks)
+    shape = getattr(array, "shape", type(array))
+    if not isinstance(array, np.ndarray) or shape[1:] != (NUM_LANDMARKS, 2) or array.dtype.kind not in "fiu":
+        expected = ("T", NUM_LANDMARKS, 2)
+        raise MediaError(f"{path}: must hold numbers of shape {expected}, one row per frame, has {shape}")
+    return torch.from_numpy(_bridge(array.astype(np.float64)).astype(np.float32))
 
 
 def boxes_around(landmarks: Float32[Tensor, "T 68 2"]) -> Float32[Tensor, "T 4"]:
@@ -56,13 +81,16 @@ def boxes_around(landmarks: Float32[Tensor, "T 68 2"]) -> Float32[Tensor, "T 4"]
     return torch.cat([centre - spread * _SIDE / 2, centre + spread * _SIDE / 2], 1)
 
 
-def _bridge(array: NDArray[np.float64], path: Path) -> NDArray[np.float64]:
+def _bridge(array: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Interpolate frames without landmarks, except in long gaps, which become NaN."""
     known = np.flatnonzero(np.isfinite(array).all((1, 2)))
-    edges = np.concatenate([[-1], known, [len(array)]])
-    gaps = np.diff(edges) - 1
-    if len(known) == 0 or gaps.max() > MAX_GAP:
-        first = int(edges[gaps.argmax()]) + 1
-        raise NoFaceError(f"{path}: no landmarks in frames {first} to {first + int(gaps.max()) - 1}")
+    if len(known) == 0:
+        return np.full_like(array, np.nan)
     flat = array.reshape(len(array), -1)
     columns = [np.interp(np.arange(len(flat)), known, flat[known, i]) for i in range(flat.shape[1])]
-    return np.stack(columns, 1).reshape(array.shape)
+    bridged = np.stack(columns, 1).reshape(array.shape)
+    edges = [-1, *known.tolist(), len(array)]
+    for before, after in pairwise(edges):
+        if after - before - 1 > MAX_GAP:
+            bridged[before + 1 : after] = np.nan
+    return bridged

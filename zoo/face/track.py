@@ -25,7 +25,9 @@ MAX_GAP = round(MAX_GAP_S * FPS)
 EVERY = 10
 """Time from one detection to the next where nothing special happens, in frames of 25 fps (0.4 s)."""
 
-_WANTED = "it must show one from the front, upright, at least 40 pixels wide"
+WANTED = "it must show one from the front, upright, at least 40 pixels wide"
+"""What a face must be like to be found, for messages."""
+
 _SEARCH_STEP_S = 0.2  # from one search of the whole picture to the next while there is no face
 
 
@@ -226,7 +228,7 @@ def find_face(
     detector = make_detector(detector) if isinstance(detector, str) else detector
     found = detector.detect(picture)
     if not found:
-        raise NoFaceError(f"no face found in {name}: {_WANTED}")
+        raise NoFaceError(f"no face found in {name}: {WANTED}")
     if not 0 <= face_index < len(found):
         raise NoFaceError(f"no face {face_index} in {name}: {_count(len(found))}, numbered from 0 by size")
     box = found[face_index]
@@ -252,7 +254,7 @@ def _first_box(window: Window, looks: Looks, face_index: int, fps: float) -> tup
                 "cut the beginning of the video off"
             )
         late += looks.every
-    raise NoFaceError(f"no face found in the video: {_WANTED}")
+    raise NoFaceError(f"no face found in the video: {WANTED}")
 
 
 def _sighting(
