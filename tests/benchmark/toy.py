@@ -21,7 +21,7 @@ class ToyConfig:
     """What goes wrong."""
 
     fails: str = setting(
-        "", "nothing, in generation (raise), the process (die, once per file $TOY_MARK), in fits (fit)"
+        "", "nothing, in generation (raise), the process (die or stop, once per file $TOY_MARK), in fits (fit)"
     )
     gain: float = setting(1.1, "brightness")
 
@@ -42,9 +42,9 @@ class Toy(TalkingFaceMethod):
     def generate(self, identity: Tensor, wave: Tensor, num_frames: int, pose: Tensor | None = None) -> Tensor:
         if self.config.fails == "raise":
             raise RuntimeError("no idea\nwhat a mouth is")
-        if self.config.fails == "die" and not Path(os.environ["TOY_MARK"]).exists():
+        if self.config.fails in ("die", "stop") and not Path(os.environ["TOY_MARK"]).exists():
             Path(os.environ["TOY_MARK"]).touch()
-            os.kill(os.getpid(), signal.SIGSEGV)
+            os.kill(os.getpid(), signal.SIGSEGV if self.config.fails == "die" else signal.SIGSTOP)
         bright = 0.05 * self.layer(identity[:, 0]).tanh() + identity[:, 0] * self.gain
         loud = wave.abs().mean(1)[:, None, None, None]
         return (bright + loud).clamp(0, 1)[:, None].expand(-1, num_frames, -1, -1, -1)

@@ -231,6 +231,10 @@ class Bench:
         alone = track == "cross" or subject == "wrong-sound"
         return [name for name, (spec, _) in self.metrics.items() if spec.real_row or not alone]
 
+    def frames(self) -> dict[str, int]:
+        """How many frames each test clip has, by its id."""
+        return {info.id: info.num_frames for info in map(self.info, self.test)}
+
     def protocols(self, names: list[str]) -> dict[str, str]:
         """Signatures of metrics."""
         return {name: self.metrics[name][1].signature for name in names}

@@ -14,7 +14,8 @@ import yaml
 
 from zoo.benchmark.checkpoints import Fit, Weights
 from zoo.benchmark.child import COMMAND
-from zoo.benchmark.pool import child_environment, death, kill, last_words
+from zoo.benchmark.idle import IDLE_S, wait_unless_idle
+from zoo.benchmark.pool import KILL_S, child_environment, death, kill, last_words
 from zoo.errors import ZooError
 from zoo.files import write_text_aside
 
@@ -106,7 +107,11 @@ def _fit(fit: Fit, device: str, running: _Running) -> None:
         if not extra:  # what an attempt left that cannot be gone on from
             for run in fit.folder.glob("*/*/*"):
                 shutil.rmtree(run)
-        code = running.start([*command, *extra], log, environment).wait()
+        popen = running.start([*command, *extra], log, environment)
+        code = wait_unless_idle(popen)
+        if code is None:
+            kill(popen, wait=KILL_S)
+            raise FitError(f"its fit used no processor for {IDLE_S:.0f} s and was ended; see {log}")
         if code == 0 and fit.weights() is not None:
             return
     raise FitError(f"its fit failed ({death(code)}{last_words(log)}; see {log})")

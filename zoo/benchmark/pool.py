@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -14,10 +15,20 @@ from threading import Thread
 
 from zoo.benchmark.child import COMMAND
 from zoo.benchmark.ledger import Task
+from zoo.benchmark.patience import LEAST_S, Patience, never_began, too_long
 from zoo.benchmark.worker import Job
 
 GIVE_UP = 2
 """So many processes in a row that die before their first clip end the attempt."""
+
+LOOK_S = 1.0
+"""Seconds between looks for processes that take too long."""
+
+MISSED_S = 10.0
+"""Whoever looks no more often than that stood still itself."""
+
+KILL_S = 10.0
+"""Seconds that a process may take to end that was killed."""
 
 CRASH = "Fatal Python error: "
 """How the stack begins that Python writes when it crashes."""
@@ -44,6 +55,10 @@ class _Process:
         tasks: what is left to do, the one it is at included.
         at: whether it is at the first of them.
         idle: how many of its number died in a row before they did anything.
+        log: what it writes.
+        cell: of the last clip that it began.
+        first: whether that clip was the first of its cell.
+        since: when it began what it is at, by the clock of :func:`time.monotonic`.
     """
 
     rank: int
@@ -52,6 +67,9 @@ class _Process:
     at: bool = False
     idle: int = 0
     log: Path = field(default_factory=Path)
+    cell: str = ""
+    first: bool = True
+    since: float = 0.0
 
 
 _Events = SimpleQueue[tuple[_Process, subprocess.Popen[str], str]]
@@ -76,6 +94,7 @@ class Crew:
         done: called after each task.
         died: called with a task at which a process died, or that none lived to begin, with the reason and the number
             of the process; it adds the rows.
+        patience: how long they may take.
     """
 
     job: Job
@@ -83,6 +102,7 @@ class Crew:
     devices: Sequence[str]
     done: Callable[[Task], None]
     died: Callable[[Task, str, int], None]
+    patience: Patience
 
 
 def run_pool(crew: Crew, shares: Mapping[int, Sequence[Task]]) -> None:
@@ -97,23 +117,57 @@ def run_pool(crew: Crew, shares: Mapping[int, Sequence[Task]]) -> None:
     try:
         for process in processes:
             _start(process, crew, events)
+        looked = time.monotonic()
         while any(process.popen is not None for process in processes):
-            try:
-                process, popen, line = events.get(timeout=1.0)
-            except Empty:
-                continue
-            if popen is not process.popen:
-                continue
-            if line:
-                _note(process, line, crew.done)
-            else:
-                _bury(process, crew)
-                if process.tasks:
-                    _start(process, crew, events)
+            with suppress(Empty):
+                process, popen, line = events.get(timeout=LOOK_S)
+                if popen is process.popen:
+                    _hear(process, line, crew, events)
+            if events.empty() and time.monotonic() - looked > LOOK_S / 2:
+                looked = _end_late(processes, crew, events, looked)
     finally:
         for process in processes:
             if process.popen is not None:
                 kill(process.popen)
+
+
+def _hear(process: _Process, line: str, crew: Crew, events: _Events) -> None:
+    """What a process says, or that it has ended: then another one goes on with what is left."""
+    if line:
+        _note(process, line, crew)
+        return
+    _bury(process, crew)
+    if process.tasks:
+        _start(process, crew, events)
+
+
+def _end_late(processes: Sequence[_Process], crew: Crew, events: _Events, looked: float) -> float:
+    """End whatever takes too long, and go on with the next clip.
+
+    Returns:
+        The time of this look. Where the last one was long ago this process stood still itself, or was busy, and what it
+        did not hear meanwhile is no fault of the others.
+    """
+    now = time.monotonic()
+    missed = now - looked if now - looked > MISSED_S else 0.0
+    for process in processes:
+        process.since += missed
+        limit, why = _limit(process, crew.patience)
+        if process.popen is not None and now - process.since > limit:
+            kill(process.popen, wait=KILL_S)
+            _bury(process, crew, why)
+            if process.tasks:
+                _start(process, crew, events)
+    return now
+
+
+def _limit(process: _Process, patience: Patience) -> tuple[float, str]:
+    """Seconds that a process may take for what it is at, and what is said of one that takes longer."""
+    if process.at:
+        limit = patience.for_clip(process.tasks[0], first=process.first)
+        return limit, too_long(limit)
+    limit = patience.for_start() if process.tasks else LEAST_S
+    return limit, never_began(limit)
 
 
 def _start(process: _Process, crew: Crew, events: _Events) -> None:
@@ -135,7 +189,7 @@ def _start(process: _Process, crew: Crew, events: _Events) -> None:
             env=child_environment() | {"RANK": str(process.rank)},
             start_new_session=True,  # Ctrl-C comes to us alone
         )
-    process.popen, process.at = popen, False
+    process.popen, process.at, process.cell, process.since = popen, False, "", time.monotonic()
     assert popen.stdout is not None
     Thread(target=_listen, args=(process, popen, popen.stdout, events), daemon=True).start()
 
@@ -150,21 +204,33 @@ def _listen(process: _Process, popen: subprocess.Popen[str], pipe: Iterable[str]
         events.put((process, popen, ""))
 
 
-def _note(process: _Process, line: str, done: Callable[[Task], None]) -> None:
-    state = line.split()[0]
+def _note(process: _Process, line: str, crew: Crew) -> None:
+    state, now, task = line.split()[0], time.monotonic(), process.tasks[0]
     process.at = state == "start"
-    if state == "done":
+    if process.at:
+        if not process.cell:
+            crew.patience.started(now - process.since)
+        process.first, process.cell = task.cell != process.cell, task.cell
+    else:
+        crew.patience.done(task, now - process.since, first=process.first)
         process.idle = 0
-        done(process.tasks.pop(0))
+        crew.done(process.tasks.pop(0))
+    process.since = now
 
 
-def _bury(process: _Process, crew: Crew) -> None:
-    """See what a process left behind that has ended; the log of one that died is kept."""
+def _bury(process: _Process, crew: Crew, late: str = "") -> None:
+    """See what a process left behind that has ended; the log of one that died is kept.
+
+    Args:
+        process: which.
+        crew: who is told.
+        late: why it was ended; empty where it ended itself.
+    """
     assert process.popen is not None
     popen, process.popen = process.popen, None
     if popen.returncode == 0 and not process.tasks:
         return
-    why = f"its process died ({death(popen.returncode)}{last_words(process.log)})"
+    why = late or f"its process died ({death(popen.returncode)}{last_words(process.log)})"
     kept = Path(crew.job.out) / ".work" / "logs"
     kept.mkdir(exist_ok=True)
     process.log.replace(kept / f"worker-{process.rank}-{popen.pid}.log")
@@ -200,8 +266,14 @@ def last_words(log: Path) -> str:
     return next((f": {line[:300]}" for line in reversed(lines) if line), "")
 
 
-def kill(popen: subprocess.Popen[str]) -> None:
-    """End a process that was started in a session of its own, with all that it started."""
+def kill(popen: subprocess.Popen[str], wait: float | None = None) -> None:
+    """End a process that was started in a session of its own, with all that it started; a stopped one, too.
+
+    Args:
+        popen: which.
+        wait: seconds that its end is waited for, which a file system that hangs may put off; none: for ever.
+    """
     with suppress(ProcessLookupError):
         os.killpg(popen.pid, signal.SIGKILL)
-    popen.wait()
+    with suppress(subprocess.TimeoutExpired):
+        popen.wait(wait)

@@ -18,6 +18,7 @@ from zoo.benchmark.board import Board
 from zoo.benchmark.fits import run_fits
 from zoo.benchmark.ledger import Ledger, Task, text_of
 from zoo.benchmark.locks import locked, work_folder
+from zoo.benchmark.patience import Patience
 from zoo.benchmark.plan import Plan, Planned, clip_seconds, complete, set_aside
 from zoo.benchmark.pool import Crew, run_pool
 from zoo.benchmark.results import Cell, read_cell, write_cell, write_suite
@@ -182,7 +183,9 @@ def _score(bench: Bench, plan: Plan, workers: Workers, board: Board) -> None:
         cells={name: (asdict(item.cell), _path(item)) for name, item in planned.items() if item.tasks},
         tasks=[],
         device=workers.devices[0],
+        frames=bench.frames(),
     )
+    waits = patience(job)
 
     def done(task: Task) -> None:
         board.scored(task.cell)
@@ -195,13 +198,18 @@ def _score(bench: Bench, plan: Plan, workers: Workers, board: Board) -> None:
     with TemporaryDirectory(dir=work_folder(plan.out)) as own:  # of this run alone: on a cluster several share these
 
         def run(job: Job, rank: int, tasks: Sequence[Task]) -> None:
-            run_pool(Crew(job, Path(own), devices(workers), done, died), {rank: tasks})
+            run_pool(Crew(job, Path(own), devices(workers), done, died, waits), {rank: tasks})
 
         if workers.launch == "elastic":
             elastic.share(job, tasks, run)
         else:
             shares = {rank: tasks[rank :: workers.count] for rank in range(workers.count)}
-            run_pool(Crew(job, Path(own), workers.devices, done, died), shares)
+            run_pool(Crew(job, Path(own), workers.devices, done, died, waits), shares)
+
+
+def patience(job: Job) -> Patience:
+    """How long the clips of a job may take."""
+    return Patience(job.frames, job.suite["clip_limit"], job.suite["retrieval_clips"])
 
 
 def devices(workers: Workers) -> tuple[str, ...]:
@@ -217,7 +225,8 @@ def serve(workers: Workers) -> None:
             bury(job, job.bench(), task, why, rank)
 
         with TemporaryDirectory(dir=work_folder(Path(job.out))) as own:
-            run_pool(Crew(job, Path(own), devices(workers), lambda task: None, died), {rank: tasks})
+            crew = Crew(job, Path(own), devices(workers), lambda task: None, died, patience(job))
+            run_pool(crew, {rank: tasks})
 
     elastic.serve(run)
 

@@ -94,6 +94,11 @@ class SuiteConfig:
         "runs", "folder of `zoo fit`, whose best fitting run is taken; none: it is not looked at"
     )
     retrieval_clips: int = setting(200, "training clips that the retrieval draws from, at most", least=1)
+    clip_limit: int | None = setting(
+        None,
+        "seconds that a clip may take; none: 20 times what the slowest took, frame for frame, and a minute at least",
+        least=1,
+    )
     submitit: dict[str, Any] = setting({}, "parameters of submitit's AutoExecutor, such as slurm_partition; `cluster`")
 
 

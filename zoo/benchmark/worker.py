@@ -12,7 +12,7 @@ import os
 import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -45,6 +45,7 @@ class Job:
         cells: by name: facts, and the checkpoint of a method.
         tasks: the clips that this process generates.
         device: where; empty is the process's own choice.
+        frames: how many each clip has, by id.
     """
 
     out: str
@@ -53,6 +54,7 @@ class Job:
     cells: dict[str, tuple[dict[str, Any], str]]
     tasks: list[tuple[str, str, list[str]]]
     device: str = ""
+    frames: dict[str, int] = field(default_factory=dict)
 
     def write(self, path: Path) -> None:
         """Keep it where a worker finds it."""
