@@ -261,7 +261,7 @@ class AtAGlance(TalkingFaceMethod):
         self.autoencoder.train()
         self.toggle_optimizer(optimiser)
         pictures = real.flatten(0, 1)
-        loss = F.mse_loss(self.autoencoder(pictures), pictures)
+        loss = F.mse_loss(self.autoencoder(pictures).float(), pictures)
         self._descend(optimiser, loss)
         self.log("train/autoencoder", loss.detach(), prog_bar=True)
 
@@ -272,21 +272,21 @@ class AtAGlance(TalkingFaceMethod):
         config = self.config
         self.toggle_optimizer(optimiser)
         sound = self.generator.encode(given.features)
-        made = self.generator.draw(given.identity, sound)
+        made = self.generator.draw(given.identity, sound).float()  # differences of neighbours are taken
         flow = flow_real = None
         if self.needs_flow and (adversarial or self.parts.correlation == "derivative"):
             with torch.no_grad():
                 flow_real = self.flow(given.real)
             flow = self.flow(made)
         loss = made.new_zeros(())
-        pixel = (made.float() - given.real).abs().mean()
+        pixel = (made - given.real).abs().mean()
         if self.parts.pixel:
             loss = loss + config.pixel_weight * pixel
         if self.autoencoder is not None:
             self.autoencoder.eval()  # fixed, and so is its batch normalisation
             with torch.no_grad():
-                wanted = self.autoencoder.features(given.real)
-            perceptual = F.mse_loss(self.autoencoder.features(made), wanted)
+                wanted = self.autoencoder.features(given.real).float()
+            perceptual = F.mse_loss(self.autoencoder.features(made).float(), wanted)
             loss = loss + config.perceptual_weight * perceptual
             self.log("train/perceptual", perceptual.detach())
         if self.parts.correlation != "none":

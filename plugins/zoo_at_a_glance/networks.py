@@ -230,8 +230,8 @@ class Discriminator(nn.Module):
     def judge(
         self, heard: Float[Tensor, "batch C 1 4 4"], seen: Float[Tensor, "batch D 1 4 4"]
     ) -> Float[Tensor, " batch"]:
-        """Logit of being real; the published sigmoid is part of the loss."""
-        return self.head(torch.cat([heard, seen], dim=1)).flatten()
+        """Logit of being real, in float32; the published sigmoid is part of the loss."""
+        return self.head(torch.cat([heard, seen], dim=1)).flatten().float()
 
     def forward(
         self,

@@ -191,7 +191,7 @@ class FaceGAN(TalkingFaceMethod):
         loss = config.l1_weight * l1
         if adversarial:
             for name, logits in self.judge(made, clips, chosen).items():
-                fooling = fooling_loss(logits.float(), config.generator_loss)  # type: ignore[arg-type]
+                fooling = fooling_loss(logits, config.generator_loss)  # type: ignore[arg-type]
                 loss = loss + self.judge_weights[name] * fooling
                 self.log(f"train/g_{name}", fooling.detach())
         optimiser_g.zero_grad()
@@ -208,7 +208,7 @@ class FaceGAN(TalkingFaceMethod):
     ) -> None:
         """All discriminators in one backward pass; none sees another's parameters."""
         on_real, on_made = self.judge(clips.frames, clips, chosen), self.judge(made, clips, chosen)
-        losses = {name: judge_loss(on_real[name].float(), on_made[name].float()) for name in on_real}
+        losses = {name: judge_loss(on_real[name], on_made[name]) for name in on_real}
         for optimiser in optimisers:
             optimiser.zero_grad()
         self.manual_backward(torch.stack([*losses.values()]).sum())
@@ -237,7 +237,7 @@ class FaceGAN(TalkingFaceMethod):
     def judge(
         self, frames: Float[Tensor, "N 3 H W"], clips: Clips, chosen: Int64[Tensor, " n"]
     ) -> dict[str, Float[Tensor, " logits"]]:
-        """Logits of the discriminators on real or generated frames, by name.
+        """Logits of the discriminators on real or generated frames, by name, in float32.
 
         Args:
             frames: of all clips, RGB in [-1, 1].
@@ -246,7 +246,7 @@ class FaceGAN(TalkingFaceMethod):
         """
         if not self.judge_weights["frame"]:
             return {}
-        return {"frame": self.frame_discriminator(frames[chosen], clips.stills[clips.clip[chosen]])}
+        return {"frame": self.frame_discriminator(frames[chosen], clips.stills[clips.clip[chosen]]).float()}
 
     def step_sizes(self, epoch: int) -> list[float]:
         """Adam's step sizes in an epoch (0 is the first): of the generator, then of each discriminator."""

@@ -47,7 +47,7 @@ class TemporalGAN(FaceGAN):
         """See :meth:`FaceGAN.judge`; the sequence discriminator sees all frames and hears the sound."""
         logits = super().judge(frames, clips, chosen)
         if self.judge_weights["sequence"]:
-            logits["sequence"] = self.sequence_discriminator(frames, clips.windows, clips.lengths)
+            logits["sequence"] = self.sequence_discriminator(frames, clips.windows, clips.lengths).float()
         return logits
 
     def step_sizes(self, epoch: int) -> list[float]:

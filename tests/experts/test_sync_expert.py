@@ -156,6 +156,20 @@ def test_losses_by_hand():
     assert accuracy == 0
 
 
+def test_losses_of_nearly_equal_embeddings_do_not_round():
+    """Cosines of 0.9995 to 1, all the same in bfloat16: what is missing to 1 is what the losses are of."""
+    module = build(registry.expert("sync-expert"), SyncExpertConfig(width=0.06))
+    ones = torch.ones(1, 4, 64)
+    video, sound = (torch.nn.functional.normalize(ones + 0.02 * torch.rand_like(ones), dim=2) for _ in range(2))
+    found = []
+    for fast in (False, True):
+        torch.manual_seed(0)
+        with torch.autocast("cpu", torch.bfloat16, enabled=fast):
+            found.append(torch.stack(module._losses(video, sound)[:2]))
+            assert module.network.embed_faces(torch.rand(2, 15, 48, 96)).dtype == torch.float32
+    assert torch.equal(*found)
+
+
 def test_windows_are_matched_within_their_own_clip(make_batch: Any):
     """The loss of a batch is the mean of the losses of its clips, so no clip is compared with another."""
     expert = thin(loss="matching", windows=4)

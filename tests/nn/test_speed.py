@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from rounding import STEPS, look, off
 from torch import nn
 
 from zoo import config, registry, trainable
 from zoo.nn.speed import speed_up
-from zoo.testing.trial import OneBatch, fit, trial
+from zoo.testing.trial import OneBatch, trial
 from zoo.train import make_trainer
 
 
@@ -69,25 +70,27 @@ def test_the_same_results_within_rounding():
     fast.load_state_dict(plain.state_dict())
 
 
+@pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("name", ["lipgan", "wav2lip", "at-a-glance", "temporal-gan", "temporal-gan-static"])
-def test_steps_of_every_method_in_bf16_have_the_same_losses(name: str, tiny_store: Path, tmp_path: Path):
-    """From the same weights on the same batch, to the third step, which is the first of At a Glance's generator.
+def test_steps_of_every_method_in_bf16_are_off_by_rounding_alone(name: str, tiny_store: Path, tmp_path: Path):
+    """From the same weights on the same batch: what is logged and the gradients, against float64.
 
+    The bound is what roundings drawn by lot come to, and so no processor's: eight of their standard deviations. Those
+    of a processor are smaller (to nearest), but may all go the same way in a picture of one colour, where lots do not.
     Compiling is left out: the tests' shape checks forbid it.
     """
     spec = registry.trainable(name)
     settings = trial(spec, tiny_store)
     module = trainable.build(spec, settings.model, seed=settings.seed)
     module.before_fit()
-    data = OneBatch(settings.data, module.input_spec, settings.seed, 3)
-    losses = []
-    for precision in ("32-true", "bf16-mixed"):
-        trained, _ = fit(settings, tmp_path / precision, epochs=1, data=data, precision=precision, limit_val_batches=0)
-        losses.append({key: float(value) for key, value in trained.trainer.callback_metrics.items()})
-    exact, rounded = losses
-    assert exact.keys() == rounded.keys()
-    for key, value in exact.items():
-        assert rounded[key] == pytest.approx(value, rel=0.05, abs=0.01), key
+    exact, rounded, lots = look(
+        settings, tmp_path, lambda: OneBatch(settings.data, module.input_spec, settings.seed, STEPS)
+    )
+    assert exact.values.keys() == rounded.values.keys()
+    assert set(rounded.types.values()) == {torch.float32}  # losses are no sums of rounded numbers
+    allowed = dict(off(exact, lots))
+    for key, found in off(exact, [rounded]):
+        assert found <= 8 * allowed[key] + 1e-6, key
 
 
 def test_one_switch(tmp_path):

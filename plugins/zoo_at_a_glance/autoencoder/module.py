@@ -42,7 +42,7 @@ class MouthAutoencoder(TrainableModule):
 
     def _error(self, frames: Float[Tensor, "B T 3 64 64"]) -> Float[Tensor, " BT"]:
         pictures = 2 * frames.flatten(0, 1) - 1
-        return (self.network(pictures) - pictures).square().mean((1, 2, 3))
+        return (self.network(pictures).float() - pictures).square().mean((1, 2, 3))
 
     def training_step(self, batch: Batch, batch_idx: int) -> Float[Tensor, ""]:
         """Mean squared error of the frames of the batch and their mirror images, in [-1, 1]."""

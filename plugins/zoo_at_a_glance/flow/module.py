@@ -94,14 +94,14 @@ class MouthFlow(TrainableModule):
         loss = flow.new_zeros(())
         for weight, found in zip(LEVEL_WEIGHTS, self.network.pyramid(first, second), strict=True):
             truth = F.adaptive_avg_pool2d(flow, (found.shape[2], found.shape[3])) / FlowNetS.scale
-            loss = loss + weight * (found - truth).norm(dim=1).sum((1, 2)).mean()
+            loss = loss + weight * (found.float() - truth).norm(dim=1).sum((1, 2)).mean()
         self.log("train/loss", loss.detach(), prog_bar=True)
         return loss
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """``val/epe``: mean endpoint error in pixels, on clips held out."""
         first, second, flow = self.motion(batch, batch_idx)
-        error = endpoint_error(self.network(first, second), flow).mean()
+        error = endpoint_error(self.network(first, second).float(), flow).mean()
         self.log("val/epe", error, prog_bar=True, sync_dist=True, batch_size=len(batch.clip))
 
     def test_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:

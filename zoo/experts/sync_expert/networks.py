@@ -65,9 +65,9 @@ class SyncNetwork(nn.Module):
         self.sound_encoder = sound_encoder(width)
 
     def embed_faces(self, faces: Float[Tensor, "batch 15 48 96"]) -> Float[Tensor, "batch D"]:
-        """Lower halves of five 96x96 faces, RGB in [0, 1], frame by frame; unit vectors without negative entries."""
-        return F.normalize(self.face_encoder(faces).flatten(1))
+        """Lower halves of five 96x96 faces, RGB in [0, 1], frame by frame; unit float32 vectors, no entry negative."""
+        return F.normalize(self.face_encoder(faces).flatten(1).float())
 
     def embed_sounds(self, mel: Float[Tensor, "batch 1 80 16"]) -> Float[Tensor, "batch D"]:
-        """Log-mel of 0.2 s (:class:`zoo.nn.frontend.Mel`); unit vectors without negative entries."""
-        return F.normalize(self.sound_encoder(mel).flatten(1))
+        """Log-mel of 0.2 s (:class:`zoo.nn.frontend.Mel`); unit float32 vectors, no entry negative."""
+        return F.normalize(self.sound_encoder(mel).flatten(1).float())
