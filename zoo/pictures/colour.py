@@ -150,7 +150,7 @@ class ToYuv:
 def _rounded(picture: VideoFrame) -> UInt8[np.ndarray, "rows W"]:
     """Full range in 16 bits to 8: one level is 257, and the middle of chroma is 32768 where 128 belongs."""
     luma, *chroma = (
-        np.frombuffer(plane, np.uint16).reshape(plane.height, -1)[:, : plane.width].astype(np.uint32)
+        np.frombuffer(memoryview(plane), np.uint16).reshape(plane.height, -1)[:, : plane.width].astype(np.uint32)
         for plane in picture.planes
     )
     parts = [(luma + 128) // 257, *(((plane + 256) // 257).clip(0, 255) for plane in chroma)]
