@@ -17,6 +17,10 @@ class ZooError(Exception):
 
     exit_code = 1
 
+    def __str__(self) -> str:
+        """The message, which can be printed and written whatever is in the names that it tells."""
+        return printable(super().__str__(), keep="\n\t")
+
 
 class ConfigError(ZooError):
     """A setting that does not exist, has the wrong type or cannot be read. Exit code 2."""

@@ -38,6 +38,9 @@ PICTURES = frozenset(
 )
 """File endings of photos; asked only where a file's content says nothing, as after damage (:func:`media_kind`)."""
 
+PLAYLISTS = (b"#EXTM3U", b"ffconcat", b"v=0", b"[playlist]", b"# VobSub")
+"""How files begin that name others which FFmpeg would open."""
+
 READ_AT_ONCE = 2**18
 """Bytes per read, so that the way through Python costs nothing that can be measured."""
 
@@ -56,6 +59,7 @@ def open_media(path: str | Path) -> Iterator[InputContainer]:
 
     path = Path(path)
     with open_plain(path) as file:
+        _refuse_playlist(path, file)
         try:
             # Tags that are no UTF-8 must not cost the file; "none" is no protocol, so that nothing else can be opened.
             container = av.open(
@@ -66,7 +70,10 @@ def open_media(path: str | Path) -> Iterator[InputContainer]:
                 buffer_size=READ_AT_ONCE,
             )
         except (av.FFmpegError, MemoryError) as error:
-            raise MediaError(f"{path}: {_why_not(path, error)}") from error
+            if isinstance(error, MemoryError):
+                raise MediaError(f"{path}: not enough memory to open it") from error
+            reason = f"not a picture, video or sound file that FFmpeg can read ({error.strerror})"
+            raise MediaError(f"{path}: {reason}") from error
         with container:
             yield container
 
@@ -104,15 +111,13 @@ class _Nameless:
         self.read, self.seek, self.tell = file.read, file.seek, file.tell
 
 
-def _why_not(path: Path, error: Exception) -> str:
-    """Why FFmpeg opens a file not, in words."""
-    if isinstance(error, MemoryError):
-        return "not enough memory to open it"
-    with path.open("rb") as file:
-        start = file.read(512).lstrip(b"\xef\xbb\xbf \t\r\n")
-    if start.startswith((b"#EXTM3U", b"ffconcat", b"v=0", b"[playlist]", b"# VobSub")) or b"<MPD" in start:
-        return "a playlist, which names other files, and these are not opened; give the video itself"
-    return f"not a picture, video or sound file that FFmpeg can read ({getattr(error, 'strerror', None) or error})"
+def _refuse_playlist(path: Path, file: BinaryIO) -> None:
+    start = file.read(512).lstrip(b"\xef\xbb\xbf \t\r\n")
+    file.seek(0)
+    if start.startswith(PLAYLISTS) or b"<MPD" in start:
+        raise MediaError(
+            f"{path}: a playlist, which names other files, and these are not opened; give the video itself"
+        )
 
 
 def video_stream(container: InputContainer, path: str | Path) -> VideoStream:
@@ -128,7 +133,7 @@ def video_stream(container: InputContainer, path: str | Path) -> VideoStream:
     moving = [stream for stream in container.streams.video if not is_cover(stream)]
     if not moving:
         raise MediaError(f"{path}: no pictures in this file but a cover: it is sound; give a photo or a video")
-    usable = [stream for stream in moving if stream.codec_context is not None and stream.codec_context.width > 0]
+    usable = [stream for stream in moving if _can_be_seen(stream)]
     if not usable:
         raise MediaError(f"{path}: its pictures are coded in a way that FFmpeg cannot decode; convert it to H.264")
     return min(usable, key=_watching_order)
@@ -171,6 +176,12 @@ def _hearing_order(track: AudioStream) -> tuple[bool, bool, bool, int]:
     return bool(track.disposition & special), not default, named, track.index
 
 
+def _can_be_seen(stream: VideoStream) -> bool:
+    """Whether FFmpeg has a decoder (PyAV gives no context else, which its types do not say) and knows the size."""
+    context = getattr(stream, "codec_context", None)
+    return context is not None and context.width > 0
+
+
 def is_cover(stream: VideoStream) -> bool:
     """Whether a video stream is a picture about the file (a cover, thumbnails of chapters) and not its content."""
     from av.stream import Disposition
@@ -196,7 +207,11 @@ def media_kind(path: str | Path) -> Literal["picture", "video", "sound"]:
         return kind
     try:
         with open_media(path) as container:
-            return "video" if any(not is_cover(stream) for stream in container.streams.video) else "sound"
+            if any(_can_be_seen(stream) and not is_cover(stream) for stream in container.streams.video):
+                return "video"
+            if container.streams.audio:
+                return "sound"
+        raise MediaError(f"{path}: neither pictures nor sound in this file")
     except MediaError:
         if path.suffix.lower() in PICTURES:
             return "picture"

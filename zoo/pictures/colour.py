@@ -112,11 +112,14 @@ class ToYuv:
     """
 
     def __init__(self, height: int, width: int, colour: Colour) -> None:
+        from av import VideoFormat
         from av.filter import Graph
 
         self.colour = colour
         self._graph = Graph()
-        start = self._graph.add_buffer(width=width, height=height, format="rgb24", time_base=Fraction(1, 1000))
+        start = self._graph.add_buffer(
+            width=width, height=height, format=VideoFormat("rgb24"), time_base=Fraction(1, 1000)
+        )
         steps = [self._graph.add("scale", self._options()), self._graph.add("format", self._pixels())]
         for step in (*steps, self._graph.add("buffersink")):
             start.link_to(step)

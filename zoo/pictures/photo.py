@@ -12,6 +12,7 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
+from zoo.clip import FPS
 from zoo.errors import MediaError
 from zoo.media import open_plain
 from zoo.pictures.timing import Shot
@@ -130,9 +131,7 @@ class Animation:
                 # Browsers show what claims less than 20 ms for 100 ms; so did whoever made it see it.
                 length = float(picture.info.get("duration") or 0) / 1000
                 length = length if length >= 0.02 else 0.1
+                if getattr(image, "n_frames", 1) == 1:
+                    length = 1 / FPS
                 yield Shot(start, length, rgb)
                 start += length
-
-    def times(self) -> list[float]:
-        """When each picture is shown, in seconds, without keeping one."""
-        return [shot.start for shot in self.shots()]

@@ -19,6 +19,7 @@ from zoo.pictures.decode import Decoder
 from zoo.pictures.orientation import orientation, square_pixels
 from zoo.pictures.photo import Animation, photo_kind
 from zoo.pictures.timing import Shot, timeline_rate
+from zoo.printable import printable
 
 if TYPE_CHECKING:
     from av import VideoFrame
@@ -65,7 +66,7 @@ class VideoSource:
         if self.colour.high_dynamic_range:
             LOG.warning(
                 "%s: HDR video (%s) is read without tone mapping and looks pale; convert it to SDR for true colours",
-                self.path,
+                printable(self.path),
                 self.colour.high_dynamic_range,
             )
         self._stored = picture.height, picture.width
