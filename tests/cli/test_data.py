@@ -164,6 +164,8 @@ REFUSALS: dict[str, tuple[str, int, str]] = {
     "unknown data set": ("data prepare gird --root EMPTY --out OUT", 2, "gird"),
     "embedded": ("data prepare synthgrid --root EMPTY --out OUT", 2, "zoo data synth"),
     "no workers": ("data prepare folder --root EMPTY --out OUT --workers 0", 2, "--workers"),
+    "clips of no length": ("data prepare folder --root EMPTY --out OUT --clip-seconds 0.5", 2, "--clip-seconds"),
+    "clips that stay whole": ("data prepare grid --root EMPTY --out OUT --faces all", 2, "--faces: each video of grid"),
     "half a clip": ("data synth --clips 2.5 --out OUT", 2, "--clips"),
     "too few": ("data synth --clips 2 --out OUT", 2, "at least 3"),
     "detector": ("data prepare folder --root EMPTY --out OUT --detector dlob", 2, "dlib, mtcnn"),
