@@ -8,13 +8,17 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
+import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Float64, UInt8
 from torch import Tensor
 
 from zoo import audio
+from zoo.analyze import lips_from_sound
+from zoo.analyze.confidence import SURE, WIDER, Verdict, confidence, evidence, of_store, strengths
+from zoo.analyze.lips_from_sound import Operator
 from zoo.clip import FPS
 from zoo.data.store import Store
 from zoo.errors import DataError
@@ -25,13 +29,17 @@ from zoo.nn.frontend import Mel
 from zoo.printable import csv_cell
 from zoo.progress import Progress
 
-Measure = Literal["magnitude", "opening"]
+Measure = Literal["predicted", "magnitude", "opening"]
 
 MEASURES: dict[str, str] = {
+    "predicted": "how the mouth moves against how it should by the sound (zoo.analyze.lips_from_sound)",
     "magnitude": "mean length of the flow against mean absolute derivative of the log-mel (our reading of the paper)",
     "opening": "flow of the lower half less that of the upper half, downwards, against the signed derivative",
 }
-"""What of the flow is held against what of the sound."""
+"""What of the lips is held against what of the sound. How sure an offset is, is known of ``predicted`` only."""
+
+REACH = 15
+"""Frames either way that are tried where nobody says which: 0.6 s, as in SyncNet's pipeline."""
 
 MOUTH_SIZE = 64
 """Height and width in pixels of the mouths whose flow is measured (the paper's)."""
@@ -48,13 +56,23 @@ class ClipOffset:
         clip: its id.
         speaker: who talks.
         correlations: Pearson's r at every offset of the study; not a number where nothing moves or sounds.
-        best: offset with the largest r, in frames; positive: lips first. ``None`` where there is none.
+        best: offset with the largest r, in frames; positive: lips first. ``None`` where there is none. With the measure
+            ``predicted`` r is weighed by how much of the clip it rests on.
+        confidence: probability that ``best`` is right to one frame; ``None`` where the measure knows none.
+        strength: how much every offset has for it (:func:`zoo.analyze.confidence.strengths`); empty likewise.
     """
 
     clip: str
     speaker: str
     correlations: tuple[float, ...]
     best: int | None
+    confidence: float | None = None
+    strength: tuple[float, ...] = ()
+
+    @property
+    def answer(self) -> int | None:
+        """The offset where it is sure enough to be told; ``None``: cannot tell."""
+        return self.best if self.confidence is not None and self.confidence >= SURE else None
 
 
 @dataclass(frozen=True)
@@ -65,15 +83,26 @@ class Study:
         offsets: that were tried, in frames of 40 ms.
         measure: a key of :data:`MEASURES`.
         clips: one result each.
+        short: how many clips more were too short to be moved so far.
     """
 
     offsets: tuple[int, ...]
     measure: Measure
     clips: tuple[ClipOffset, ...]
+    short: int = 0
 
-    def counts(self) -> list[int]:
-        """How many clips have each offset as their best (Fig. 4b)."""
-        best = [clip.best for clip in self.clips]
+    def verdict(self) -> Verdict | None:
+        """One offset for all clips; ``None`` where the measure does not tell how sure it is."""
+        used = [clip for clip in self.clips if clip.strength]
+        if self.measure != "predicted" or not used:
+            return None
+        strength = np.array([clip.strength for clip in used])
+        own = [clip.best or 0 for clip in used]
+        return of_store(strength, self.offsets, own, [clip.confidence or 0.0 for clip in used])
+
+    def counts(self, *, confident: bool = False) -> list[int]:
+        """How many clips have each offset as their best (Fig. 4b), all of them or those that are sure."""
+        best = [clip.answer if confident else clip.best for clip in self.clips]
         return [best.count(offset) for offset in self.offsets]
 
     def means(self) -> list[float]:
@@ -187,7 +216,7 @@ def study(
             bar.advance()
     if not found:
         raise DataError(f"no clip is long enough to be moved by {max(map(abs, offsets))} frames")
-    return Study(tuple(offsets), measure, tuple(found))
+    return Study(tuple(offsets), measure, tuple(found), count - len(found))
 
 
 def _study_clip(store: Store, index: int, offsets: Sequence[int], measure: Measure) -> ClipOffset | None:
@@ -196,23 +225,85 @@ def _study_clip(store: Store, index: int, offsets: Sequence[int], measure: Measu
         return None
     place = crop.place_crops(landmarks, "mouth", (MOUTH_SIZE, MOUTH_SIZE))
     mouths = place.cut(store.frames(index), range(info.num_frames))
-    sound = sound_change(store.wave(index), info.num_frames, measure)
+    wave = store.wave(index)
+    if measure == "predicted":
+        heard = lips_from_sound.sound_series(wave, info.num_frames)
+        return _predicted(info.id, info.speaker, lips_from_sound.lip_series(landmarks, mouths), heard, offsets)
+    sound = sound_change(wave, info.num_frames, measure)
     found = correlations(sound, lip_motion(mouths, measure), offsets)
     numbers = [(r, offset) for r, offset in zip(found, offsets, strict=True) if not math.isnan(r)]
     best = max(numbers, key=lambda pair: pair[0])[1] if numbers else None
     return ClipOffset(info.id, info.speaker, found, best)
 
 
+def _predicted(
+    clip: str, speaker: str, lips: Float64[Tensor, "T 5"], heard: Float64[Tensor, "T 16"], offsets: Sequence[int]
+) -> ClipOffset:
+    """The result of one clip by the measure ``predicted``."""
+    operator = lips_from_sound.shipped()
+    strength, tried = offset_strength(lips, heard, offsets, operator)
+    inside = [tried.index(offset) for offset in offsets]
+    r = tuple(float(value) for value in strength.correlations[inside])
+    if not strength.values.any():  # nothing moves, or nothing sounds
+        return ClipOffset(clip, speaker, (math.nan,) * len(r), None, 0.0)
+    sure = confidence(evidence(strength.values, tried), operator.calibration, offsets)
+    own = strength.values[inside]
+    return ClipOffset(clip, speaker, r, offsets[int(own.argmax())], sure, tuple(own.tolist()))
+
+
+def _mean_correlation(told: Float64[np.ndarray, "T n"], seen: Float64[np.ndarray, "T n"], offset: int) -> float:
+    """Mean over columns of Pearson's r, where what is seen at ``t`` is told at ``t + offset``; constants give 0."""
+    count = len(told) - abs(offset)
+    a, b = told[max(offset, 0) :][:count], seen[max(-offset, 0) :][:count]
+    a, b = a - a.mean(0), b - b.mean(0)
+    scale = np.sqrt((a * a).sum(0) * (b * b).sum(0))
+    return float(np.divide((a * b).sum(0), scale, out=np.zeros_like(scale), where=scale > 1e-9).mean())
+
+
+class OffsetStrength(NamedTuple):
+    """What every offset has for it: mean r over the series, and :func:`zoo.analyze.confidence.strengths`."""
+
+    correlations: Float64[np.ndarray, " offsets"]
+    values: Float64[np.ndarray, " offsets"]
+
+
+def offset_strength(
+    lips: Float64[Tensor, "T 5"], heard: Float64[Tensor, "T 16"], offsets: Sequence[int], operator: Operator
+) -> tuple[OffsetStrength, list[int]]:
+    """Hold a clip's lips against those that its sound predicts.
+
+    Args:
+        lips: :func:`zoo.analyze.lips_from_sound.lip_series`.
+        heard: :func:`zoo.analyze.lips_from_sound.sound_series`.
+        offsets: that are asked for, in frames.
+        operator: what predicts.
+
+    Returns:
+        What each offset has for it, and the offsets: those asked for and a few beyond, as the clip's length allows.
+    """
+    seen, told = lips_from_sound.lips_of(lips), lips_from_sound.predict(heard, operator)
+    room = len(seen) - LEAST_PAIRS
+    tried = [k for k in range(min(offsets) - WIDER, max(offsets) + WIDER + 1) if abs(k) <= room]
+    mean = np.array([_mean_correlation(told.numpy(), seen.numpy(), offset) for offset in tried])
+    return OffsetStrength(mean, strengths(mean, tried, len(seen))), tried
+
+
 def write_csv(result: Study, path: Path) -> None:
-    """One line per clip: its best offset in frames and in seconds, and r at every offset."""
+    """One line per clip: its best offset in frames and in seconds, how sure it is, and r at every offset.
+
+    ``offset`` is the best one again, or ``cannot tell``; both are empty with a measure that knows no confidence.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["clip", "speaker", "best_offset", "best_offset_s", *(f"r_{k}" for k in result.offsets)])
+    head = ["clip", "speaker", "best_offset", "best_offset_s", "confidence", "offset"]
+    writer.writerow([*head, *(f"r_{k}" for k in result.offsets)])
     for clip in result.clips:
-        seconds = "" if clip.best is None else f"{clip.best / FPS:.2f}"
+        best, seconds = ("", "") if clip.best is None else (str(clip.best), f"{clip.best / FPS:.2f}")
+        sure = ("", "")
+        if clip.confidence is not None:
+            sure = (f"{clip.confidence:.3f}", "cannot tell" if clip.answer is None else str(clip.answer))
         values = ["" if math.isnan(r) else f"{r:.4f}" for r in clip.correlations]
-        who = csv_cell(clip.clip), csv_cell(clip.speaker)
-        writer.writerow([*who, "" if clip.best is None else clip.best, seconds, *values])
+        writer.writerow([csv_cell(clip.clip), csv_cell(clip.speaker), best, seconds, *sure, *values])
     write_text_aside(path, text.getvalue())
 
 
