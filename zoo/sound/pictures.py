@@ -10,18 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo.clip import FPS
-from zoo.media import open_media
+from zoo.errors import MediaError
+from zoo.media import open_media, video_stream
+from zoo.pictures.decode import JUMPS, Decoder
+from zoo.pictures.timing import MAX_GAP_S
 
 if TYPE_CHECKING:
     from av import Packet
     from av.container import InputContainer
     from av.video.stream import VideoStream
-
-MAX_GAP_S = 10.0
-"""A larger step forward in a transport or program stream is a join of two recordings (FFmpeg's dts_delta_threshold)."""
-
-JUMPS = 0x200
-"""FFmpeg's AVFMT_TS_DISCONT: in files of this kind time may jump."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +48,7 @@ class PictureClock:
     def parts(self) -> tuple[Part, ...]:
         """The parts of the file; found by reading all its packets, which only jumps in the sound make necessary."""
         with open_media(self.path) as container:
-            stream = moving_pictures(container)
-            assert stream is not None
+            stream = video_stream(container, self.path)
             joins = bool(container.format.flags & JUMPS)
             return _parts(_times(container, stream), joins)
 
@@ -88,33 +84,11 @@ def _times(container: InputContainer, stream: VideoStream) -> Iterator[tuple[flo
             yield (start if decoded is None else float(decoded * packet.time_base)), start, start + length
 
 
-def moving_pictures(container: InputContainer) -> VideoStream | None:
-    """The pictures of a video; ``None`` where there are none but a cover, and none that can be decoded."""
-    from av.stream import Disposition
-
-    covers = Disposition.attached_pic | Disposition.timed_thumbnails
-    moving = [stream for stream in container.streams.video if not stream.disposition & covers]
-    known = [stream for stream in moving if getattr(stream, "codec_context", None) is not None]
-    return min(known, key=lambda stream: (not stream.disposition & Disposition.default, stream.index), default=None)
-
-
 def picture_clock(path: Path) -> PictureClock | None:
-    """The clock of a video's pictures; ``None`` where a file has no moving pictures or none that can be decoded."""
-    import av
-
+    """The clock of a video's pictures; ``None`` where a file has no moving pictures, or none that can be decoded."""
     with open_media(path) as container:
-        stream = moving_pictures(container)
-        if stream is None:
+        try:
+            shot = next(Decoder(container, path).shots(), None)
+        except MediaError:
             return None
-        packets = container.demux(stream)
-        while True:
-            try:
-                packet = next(packets, None)
-                pictures = [] if packet is None else packet.decode()
-            except av.FFmpegError:
-                continue
-            shown = [float(picture.time) for picture in pictures if picture.time is not None]
-            if shown:
-                return PictureClock(path, shown[0])
-            if packet is None:
-                return None
+    return None if shot is None else PictureClock(path, shot.start)

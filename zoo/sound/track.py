@@ -13,10 +13,11 @@ from torch import Tensor
 
 from zoo.errors import MediaError, MediaWarning
 from zoo.media import audio_stream, open_media
+from zoo.pictures.decode import JUMPS
 from zoo.sound.claim import claimed_seconds
 from zoo.sound.decode import Heard, Lost, decode
 from zoo.sound.mix import Mixer
-from zoo.sound.pictures import JUMPS, picture_clock
+from zoo.sound.pictures import picture_clock
 from zoo.sound.place import Placer
 from zoo.sound.wave import Wave
 
