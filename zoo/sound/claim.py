@@ -7,12 +7,11 @@ import struct
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from zoo.sound.decode import UNTIMED
+
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
     from av.container import InputContainer
-
-GUESSED = frozenset({"aac", "ac3", "eac3", "dts", "dtshd", "truehd", "loas", "amr", "g722", "mp3"})
-"""Kinds of file that do not say how long they are: FFmpeg guesses from their size. MP3 may say it (Xing's header)."""
 
 UNKNOWN_SIZE = 2**31 - 2**16
 """Programs that write WAV as a stream put a size from here on into its header."""
@@ -28,7 +27,8 @@ def claimed_seconds(path: Path, container: InputContainer, stream: AudioStream, 
         begin: when its first sound is, in seconds on the file's clock.
     """
     kind = container.format.name
-    if kind in GUESSED and not (kind == "mp3" and stream.start_time):
+    # FFmpeg guesses from the size, unless LAME or Xing wrote it into MP3; then it knows too what their encoder added.
+    if kind in UNTIMED and not (kind == "mp3" and stream.start_time):
         return None
     if stream.duration and stream.duration > 0 and stream.time_base:
         seconds = float(stream.duration * stream.time_base)

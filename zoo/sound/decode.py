@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -32,6 +33,12 @@ TOLERANCE_S = 0.02
 
 MANY_PLANES = 8
 """FFmpeg keeps so many pointers to planes without a mark at their end; PyAV reads on behind them."""
+
+UNTIMED = frozenset({"aac", "ac3", "eac3", "dts", "dtshd", "truehd", "loas", "amr", "g722", "mp3"})
+"""Kinds of file that hold frames one after another and say neither their times nor how many there are."""
+
+TAGS = (b"ID3", b"APETAGEX")
+"""How the descriptions begin that stand before or behind the frames of MP3."""
 
 TYPES = {"u8": np.uint8, "s16": np.int16, "s32": np.int32, "s64": np.int64, "flt": np.float32, "dbl": np.float64}
 """FFmpeg's names of numbers."""
@@ -88,16 +95,41 @@ def _decode(container: InputContainer, stream: AudioStream) -> Iterator[Heard | 
     import av
 
     packers: dict[tuple[str, str, int], AudioResampler] = {}
+    untimed = _Untimed() if container.format.name in UNTIMED else None
     for packet in _demux(container, stream):
         try:
             frames = packet.decode()
         except av.FFmpegError as error:
             if isinstance(error, MemoryError):
                 raise MediaError("not enough memory to decode its sound") from error
+            lost = Lost(_seconds(packet, packet.pts), _seconds(packet, packet.duration) or 0.0)
             if packet.size:
-                yield Lost(_seconds(packet, packet.pts), _seconds(packet, packet.duration) or 0.0)
+                yield lost if untimed is None else untimed.lost(lost, bytes(packet))
             continue
-        yield from (_heard(frame, packers) for frame in frames if frame.samples and frame.sample_rate > 0)
+        heard = [_heard(frame, packers) for frame in frames if frame.samples and frame.sample_rate > 0]
+        yield from heard if untimed is None else untimed.heard(heard, packet.size)
+
+
+class _Untimed:
+    """Times of a file that has none: FFmpeg counts frames in it, and takes whatever is between two for one frame."""
+
+    def __init__(self) -> None:
+        self.late = 0.0
+        self.sizes: deque[int] = deque(maxlen=LOOKED_AT)
+
+    def lost(self, lost: Lost, data: bytes) -> Lost:
+        """As many frames as would have fitted; none where another file's tags stand between two joined ones."""
+        usual = sum(self.sizes) / len(self.sizes) if self.sizes else len(data)
+        frames = 0 if any(tag in data for tag in TAGS) else max(1, round(len(data) / usual))
+        right = Lost(None if lost.time is None else lost.time + self.late, frames * lost.length)
+        self.late += right.length - lost.length
+        return right
+
+    def heard(self, heard: list[Heard | Lost], size: int) -> list[Heard | Lost]:
+        """With the time of what was lost before."""
+        if heard:
+            self.sizes.append(size)
+        return [one if one.time is None else replace(one, time=one.time + self.late) for one in heard]
 
 
 def _demux(container: InputContainer, stream: AudioStream) -> Iterator[Packet[AudioStream]]:
@@ -123,8 +155,10 @@ def _seconds(packet: Packet[AudioStream], ticks: int | None) -> float | None:
     return None if ticks is None or not packet.time_base else float(ticks * packet.time_base)
 
 
-def _heard(frame: AudioFrame, packers: dict[tuple[str, str, int], AudioResampler]) -> Heard:
+def _heard(frame: AudioFrame, packers: dict[tuple[str, str, int], AudioResampler]) -> Heard | Lost:
     time = None if frame.pts is None or not frame.time_base else float(frame.pts * frame.time_base)
+    if frame.is_corrupt:  # the decoder put something in its place
+        return Lost(time, frame.samples / frame.sample_rate)
     return Heard(time, frame.sample_rate, _channels(frame.layout.name), _samples(_packed(frame, packers)))
 
 

@@ -69,7 +69,10 @@ def read_track(
     alone: Mapping[tuple[str, ...], int] = {}
     while True:
         reader = _Reader(path, pictures, sample_rate, rates, outputs, alone)
-        track = reader.read()
+        try:
+            track = reader.read()
+        except MemoryError as error:
+            raise MediaError(f"{path}: not enough memory for its sound") from error
         # Only the whole track says which channel speaks, or that a mono beginning becomes stereo; then it is read anew.
         lost = {} if alone else reader.mixer.lost()
         wider = channels is None and reader.mixer.outputs == 1 and reader.mixer.widest > 1
@@ -116,7 +119,8 @@ class _Reader:
                 reason = "cannot be read: not one packet of it can be decoded" if lost else "is empty"
                 raise MediaError(f"{self.path}: the sound track {reason}")
             claim = claimed_seconds(self.path, container, stream, self.begun)
-            return self._finish(self.wave, self.rate, claim, "mov" in container.format.name)
+            self.kind = container.format.name
+            return self._finish(self.wave, self.rate, claim)
 
     def _place(self, container: InputContainer, stream: AudioStream) -> bool:
         """Put all pieces into the wave; whether any was lost."""
@@ -146,10 +150,10 @@ class _Reader:
             wave.add(self.mixer(samples, heard.channels), heard.rate)
             self.padding = heard.length
 
-    def _finish(self, wave: Wave, rate: int, claim: float | None, edited: bool) -> SoundTrack:
+    def _finish(self, wave: Wave, rate: int, claim: float | None) -> SoundTrack:
         long = 0.0 if claim is None else wave.end - wave.start - claim
         # What an edit list leaves out at the end FFmpeg gives all the same, up to a packet.
-        until = wave.end - long if edited and 0 < long < self.padding else None
+        until = wave.end - long if "mov" in self.kind and 0 < long < self.padding else None
         sound = wave.take(until)
         if not sound.numel():
             raise MediaError(f"{self.path}: the sound track ends before the pictures begin")
@@ -160,6 +164,8 @@ class _Reader:
 
     def _notes(self, short: float, claim: float | None) -> list[str]:
         notes = []
+        if self.kind == "ogg" and self.pictures is None and self.begun > SHORT_S:  # damage takes whole pages
+            notes.append(f"its clock begins at {self.begun:.2f} s: what was before is not in the file")
         if self.placer.lost_s:
             lost, first = self.placer.lost_s, self.placer.first_loss
             notes.append(f"{lost:.2f} s of its sound are damaged or missing, from {first:.2f} s on, and are silent")
