@@ -221,7 +221,7 @@ def test_killed_and_run_again(results: Path, store: Path, weights: Path, benchma
         assert popen.poll() is None, f"{point}: {popen.stderr.read() if popen.stderr else ''}"
         popen.kill()
         popen.communicate()
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while (left := _processes(str(out))) and time.monotonic() < deadline:
             time.sleep(0.05)
         assert left == []

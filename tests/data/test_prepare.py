@@ -169,9 +169,9 @@ def test_interrupt_stops_at_once_and_leaves_no_process(tmp_path: Path):
         ["pgrep", "-P", str(process.pid)], capture_output=True, text=True, check=True
     ).stdout.split()
     process.send_signal(signal.SIGINT)
-    assert process.wait(10) != 0
+    assert process.wait(60) != 0
     assert children
-    end = time.monotonic() + 5
+    end = time.monotonic() + 60  # a hang, however busy the machine is
     while any(map(alive, children)):
         assert time.monotonic() < end
         time.sleep(0.02)
