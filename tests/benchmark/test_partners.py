@@ -9,7 +9,7 @@ from hashlib import blake2b
 import pytest
 
 from zoo.benchmark.partners import Partners
-from zoo.data.store import ClipInfo
+from zoo.data.index import ClipInfo
 
 
 def by_all_pairs(clips: Mapping[int, ClipInfo], index: int, here: ClipInfo) -> int | None:

@@ -108,10 +108,11 @@ def _fit(fit: Fit, device: str, running: _Running) -> None:
             for run in fit.folder.glob("*/*/*"):
                 shutil.rmtree(run)
         popen = running.start([*command, *extra], log, environment)
-        code = wait_unless_idle(popen)
-        if code is None:
+        ended = wait_unless_idle(popen)
+        if ended is None:
             kill(popen, wait=KILL_S)
             raise FitError(f"its fit used no processor for {IDLE_S:.0f} s and was ended; see {log}")
+        code = ended
         if code == 0 and fit.weights() is not None:
             return
     raise FitError(f"its fit failed ({death(code)}{last_words(log)}; see {log})")

@@ -7,7 +7,7 @@ from hashlib import blake2b
 
 import numpy as np
 
-from zoo.data.store import ClipInfo
+from zoo.data.index import ClipInfo
 
 
 class Partners:

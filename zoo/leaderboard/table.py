@@ -17,6 +17,9 @@ from zoo.benchmark.results import Cell, Metric, Reduce, Suite, read_cells, read_
 from zoo.benchmark.rows import Counted, read_values
 from zoo.errors import DataError
 
+LARGEST = 1e100
+"""No metric gives such a value, and sums of larger ones overflow: it counts as not scored."""
+
 NO_ROWS = ""
 """Protocol of a metric that no row speaks of."""
 
@@ -173,7 +176,7 @@ def _numbers(rows: list[dict[str, Any]], reduce: Reduce) -> NDArray[np.float64]:
         top, bottom = np.array(pairs, dtype=np.float64).reshape(-1, 2).T
     else:
         top, bottom = value, np.ones_like(value)
-    seen = np.isfinite(value) & np.isfinite(top) & np.isfinite(bottom)
+    seen = np.all(np.abs([value, top, bottom]) < LARGEST, axis=0)  # no comparison holds for what is no number
     return np.stack([np.where(seen, value, np.nan), np.where(seen, top, 0.0), np.where(seen, bottom, 0.0)])
 
 

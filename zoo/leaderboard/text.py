@@ -41,6 +41,9 @@ NEAR = "→0 and →1 are ordered by the mean distance of the clips' values from
 
 RTF = "Real-time factor: time taken over time shown, at 25 frames per second; below 1 is faster than real time."
 
+LARGE = 1e15
+"""From here on numbers are written with an exponent: their last digits say nothing."""
+
 FACTS = ("shown", "parameters", "frames/s", "real-time factor", "device", "training", "trained on", "weights", "seeds",
          "status")  # fmt: skip
 
@@ -59,7 +62,7 @@ def number(value: float | None, decimals: int) -> str:
     """A value with the decimals of its column (-1: scientific), rounded as the page does; a dash for none."""
     if value is None:
         return "–"
-    if decimals < 0:
+    if decimals < 0 or abs(value) >= LARGE:
         mantissa, exponent = f"{abs(value):.2e}".split("e")
         text, zero = f"{mantissa}e{int(exponent)}", value == 0
     else:

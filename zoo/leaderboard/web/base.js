@@ -19,7 +19,7 @@ const track = () => DATA.tracks[state.track];
 const fmt = (value, decimals) => {
   if (value === null || value === undefined) return "–";
   const size = Math.abs(value), digits = { minimumFractionDigits: decimals, maximumFractionDigits: decimals };
-  const text = decimals < 0 ? size.toExponential(2).replace("+", "") : size.toLocaleString("en-US", digits);
+  const text = decimals < 0 || size >= 1e15 ? size.toExponential(2).replace("+", "") : size.toLocaleString("en-US", digits);
   return value < 0 && /[1-9]/.test(text) ? "−" + text : text;
 };
 const spanOf = (score, decimals) =>
