@@ -48,7 +48,9 @@ class Progress:
 
     def advance(self, steps: float = 1) -> None:
         """Count steps that are done, or parts of one."""
-        self.done = round(self.done + steps, 6)
+        whole = round(self.done + steps)
+        # Parts of a step need not add up exactly.
+        self.done = whole if abs(self.done + steps - whole) < 1e-6 else self.done + steps
         if self._bar is not None:
             self._bar.update(self._task, advance=steps, rate=f"{self._rate():.1f}/s")
         elif self.show and time.monotonic() - self._said > LINE_EVERY_S and self.done < self.total:
