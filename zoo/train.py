@@ -26,6 +26,7 @@ from zoo import __version__, registry, runs, torchrun, trainable
 from zoo.callbacks import StopAfter, steps_done, training_progress
 from zoo.config import RunConfig, TrainerConfig
 from zoo.corpora import corpus, join
+from zoo.data.loading import loader_errors
 from zoo.data.module import TalkingFaceData
 from zoo.data.splits import split_clips
 from zoo.errors import ConfigError
@@ -56,6 +57,7 @@ class FitResult:
     seconds: float
 
 
+@loader_errors()
 def fit(config: RunConfig, *, resume: Path | None = None) -> FitResult | None:
     """Train a method or an expert, test it on speakers or clips held out; of a method, make a sample video.
 
@@ -115,6 +117,7 @@ def _fit(config: RunConfig, run: Path, resume: Path | None) -> FitResult | None:
     return result
 
 
+@loader_errors()
 def test(config: RunConfig, checkpoint: Path, run: Path) -> dict[str, Any] | None:
     """Score a checkpoint on the test clips; rows are written to ``run``.
 

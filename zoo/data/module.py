@@ -10,11 +10,12 @@ import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader, Sampler
 
-from zoo import __version__, registry
+from zoo import __version__, audio, registry
 from zoo.config import DataConfig
 from zoo.data.batch import Batch
+from zoo.data.loading import IN_FLIGHT, PATIENCE_S, batch_bytes, check_shared_memory, share_by_name
 from zoo.data.pool import usable_cores
-from zoo.data.splits import Split, require_train, split_clips
+from zoo.data.splits import Part, Split, require_train, split_clips
 from zoo.data.store import Store
 from zoo.data.windows import Draw, EveryClip, RandomWindows, Windows, collate
 from zoo.errors import ConfigError, DataError
@@ -62,6 +63,7 @@ class TalkingFaceData(pl.LightningDataModule):
         super().__init__()
         self.config, self.spec, self.seed = config, spec, seed
         self.path = store_path(config)
+        self._sent = 0  # bytes that loading processes of this stage may have on their way
         self.split = config.split or registry.dataset(config.name).splits[0]
 
     def prepare_data(self) -> None:
@@ -82,6 +84,7 @@ class TalkingFaceData(pl.LightningDataModule):
         Raises:
             DataError: no store, no clip to train on, or clips at another rate than the method's.
         """
+        self._sent = 0
         self.store = Store(self.path)
         self.clips = split_clips(self.store.clips, self.split)
         if self.config.max_clips is not None:
@@ -102,20 +105,26 @@ class TalkingFaceData(pl.LightningDataModule):
             )
 
     def train_dataloader(self) -> DataLoader[Any]:
-        """Random windows, ``data.windows_per_clip`` of each clip per epoch."""
+        """Random windows, ``data.windows_per_clip`` of each clip per epoch.
+
+        Raises:
+            DataError: ``data.num_workers`` processes would fill the shared memory.
+        """
         rank, world = self._place()
         sampler = RandomWindows(self.clips["train"], self.config.windows_per_clip, self.seed, rank, world)
-        return self._loader(sampler, self.config.batch_size, drop_last=len(sampler) >= self.config.batch_size)
+        return self._loader("train", sampler, self.config.batch_size, drop_last=len(sampler) >= self.config.batch_size)
 
     def val_dataloader(self) -> DataLoader[Any] | list[Any]:
         """One fixed window of each held-out clip."""
         if not self.clips["val"]:
             return []
-        return self._loader(EveryClip(self.clips["val"], VALIDATION_SEED, *self._place()), self.config.batch_size)
+        return self._loader(
+            "val", EveryClip(self.clips["val"], VALIDATION_SEED, *self._place()), self.config.batch_size
+        )
 
     def test_dataloader(self) -> DataLoader[Any]:
         """Whole test clips, one at a time."""
-        return self._loader(EveryClip(self.clips["test"], None, *self._place()), 1)
+        return self._loader("test", EveryClip(self.clips["test"], None, *self._place()), 1)
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         """Pictures travel as bytes and become float32 in [0, 1] on the device."""
@@ -124,8 +133,11 @@ class TalkingFaceData(pl.LightningDataModule):
     def _place(self) -> tuple[int, int]:
         return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
 
-    def _loader(self, sampler: Sampler[Draw], batch_size: int, drop_last: bool = False) -> DataLoader[Any]:
+    def _loader(self, name: Part, sampler: Sampler[Draw], batch_size: int, drop_last: bool = False) -> DataLoader[Any]:
         workers = min(self.config.num_workers, usable_cores())
+        if workers:
+            frames = None if name == "test" else self.spec.frames
+            self._check_room(name, frames, batch_size, workers)
         return DataLoader(
             self.windows,
             generator=torch.Generator(),  # of its own: drawing from torch's would shift what a resumed run draws
@@ -135,5 +147,16 @@ class TalkingFaceData(pl.LightningDataModule):
             collate_fn=collate,
             drop_last=drop_last,
             persistent_workers=workers > 0,
+            timeout=PATIENCE_S if workers else 0,
+            worker_init_fn=share_by_name if workers else None,
             pin_memory=workers > 0 and self.trainer is not None and self.trainer.strategy.root_device.type == "cuda",
         )
+
+    def _check_room(self, name: Part, frames: int | None, batch_size: int, workers: int) -> None:
+        """Before processes start: what they send, for all loaders of this stage, must fit into the shared memory."""
+        if frames is None:  # whole clips
+            frames = max(self.store.clips[number].num_frames for number in self.clips[name])
+        first, last = audio.frame_window(0, frames, self.spec.context)
+        self._sent += IN_FLIGHT * workers * batch_bytes(self.spec, batch_size, frames, last - first)
+        mine = self.trainer.world_size // self.trainer.num_nodes if self.trainer else 1  # processes on this machine
+        check_shared_memory(self._sent * mine, workers * mine)
