@@ -45,7 +45,7 @@ def share_by_name(_: int = 0) -> None:
     To get an open file the training process must ask the loading process for it, and where that was stopped or killed
     meanwhile it would wait for ever, whatever limit of time is set.
     """
-    torch.multiprocessing.set_sharing_strategy("file_system")
+    torch.multiprocessing.set_sharing_strategy("file_system")  # type: ignore[no-untyped-call]
 
 
 def check_shared_memory(need: int, workers: int) -> None:
