@@ -127,14 +127,15 @@ def _check_size(text: str, source: str) -> None:
     sizes: dict[str, int] = {}  # of what an anchor names, aliases written out
     inside: list[tuple[str | None, int]] = [(None, 0)]  # the maps and lists that are open: their anchors, sizes so far
     for event in yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
-        line, anchor = event.start_mark.line + 1, getattr(event, "anchor", None)
+        line = event.start_mark.line + 1 if event.start_mark else 0
+        anchor: str | None = getattr(event, "anchor", None)
         if isinstance(event, yaml.CollectionStartEvent):
             inside.append((anchor, 1))
             continue
         if isinstance(event, yaml.CollectionEndEvent):
             anchor, size = inside.pop()
         elif isinstance(event, yaml.AliasEvent):
-            if anchor not in sizes:
+            if anchor is None or anchor not in sizes:
                 raise ConfigError(f"{source}: line {line}: *{anchor} stands inside itself, or for nothing")
             anchor, size = None, sizes[anchor]
         else:

@@ -18,7 +18,9 @@ from typing import Any
 from zoo import __version__
 from zoo.config import Layer, RunConfig, read_layer, to_yaml
 from zoo.errors import ConfigError, DataError
-from zoo.files import write_text_aside
+from zoo.files import remove_leftovers, write_text_aside, zip_damage
+from zoo.locks import locked
+from zoo.printable import say
 
 REPORTED = ("torch", "torchvision", "torchaudio", "pytorch-lightning", "torchmetrics", "dlib-bin", "av", "numpy")
 """Packages whose versions are kept with a run."""
@@ -67,17 +69,72 @@ def describe(run: Path, config: RunConfig, command: Sequence[str], resumed: str 
         "packages": versions(REPORTED),
     }
     try:
-        write_text_aside(run / "config.yaml", to_yaml(config))
-        write_text_aside(run / "run.json", json.dumps(facts, indent=2) + "\n")
+        write_text_aside(run / "config.yaml", to_yaml(config), durable=True)
+        write_text_aside(run / "run.json", json.dumps(facts, indent=2) + "\n", durable=True)
     except OSError as error:
         raise DataError(f"{run}: the run's folder cannot be written ({error.strerror})") from error
 
 
 def update(run: Path, **facts: Any) -> None:
-    """Add facts to ``run.json``."""
+    """Add facts to ``run.json``; one that is damaged is begun anew."""
+    try:
+        known = read_facts(run)
+    except DataError as error:
+        say(f"{error}; it is written anew", file=sys.stderr)
+        known = {}
+    write_text_aside(run / "run.json", json.dumps(known | facts, indent=2) + "\n", durable=True)
+
+
+def read_facts(run: Path) -> dict[str, Any]:
+    """What ``run.json`` says; nothing where there is none.
+
+    Raises:
+        DataError: it is damaged, or something in it is of another type than it should be.
+    """
     path = run / "run.json"
-    known = json.loads(path.read_text()) if path.exists() else {}
-    write_text_aside(path, json.dumps(known | facts, indent=2) + "\n")
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, RecursionError) as error:
+        raise DataError(f"{path}: damaged, or something else ({type(error).__name__})") from error
+    if not isinstance(facts, dict):
+        raise DataError(f"{path}: holds a {type(facts).__name__}, not the facts of a run")
+    for name, kinds in _FACTS.items():
+        if name in facts and (not isinstance(facts[name], kinds) or isinstance(facts[name], bool)):
+            raise DataError(f"{path}: {name} is a {type(facts[name]).__name__}")
+    return facts
+
+
+_FACTS: dict[str, tuple[type, ...]] = {
+    "method": (str,),
+    "dataset": (str,),
+    "seed": (int,),
+    "steps": (int,),
+    "seconds": (int, float),
+    "summary": (dict,),
+}
+"""Types of what is read of a run again."""
+
+
+def lock_file(run: Path) -> Path:
+    """What whoever trains a run holds the lock of."""
+    return run / ".lock"
+
+
+@contextmanager
+def owned(run: Path) -> Iterator[None]:
+    """Keep others from going on with a run while this one trains; of several processes the first does it for all.
+
+    Raises:
+        DataError: another process trains it.
+    """
+    if not is_first_process():
+        yield
+        return
+    with locked(lock_file(run), f"{run}: another process trains this run; wait for it, or start a run of its own"):
+        remove_leftovers(run)
+        yield
 
 
 def versions(packages: Sequence[str]) -> dict[str, str]:
@@ -108,7 +165,7 @@ def git_revision() -> str | None:
 
 
 def find_checkpoint(out: str, method: str, dataset: str, resume: str) -> Path:
-    """The checkpoint that ``--resume`` means.
+    """The checkpoint that ``--resume`` means: the newest that is whole, and a line about any that is not.
 
     Args:
         out: folder of runs.
@@ -121,15 +178,36 @@ def find_checkpoint(out: str, method: str, dataset: str, resume: str) -> Path:
     """
     if resume != "last":
         path = Path(resume)
-        path = path / "checkpoints" / "last.ckpt" if path.is_dir() else path
-        if not path.is_file():
-            raise DataError(f"{path}: no such checkpoint")
-        return path
+        found = checkpoints(path) if path.is_dir() else [path]
+        if not found or not found[0].is_file():
+            raise DataError(f"{found[0] if found else path / 'checkpoints' / 'last.ckpt'}: no such checkpoint")
+        return _first_whole(found) if path.is_dir() else path
     folder = Path(out) / method.rpartition(":")[2] / dataset
-    found = sorted(folder.glob("*/checkpoints/last.ckpt"), key=lambda path: path.stat().st_mtime)
-    if not found:
+    runs = [known for run in folder.glob("*") if (known := checkpoints(run))]
+    runs.sort(key=lambda known: max(path.stat().st_mtime for path in known), reverse=True)
+    if not runs:
         raise DataError(f"{folder}: no run to resume; start one with `zoo fit {method} data={dataset}`")
-    return found[-1]
+    return _first_whole([path for known in runs for path in known])
+
+
+def checkpoints(run: Path) -> list[Path]:
+    """The checkpoints of a run that it can go on from, the one that goes on best first."""
+    folder = run / "checkpoints"
+    return [path for path in (folder / "last.ckpt", folder / "best.ckpt") if path.is_file()]
+
+
+def _first_whole(found: Sequence[Path]) -> Path:
+    """The first that is whole; of none that is, the first, whose reader will say what is wrong."""
+    damaged: dict[Path, str] = {}
+    for path in found:
+        problem = zip_damage(path, "data.pkl")
+        if not problem:
+            if is_first_process():
+                for other, why in damaged.items():
+                    say(f"{other}: {why}; going on from {path}", file=sys.stderr)
+            return path
+        damaged[path] = problem
+    return found[0]
 
 
 def saved_config(checkpoint: Path) -> tuple[Path, Layer]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 import logging
 import shlex
+import shutil
+import signal
 import sys
 import time
 import warnings
-from collections.abc import Mapping
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,10 +33,11 @@ from zoo.data.module import TalkingFaceData
 from zoo.data.splits import split_clips
 from zoo.errors import ConfigError
 from zoo.evaluate import ScoreClips, paste_back, without_nan
-from zoo.loggers import log_video, make_loggers
+from zoo.loggers import log_video, make_table, more_loggers
 from zoo.method import TalkingFaceMethod
 from zoo.nn.speed import BF16, speed_up
 from zoo.printable import say
+from zoo.resume import CheckOptimisers, CheckpointFiles
 from zoo.video import write_video
 
 
@@ -68,7 +71,11 @@ def fit(config: RunConfig, *, resume: Path | None = None) -> FitResult | None:
     Returns:
         The result on the first process, ``None`` on the others.
     """
-    with nullcontext(resume.resolve().parent.parent) if resume else runs.new_run(config) as run:
+    if resume is None:
+        with runs.new_run(config) as run, _no_folder_without_a_step(run):
+            return _fit(config, run, None)
+    run = resume.resolve().parent.parent
+    with runs.owned(run):
         return _fit(config, run, resume)
 
 
@@ -79,10 +86,7 @@ def _fit(config: RunConfig, run: Path, resume: Path | None) -> FitResult | None:
     spec = registry.trainable(config.method)
     module = trainable.build(spec, config.model, seed=config.seed)
     if config.init:
-        others = trainable.start_from(module, trainable.find_weights(spec, config.init))
-        if others and runs.is_first_process():
-            made = " ".join(shlex.quote(f"model.{name}={value}") for name, value in others.items())
-            say(f"zoo fit: the weights of init={config.init} were made with {made}, unlike this run", file=sys.stderr)
+        _start_from(module, trainable.find_weights(spec, config.init), config.init)
     module.before_fit()
     if config.fast:
         speed_up(module)
@@ -91,30 +95,110 @@ def _fit(config: RunConfig, run: Path, resume: Path | None) -> FitResult | None:
     best = ModelCheckpoint(run / "checkpoints", filename="best", monitor=module.monitor, enable_version_counter=False)
     last = ModelCheckpoint(run / "checkpoints", filename="last", enable_version_counter=False)
     scores = ScoreClips(run)
-    callbacks = [best, last, scores, LearningRateMonitor(), training_progress()]
-    trainer = make_trainer(config, callbacks, [], run)
-    split_clips([], data.split)
-    if config.data.root is not None:  # otherwise the clips may have to be made first
-        data.setup("fit")
-    seen = config.data.name if config.data.root is None else str(data.store.meta["dataset"])
-    module.corpora = join(module.corpora, [corpus(seen)])
-    # Only now: settings and clips that the method, Lightning or the store refuses leave no folder behind.
-    if runs.is_first_process():
-        runs.describe(run, config, runs.command_line(), str(resume) if resume else None)
-    trainer.loggers = make_loggers(config, run, resume is not None)
-    trainer.fit(module, data, ckpt_path=resume, weights_only=True)
-    if trainer.interrupted:
-        return None
-    trainer.test(module, data, verbose=False)
-    if not trainer.is_global_zero:
-        return None
-    sample = make_sample(module, data, run, trainer) if isinstance(module, TalkingFaceMethod) else None
-    kept = {key: value for key, value in without_nan(scores.summary).items() if key != "table"}
-    trainable.save_weights(module, run / "weights.safetensors", kept)
-    seconds = time.monotonic() - started
-    result = FitResult(run, run / "checkpoints" / "last.ckpt", scores.summary, sample, seconds)
-    runs.update(run, summary=without_nan(result.summary), seconds=round(seconds, 1), steps=steps_done(trainer))
+    with closing(RunFolder(config, run, resume)) as folder:
+        callbacks = [folder, best, last, scores, LearningRateMonitor(), training_progress()]
+        trainer = make_trainer(config, callbacks, [folder.table], run)
+        split_clips([], data.split)
+        if config.data.root is not None:  # otherwise the clips may have to be made first
+            data.setup("fit")
+        seen = config.data.name if config.data.root is None else str(data.store.meta["dataset"])
+        module.corpora = join(module.corpora, [corpus(seen)])
+        _interruptible(lambda: trainer.fit(module, data, ckpt_path=resume, weights_only=True))
+        if trainer.interrupted:
+            return None
+        folder.open(trainer)
+        _interruptible(lambda: trainer.test(module, data, verbose=False))
+        if not trainer.is_global_zero:
+            return None
+        sample = make_sample(module, data, run, trainer) if isinstance(module, TalkingFaceMethod) else None
+        kept = {key: value for key, value in without_nan(scores.summary).items() if key != "table"}
+        trainable.save_weights(module, run / "weights.safetensors", kept)
+        seconds = time.monotonic() - started
+        result = FitResult(run, run / "checkpoints" / "last.ckpt", scores.summary, sample, seconds)
+        runs.update(run, summary=without_nan(result.summary), seconds=round(seconds, 1), steps=steps_done(trainer))
     return result
+
+
+def _start_from(module: trainable.TrainableModule, path: Path, named: str) -> None:
+    others = trainable.start_from(module, path)
+    if others and runs.is_first_process():
+        made = " ".join(shlex.quote(f"model.{name}={value}") for name, value in others.items())
+        say(f"zoo fit: the weights of init={named} were made with {made}, unlike this run", file=sys.stderr)
+
+
+class RunFolder(pl.Callback):
+    """The folder of a run: made after the first step, so that what is refused or ended before leaves none behind.
+
+    Args:
+        config: all settings.
+        run: the folder.
+        resume: the checkpoint that the run goes on from; then the folder is there, and locked.
+    """
+
+    def __init__(self, config: RunConfig, run: Path, resume: Path | None) -> None:
+        self.config, self.run, self.resume = config, run, resume
+        self.table = make_table(config, run, resume is not None)
+        self.opened = self.described = False
+        self._lock = ExitStack()
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """The other loggers begin, which make the folder; the table goes on at the step that the run is at."""
+        self._begin(trainer)
+
+    def on_train_batch_end(self, trainer: pl.Trainer, *args: Any, **kwargs: Any) -> None:
+        """The first step is done."""
+        self._describe()
+
+    def open(self, trainer: pl.Trainer) -> None:
+        """After training: also where there was nothing to train."""
+        self._begin(trainer)
+        self._describe()
+
+    def close(self) -> None:
+        """Others may go on with the run."""
+        self._lock.close()
+
+    def _begin(self, trainer: pl.Trainer) -> None:
+        if self.opened:
+            return
+        self.opened = True
+        if self.resume is not None:
+            self.table.go_on(trainer.fit_loop.epoch_loop._batches_that_stepped)
+        trainer.loggers = [*trainer.loggers, *more_loggers(self.config, self.run)]
+
+    def _describe(self) -> None:
+        if self.described:
+            return
+        self.described = True
+        if not runs.is_first_process():
+            return
+        runs.describe(self.run, self.config, runs.command_line(), str(self.resume) if self.resume else None)
+        if self.resume is None:
+            self._lock.enter_context(runs.owned(self.run))
+
+
+@contextmanager
+def _no_folder_without_a_step(run: Path) -> Iterator[None]:
+    """Remove what loggers have made of a new run's folder where it ends before its first step."""
+    try:
+        yield
+    finally:
+        if runs.is_first_process() and run.is_dir() and not (run / "run.json").exists():
+            shutil.rmtree(run, ignore_errors=True)
+            with suppress(OSError):  # they hold others
+                run.parent.rmdir()
+                run.parent.parent.rmdir()
+
+
+def _interruptible(work: Callable[[], Any]) -> None:
+    """Let an interrupt be one: Lightning ends the program by itself, deaf to any further."""
+    try:
+        work()
+    except SystemExit as stop:
+        if not isinstance(stop.__context__, KeyboardInterrupt):
+            raise
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        raise KeyboardInterrupt from stop
 
 
 @loader_errors()
@@ -148,7 +232,6 @@ def make_trainer(config: RunConfig, callbacks: list[Any], loggers: list[Any], ru
     if torchrun.world():
         given |= _as_torchrun_started(given)
     given |= {
-        "callbacks": callbacks,
         "logger": loggers,
         "default_root_dir": run,
         "num_sanity_val_steps": 0,
@@ -156,6 +239,8 @@ def make_trainer(config: RunConfig, callbacks: list[Any], loggers: list[Any], ru
         "enable_model_summary": False,
         "enable_progress_bar": sys.stdout.isatty(),
     }
+    files = CheckpointFiles()
+    given |= {"callbacks": [*callbacks, CheckOptimisers(files)], "plugins": [files]}
     try:
         # What Lightning takes by itself where there are several devices.
         if given["strategy"] == "auto" and isinstance(pl.Trainer(**given | {"callbacks": []}).strategy, DDPStrategy):
@@ -163,7 +248,8 @@ def make_trainer(config: RunConfig, callbacks: list[Any], loggers: list[Any], ru
         if given["strategy"] == "ddp":
             # A GAN's two networks take turns, so in every backward pass some parameters have no gradient.
             given["strategy"] = DDPStrategy(find_unused_parameters=True)
-        return pl.Trainer(**given)
+        files.trainer = pl.Trainer(**given)
+        return files.trainer
     except (MisconfigurationException, ValueError, TypeError) as error:
         raise ConfigError(f"trainer: {error}") from error
 

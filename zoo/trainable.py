@@ -15,12 +15,23 @@ import pytorch_lightning as pl
 import torch
 
 from zoo import __version__
+from zoo.checkpoint import digest, read_checkpoint
 from zoo.corpora import UNKNOWN, Corpus, as_plain, corpora_of, join
 from zoo.data.batch import Batch
 from zoo.data.store import Store
-from zoo.errors import DataError
+from zoo.errors import DataError, ZooError
 from zoo.files import write_aside
-from zoo.spec import InputSpec, MethodSpec, TrainableSpec
+from zoo.spec import InputSpec, MethodSpec, TrainableSpec, reason
+
+__all__ = [
+    "TrainableModule",
+    "build",
+    "find_weights",
+    "load_checkpoint",
+    "read_checkpoint",
+    "save_weights",
+    "start_from",
+]
 
 
 class TrainableModule(pl.LightningModule, ABC):
@@ -137,7 +148,13 @@ def load_checkpoint(path: str | Path, name: str | None = None) -> TrainableModul
         raise DataError(f"{path}: a checkpoint of {kept['method']}, not of {name}")
     spec = registry.trainable(name or kept["method"])
     layer = config.Layer(str(path), {"model": kept["config"], "seed": kept["seed"]})
-    module = build(spec, config.merge(spec, [layer]).model, seed=kept["seed"])
+    settings = config.merge(spec, [layer]).model
+    try:
+        module = build(spec, settings, seed=kept["seed"])
+    except ZooError:
+        raise
+    except Exception as error:  # such as a width of a million
+        raise DataError(f"{path}: no network can be made with its settings ({reason(error)})") from error
     _fill(module, checkpoint, f"{path}: its weights do not fit this version of {spec.name}")
     module.corpora = corpora_of(kept, path)
     return module.eval()
@@ -163,8 +180,12 @@ def start_from(module: TrainableModule, path: Path) -> dict[str, Any]:
 
 
 def _fill(module: TrainableModule, checkpoint: dict[str, Any], problem: str) -> None:
+    here, there = module.state_dict(), checkpoint["state_dict"]
+    for name in here.keys() & there.keys():
+        if here[name].dtype.is_floating_point != there[name].dtype.is_floating_point or there[name].is_complex():
+            raise DataError(f"{problem}: {name} is {there[name].dtype}, not {here[name].dtype}")
     try:
-        module.load_state_dict(checkpoint["state_dict"])
+        module.load_state_dict(there)
     except RuntimeError as error:
         what = str(error).splitlines()[1:2] or [str(error)]  # the first line only says that something is wrong
         raise DataError(f"{problem}: {what[0].strip()}") from error
@@ -186,27 +207,6 @@ def find_weights(spec: TrainableSpec, which: str | Path) -> Path:
     return path
 
 
-def read_checkpoint(path: str | Path) -> dict[str, Any]:
-    """Read a checkpoint without executing anything in it.
-
-    Raises:
-        DataError: the file is missing, damaged, or not made by ``zoo fit``.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise DataError(f"{path}: no such checkpoint; `zoo fit METHOD` makes one")
-    if path.suffix == ".safetensors":
-        return _read_weights(path)
-    try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise DataError(f"{path}: not a checkpoint that can be read safely ({type(error).__name__})") from error
-    kept = checkpoint.get("zoo") if isinstance(checkpoint, dict) else None
-    if not (isinstance(kept, dict) and {"method", "config", "seed"} <= kept.keys() and "state_dict" in checkpoint):
-        raise DataError(f"{path}: not a checkpoint of `zoo fit`")
-    return checkpoint
-
-
 def save_weights(
     module: TrainableModule, path: Path, scores: dict[str, Any] | None = None, origin: Sequence[str] = ()
 ) -> None:
@@ -223,20 +223,7 @@ def save_weights(
     from safetensors.torch import save
 
     tensors = {name: value.detach().cpu().contiguous() for name, value in module.state_dict().items()}
-    facts = module.identity() | {"scores": scores or {}} | ({"origin": list(origin)} if origin else {})
-    with write_aside(path) as aside:
-        aside.write_bytes(save(tensors, {"zoo": json.dumps(facts)}))
-
-
-def _read_weights(path: Path) -> dict[str, Any]:
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="pt") as file:
-            kept = json.loads((file.metadata() or {})["zoo"])
-            if not {"method", "config", "seed"} <= kept.keys():
-                raise KeyError("zoo")
-            names = file.keys()
-            return {"zoo": kept, "state_dict": {name: file.get_tensor(name) for name in names}}
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
-        raise DataError(f"{path}: not weights of the zoo ({type(error).__name__})") from error
+    facts = json.dumps(module.identity() | {"scores": scores or {}} | ({"origin": list(origin)} if origin else {}))
+    with write_aside(path, durable=True) as aside:
+        aside.write_bytes(save(tensors, {"zoo": facts}))
+        aside.write_bytes(save(tensors, {"zoo": facts, "sha256": digest(aside, facts)}))

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import torch
 from torch import Tensor
 
 from zoo import config, registry
+from zoo.checkpoint import Unreadable, read_tensors
 from zoo.errors import ConfigError, DataError
 from zoo.spec import TrainableSpec
 from zoo.trainable import TrainableModule, build, save_weights
@@ -92,7 +91,7 @@ def import_weights(name: str, paths: Sequence[Path], out: Path | None = None) ->
 
 
 def read_foreign(path: Path) -> dict[str, Tensor]:
-    """The tensors of a file of ``torch.save``: a state dict, alone or under ``state_dict``.
+    """The tensors of a file of ``torch.save`` (a state dict, alone or under ``state_dict``) or of safetensors.
 
     Nothing in it is executed. A leading ``module.`` of all names (``DataParallel``) is dropped.
 
@@ -102,14 +101,15 @@ def read_foreign(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise DataError(f"{path}: no such file")
     try:
-        with warnings.catch_warnings(action="ignore"):  # of odd pickles; what cannot be read is refused below
-            kept = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        run = re.search(r"GLOBAL (\S+)", str(error))
-        why = f"reading it would run {run[1]}" if run else f"it is no file of torch.save ({type(error).__name__})"
-        raise DataError(f"{path}: refused, {why}; only plain tensors are read") from error
+        kept = read_tensors(path)
+    except Unreadable as error:
+        raise DataError(f"{path}: refused, {error}; only plain tensors are read") from error
     state = kept.get("state_dict", kept) if isinstance(kept, dict) else None
-    if not isinstance(state, dict) or not state or not all(isinstance(value, Tensor) for value in state.values()):
+    if (
+        not isinstance(state, dict)
+        or not state
+        or not all(isinstance(name, str) and isinstance(value, Tensor) for name, value in state.items())
+    ):
         raise DataError(f"{path}: holds no state dict, or more than tensors in it")
     if all(name.startswith("module.") for name in state):
         state = {name.removeprefix("module."): value for name, value in state.items()}
