@@ -157,7 +157,7 @@ class _Reader:
         sound = wave.take(until)
         if not sound.numel():
             raise MediaError(f"{self.path}: the sound track ends before the pictures begin")
-        peak = float(sound.abs().max()) if self.mixer.can_clip else 1.0
+        peak = float(max(sound.max(), -sound.min())) if self.mixer.can_clip else 1.0
         sound = sound.div_(peak) if peak > 1 else sound.clamp_(-1, 1)
         short = 0.0 if claim is None or self.placer.joins else -long
         return SoundTrack(sound, rate, self.placer.lost_s, tuple(self._notes(short, claim)))

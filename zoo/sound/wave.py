@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,8 +12,8 @@ from torch import Tensor
 if TYPE_CHECKING:
     from av import AudioResampler
 
-BLOCK = 2**18
-"""Samples that are held in one piece while more are to come: large enough for the system to take them back."""
+BLOCK = 2**16
+"""Room for at least so many samples is added at once."""
 
 SILENCE = 2**16
 """Samples of silence that are resampled at once."""
@@ -34,11 +33,9 @@ class Wave:
         self._since, self._given, self._source = start, 0, 0
         self._resampler: AudioResampler | None = None
         begin = round(start * rate)
-        self._drop, self._held = max(-begin, 0), max(begin, 0)
-        self._silent = self._held
-        self._blocks: deque[Float32[np.ndarray, "channels n"]] = deque()
-        self._block = np.empty((channels, BLOCK), np.float32)
-        self._filled = 0
+        self._drop, self._held = max(-begin, 0), 0
+        self._wave = np.zeros((0, channels), np.float32)
+        self._hold(np.zeros((channels, max(begin, 0)), np.float32))
 
     @property
     def end(self) -> float:
@@ -95,34 +92,22 @@ class Wave:
     def _hold(self, samples: Float32[np.ndarray, "channels n"]) -> None:
         dropped = min(self._drop, samples.shape[1])
         self._drop -= dropped
-        samples = samples[:, dropped:]
-        self._held += samples.shape[1]
-        while samples.shape[1]:
-            taken = samples[:, : BLOCK - self._filled]
-            self._block[:, self._filled : self._filled + taken.shape[1]] = taken
-            self._filled += taken.shape[1]
-            samples = samples[:, taken.shape[1] :]
-            if self._filled == BLOCK:
-                self._blocks.append(self._block)
-                self._block, self._filled = np.empty((self.channels, BLOCK), np.float32), 0
+        until = self._held + samples.shape[1] - dropped
+        if until > len(self._wave):
+            # One piece of memory, which the system lets grow in place: many small ones would be held twice at the end.
+            self._wave.resize((until + max(BLOCK, until // 8), self.channels), refcheck=False)
+        self._wave[self._held : until] = samples[:, dropped:].T
+        self._held = until
 
     def _fit(self, wanted: int) -> None:
         """Correct the sample or two by which a resampler's end is off."""
         if wanted > self._held:
             self._hold(np.zeros((self.channels, wanted - self._held), np.float32))
-        elif self._held - wanted <= self._filled:
-            self._filled -= self._held - wanted
-            self._held = wanted
+        self._held = wanted
 
     def take(self, until: float | None = None) -> Float32[Tensor, "channels S"]:
-        """All of it, up to a time in seconds; the pieces are given back while they are copied."""
+        """All of it, up to a time in seconds; nothing can be added any more."""
         self._flush()
         count = self._held if until is None else min(self._held, max(round(until * self.rate), 0))
-        wave = torch.zeros(self.channels, count)
-        self._blocks.append(self._block[:, : self._filled])
-        position = self._silent
-        while self._blocks:
-            block = self._blocks.popleft()[:, : max(count - position, 0)]
-            wave[:, position : position + block.shape[1]] = torch.from_numpy(block)
-            position += block.shape[1]
-        return wave
+        self._wave.resize((count, self.channels), refcheck=False)
+        return torch.from_numpy(self._wave).T
