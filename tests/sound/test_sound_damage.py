@@ -10,7 +10,7 @@ import pytest
 from recordings import lag_ms, make_file, speechlike
 
 from zoo.audio import read_audio, read_sound
-from zoo.errors import MediaError, MediaWarning
+from zoo.errors import MediaError, MediaWarning, one_line_warnings
 
 KIND = {"mpg": "mpeg", "m4a": "ipod"}
 
@@ -130,6 +130,18 @@ def test_read_sound_says_the_same(tmp_path: Path):
         wave, rate = read_sound(path)
     assert (len(wave), rate) == (1, 48_000)
     assert wave.shape[1] == pytest.approx(96_000, abs=48)
+
+
+def test_it_is_said_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    path = make_file(tmp_path / "a.mkv", speechlike(2.0), without=[(1.0, 1.5)])
+    with warnings.catch_warnings(), one_line_warnings("zoo predict"):
+        warnings.resetwarnings()
+        warnings.showwarning = lambda text, kind, file, line, *_: print(warnings.formatwarning(text, kind, file, line))
+        read_audio(path)
+        read_sound(path)
+    said = capsys.readouterr().out.split("\n")
+    assert [line for line in said if line] == [said[0]]
+    assert said[0].startswith(f"zoo predict: warning: {path}: 0.5")
 
 
 def test_commands_say_it_in_one_line(tmp_path: Path, zoo: Callable[..., subprocess.CompletedProcess[str]]):

@@ -152,11 +152,17 @@ def test_joined_sound_files_follow_each_other(
 
 
 @pytest.mark.parametrize(("ending", "video"), [("ts", "libx264"), ("mpg", "mpeg2video")])
-def test_joined_videos_keep_their_sound_at_their_pictures(tmp_path: Path, ending: str, video: str):
+@pytest.mark.parametrize("starts", [(0, 0, 0, 0), (0, 30, 10, 60)])
+def test_joined_videos_keep_their_sound_at_their_pictures(
+    tmp_path: Path, ending: str, video: str, starts: tuple[float, ...]
+):
     """Each part's sound is 60 ms shorter than its pictures; it must not come earlier from part to part."""
     parts = [speechlike(0.94, seed=seed) for seed in range(4)]
     options = {"codec": "mp2", "kind": KIND.get(ending), "pictures": 25, "video": video}
-    files = [make_file(tmp_path / f"{k}.{ending}", part, **options).read_bytes() for k, part in enumerate(parts)]
+    files = []
+    for k, (part, start) in enumerate(zip(parts, starts, strict=True)):
+        path = make_file(tmp_path / f"{k}.{ending}", part, start=start, pictures_start=start, **options)
+        files.append(path.read_bytes())
     (tmp_path / f"a.{ending}").write_bytes(b"".join(files))
     wave, said = heard(tmp_path / f"a.{ending}")
     begins = parts_of(wave, parts)

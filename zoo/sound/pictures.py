@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.stream import VideoStream
 
+REORDERED_S = 1.0
+"""No picture is decoded so long before it is shown."""
+
 
 @dataclass(frozen=True)
 class Part:
@@ -81,7 +84,9 @@ def _times(container: InputContainer, stream: VideoStream) -> Iterator[tuple[flo
                 continue
             start = float(begin * packet.time_base)
             length = float((packet.duration or 0) * packet.time_base) or spare
-            yield (start if decoded is None else float(decoded * packet.time_base)), start, start + length
+            order = start if decoded is None else float(decoded * packet.time_base)
+            # Where two recordings meet, a packet may have one time of each.
+            yield (start if abs(order - start) > REORDERED_S else order), start, start + length
 
 
 def picture_clock(path: Path) -> PictureClock | None:

@@ -82,9 +82,10 @@ def read_track(
 
 
 def warn_of(path: str | Path, track: SoundTrack) -> None:
-    """Say in one warning what is wrong with a track."""
+    """Say in one warning what is wrong with a track, and no second time where it is read again."""
     if track.notes:
-        warnings.warn(f"{path}: {'; '.join(track.notes)}", MediaWarning, stacklevel=3)
+        # Python shows a text once per place in the program: the place is here, whoever reads.
+        warnings.warn(f"{path}: {'; '.join(track.notes)}", MediaWarning, stacklevel=1)
 
 
 class _Reader:
@@ -152,8 +153,9 @@ class _Reader:
 
     def _finish(self, wave: Wave, rate: int, claim: float | None) -> SoundTrack:
         long = 0.0 if claim is None else wave.end - wave.start - claim
-        # What an edit list leaves out at the end FFmpeg gives all the same, up to a packet.
-        until = wave.end - long if "mov" in self.kind and 0 < long < self.padding else None
+        # What an edit list leaves out at the end FFmpeg gives all the same, up to a packet; so does MP3 after damage.
+        exact = self.kind == "mp3" or "mov" in self.kind
+        until = wave.end - long if exact and 0 < long < self.padding else None
         sound = wave.take(until)
         if not sound.numel():
             raise MediaError(f"{self.path}: the sound track ends before the pictures begin")
