@@ -8,6 +8,7 @@ Ends with exit code 1 where anything was found. See README.md beside this file.
 from __future__ import annotations
 
 import argparse
+import random
 import shutil
 import sys
 import tempfile
@@ -68,6 +69,7 @@ def main() -> int:
     try:
         world, undisturbed = make_world(folder)
         every = list(cases(args.moments, args.files, args.seed, undisturbed))
+        random.Random(args.seed).shuffle(every)  # what is found early is of all kinds
         chosen = [case for case in every if not args.only or case.name in args.only]
         found = campaign(chosen, world, args.seed, args.lanes, args.keep)
     finally:
