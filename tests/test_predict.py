@@ -20,7 +20,7 @@ from zoo.audio import read_audio
 from zoo.cli.main import run
 from zoo.face.crop import place_crops
 from zoo.spec import SHOWN, Shown
-from zoo.video import read_picture, read_video, write_video
+from zoo.video import Colour, read_picture, read_video, write_video
 
 SHORT = 4_000
 """Samples of a sound of 0.25 s: seven frames at 25 fps, the last one cut short."""
@@ -278,6 +278,28 @@ def test_odd_sizes_to_file(checkpoint: Path, tmp_path: Path):
     back = read_video(out, fps=None)
     assert back.frames.shape == (8, 3, 252, 254)  # 4:2:0 has no odd sizes: one row and one column are repeated
     assert back.fps == pytest.approx(30)
+
+
+COLOURS = {
+    "BT.601": Colour(6, False, 6, 6),
+    "BT.709": Colour(1, False, 1, 1),
+    "BT.2020": Colour(9, False, 9, 14),
+    "full range": Colour(5, True, 5, 6),
+}
+
+
+@pytest.mark.parametrize("name", COLOURS)
+def test_colours_around_the_mouth_stay_in_the_file(checkpoint: Path, tmp_path: Path, name: str):
+    """Decoded from the file that was written, everything but the crop is off by less than one level of 255."""
+    frames = drawn().frames[:4].clone()
+    frames[..., :40, :] = torch.tensor([200, 60, 40], dtype=torch.uint8)[:, None, None]
+    write_video(tmp_path / "face.mp4", frames, colour=COLOURS[name], crf=0)
+    assert run(command(checkpoint, tmp_path / "face.mp4", speech(tmp_path, 2560), tmp_path / "out.mp4")) == 0
+    given, back = (read_video(tmp_path / file, fps=None) for file in ("face.mp4", "out.mp4"))
+    assert back.colour == given.colour == COLOURS[name]
+    off = (back.frames.float() - given.frames.float()).abs()
+    assert off[..., :36, :].max() <= 1  # a flat colour
+    assert off[..., :64].mean() < 1  # beside the face
 
 
 def test_true_mouth_is_never_seen(checkpoint: Path):

@@ -42,9 +42,11 @@ def test_a_variable_rate_with_drops_is_the_timelines(tmp_path: Path, rate: Fract
     assert all(abs(number - k) <= 4 for k, number in enumerate(got))
 
 
-def test_jitter_of_a_phone(tmp_path: Path):
-    draw = np.random.default_rng(0)
-    times = (np.arange(80) + draw.uniform(-0.08, 0.08, 80)) / 30
+@pytest.mark.parametrize("jitter", [0.02, 0.08, 0.12])
+@pytest.mark.parametrize("seed", range(4))
+def test_jitter_of_a_phone(tmp_path: Path, seed: int, jitter: float):
+    draw = np.random.default_rng(seed)
+    times = (np.arange(80) + draw.uniform(-jitter, jitter, 80)) / 30
     path = encode(tmp_path / "a.mp4", numbered(80), times=list(times - times[0]))
     assert probe_video(path).fps == pytest.approx(30, rel=2e-3)
 

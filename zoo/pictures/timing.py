@@ -61,7 +61,9 @@ def timeline_rate(starts: Sequence[float], *, tick: float, claims: Iterable[Frac
     if not len(steps):
         return FPS
     near = np.abs(steps[:, None] - steps) <= np.maximum(0.05 * steps, 1.01 * tick)
-    common = float(1 / steps[near[np.argmax(near.sum(1))]].mean())
+    usual_step = steps[near[np.argmax(near.sum(1))]].mean()
+    # Jitter goes further than rounding, and its middle is the step; what was dropped makes steps twice as long.
+    common = float(1 / steps[np.abs(steps - usual_step) < usual_step / 4].mean())
     believed = [float(rate) for rate in claims if rate and _apart(float(rate), common) < 0.03]
     for rate, slack in [*((rate, 1.5e-3) for rate in believed), (common, 0.01)]:
         usual = min(RATES, key=partial(_apart, rate))
