@@ -46,7 +46,7 @@ class Progress:
         elif self.show and self.done:
             self._say()
 
-    def advance(self, steps: float = 1) -> None:
+    def advance(self, steps: int | float = 1) -> None:
         """Count steps that are done, or parts of one."""
         whole = round(self.done + steps)
         # Parts of a step need not add up exactly.
