@@ -292,13 +292,13 @@ COLOURS = {
 def test_colours_around_the_mouth_stay_in_the_file(checkpoint: Path, tmp_path: Path, name: str):
     """Decoded from the file that was written, everything but the crop is off by less than one level of 255."""
     frames = drawn().frames[:4].clone()
-    frames[..., :40, :] = torch.tensor([200, 60, 40], dtype=torch.uint8)[:, None, None]
+    frames[..., :48, :] = torch.tensor([200, 60, 40], dtype=torch.uint8)[:, None, None]
     write_video(tmp_path / "face.mp4", frames, colour=COLOURS[name], crf=0)
     assert run(command(checkpoint, tmp_path / "face.mp4", speech(tmp_path, 2560), tmp_path / "out.mp4")) == 0
     given, back = (read_video(tmp_path / file, fps=None) for file in ("face.mp4", "out.mp4"))
     assert back.colour == given.colour == COLOURS[name]
     off = (back.frames.float() - given.frames.float()).abs()
-    assert off[..., :36, :].max() <= 1  # a flat colour
+    assert off[..., :32, :].max() <= 1  # a flat colour, away from its edge
     assert off[..., :64].mean() < 1  # beside the face
 
 
