@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -48,6 +49,20 @@ class Tiny(Source):
         frames = torch.randint(0, 256, (6, 3, self.side, 80), generator=generator, dtype=torch.uint8)
         face = torch.rand(68, 2, generator=generator) * 20 + 20
         return RawClip(frames, torch.zeros(3800), "hello", landmarks=face.expand(6, -1, -1).clone())
+
+
+class Hanging(Tiny):
+    """Reading the ``deadly`` one never ends: its process is stopped, or goes round and round."""
+
+    def __init__(self, count: int, *, deadly: int, stop: signal.Signals | None) -> None:
+        super().__init__(count)
+        self.hangs, self.stop = deadly, stop
+
+    def read(self, item: SourceItem) -> RawClip:
+        while item.path == f"/in/{self.hangs}":
+            if self.stop:
+                os.kill(os.getpid(), self.stop)
+        return super().read(item)
 
 
 def run(source: Source, out: Path, **options: object):
@@ -187,11 +202,28 @@ def test_half_a_shard_is_removed(tmp_path: Path):
     check_complete(tmp_path, 9)
 
 
-def test_a_dead_worker_is_reported(tmp_path: Path):
-    with pytest.raises(DataError, match=r"worker process died .SIGKILL, out of memory"):
-        run(Tiny(12, deadly=9), tmp_path, workers=2)
-    assert run(Tiny(12), tmp_path).stored == 12
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_worker_that_is_killed_costs_one_clip(tmp_path: Path, workers: int):
+    report = run(Tiny(12, deadly=9), tmp_path, workers=workers, apart=True)
+    assert (report.stored, report.exit_code) == (11, 1)
+    (aside,) = report.set_aside
+    assert aside.id == "s1/clip.9"
+    assert re.search(r"worker process died .SIGKILL, out of memory.*--retry", aside.reason)
+    again = run(Tiny(12, deadly=9), tmp_path, workers=workers, apart=True)  # not killed by it once more
+    assert (again.prepared, again.stored, len(again.set_aside)) == (0, 11, 1)
+    assert run(Tiny(12), tmp_path, retry=True).stored == 12
     check_complete(tmp_path, 12)
+
+
+@pytest.mark.parametrize("stop", [signal.SIGSTOP, None])
+def test_a_worker_that_hangs_costs_one_clip(tmp_path: Path, stop: signal.Signals | None):
+    report = run(Hanging(6, deadly=2, stop=stop), tmp_path, apart=True, patience_s=6.0)
+    assert (report.stored, report.exit_code) == (5, 1)
+    (aside,) = report.set_aside
+    assert aside.id == "s0/clip.2"
+    assert "nothing moved for 6 s" in aside.reason
+    assert run(Tiny(6), tmp_path, retry=True).stored == 6
+    check_complete(tmp_path, 6)
 
 
 @pytest.mark.parametrize("workers", [1, 2])

@@ -34,6 +34,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--faces", choices=["largest", "all"], help="which faces of a video become clips (default largest)"
     )
 
+    prepare.add_argument(
+        "--patience",
+        type=seconds,
+        metavar="S",
+        help="set a video aside where nothing moves for S seconds (default 900)",
+    )
+
     synth = verbs.add_parser("synth", help="make the embedded corpus in any size")
     synth.add_argument("--clips", type=positive, default=160, help="how many clips of 3 s (default 160)")
     synth.add_argument("--seed", type=int, default=0, help="another seed, another corpus")
@@ -132,6 +139,7 @@ def _synth(args: argparse.Namespace) -> int:
 
 def _write(source: object, args: argparse.Namespace, name: str, *, retry: bool = False, detector: str = "dlib") -> int:
     from zoo import registry
+    from zoo.data.pool import PATIENCE_S
     from zoo.data.prepare import prepare
     from zoo.data.source import Source
 
@@ -148,6 +156,8 @@ def _write(source: object, args: argparse.Namespace, name: str, *, retry: bool =
         retry=retry,
         licence=spec.licence,
         citation=spec.citation,
+        apart=args.action == "prepare",
+        patience_s=getattr(args, "patience", None) or PATIENCE_S,
     )
     say(report)
     return report.exit_code

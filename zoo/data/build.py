@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,6 +89,26 @@ def build_shard(
         raise cannot_write(folder.parent.parent, error) from error
 
 
+def without_culprit(job: Job, events: Sequence[object], reason: str) -> tuple[Job, SetAside] | None:
+    """What is left of a job whose worker died, and the video that it died of.
+
+    Args:
+        job: that of the worker.
+        events: what it told before.
+        reason: how it died.
+
+    Returns:
+        The job without that video, and why it is set aside; ``None`` where the worker was at none.
+    """
+    done = sum(isinstance(event, ItemDone) for event in events)
+    if done >= len(job.items):
+        return None
+    item = job.items[done]
+    told = f"{reason} while it prepared this video; try again with --retry, and fewer --workers if memory ran out"
+    left = tuple(other for other in job.items if other != item)
+    return Job(job.shard, left), SetAside(item.id, item.path, told)
+
+
 def _reason(error: Exception) -> str:
     """Why a video is set aside. Errors that the next one would meet as well go up."""
     if isinstance(error, MediaError):
@@ -113,13 +133,14 @@ def _build_item(source: Source, item: SourceItem, detector: str, writer: ShardWr
         except StopIteration as end:
             found: Found = end.value
             break
-        if clip.expected and read >= said + _SAY_EVERY:
+        if read >= said + _SAY_EVERY:
             said = read
-            yield Moved(item.id, _FINDING * min(read / clip.expected, 1.0))
+            yield Moved(item.id, _FINDING * min(read / clip.expected, 1.0) if clip.expected else 0.0)
     for lane in _lanes(found.pieces):
         pictures: Iterator[tuple[int, Tensor | None]] = enumerate(clip.frames)
         for piece in lane:
             writer.add(piece.clip, item.path, _cut(pictures, piece))
+            yield Moved(item.id, _FINDING)
     return found
 
 

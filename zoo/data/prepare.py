@@ -13,10 +13,10 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 
-from zoo.data.build import ItemDone, Job, Moved, ShardDone, build_shard, cannot_write
+from zoo.data.build import ItemDone, Job, Moved, ShardDone, build_shard, cannot_write, without_culprit
 from zoo.data.index import parse_row
 from zoo.data.pieces import item_of
-from zoo.data.pool import run_jobs, usable_cores
+from zoo.data.pool import PATIENCE_S, run_jobs, usable_cores
 from zoo.data.report import SetAside, append_report, read_report, report_path, write_report
 from zoo.data.shard import SUFFIXES, publish_shard, write_meta
 from zoo.data.shard_files import open_files
@@ -84,6 +84,8 @@ def prepare(
     licence: str = "",
     citation: str = "",
     wait: bool = False,
+    apart: bool = False,
+    patience_s: float = PATIENCE_S,
 ) -> PrepareReport:
     """Bring every clip of a source into a store.
 
@@ -104,10 +106,13 @@ def prepare(
         licence: of the clips, for ``store.json``.
         citation: whom to credit, for ``store.json``.
         wait: wait for another process that is writing to the store, and then do what it left.
+        apart: a process of its own for a single worker too: killed, as the system does where memory runs out, or
+            hanging, it costs the video that it was at; it is replaced, and the rest goes on.
+        patience_s: a worker with which nothing moves for so long hangs.
 
     Raises:
         DataError: the source is empty, the folder holds the store of something else, another process is writing to it
-            and ``wait`` is off, the disk is full, or a worker died. Finished shards stay valid in every case.
+            and ``wait`` is off, or the disk is full. Finished shards stay valid in every case.
     """
     start = time.monotonic()
     out = Path(out)
@@ -136,7 +141,8 @@ def prepare(
             jobs = _plan(out, items, before, retry, shard_clips)
             total = sum(len(job.items) for job in jobs)
             with Progress(f"preparing {dataset}", total, "clips", show=progress) as bar:
-                notes = _run(source, detector, out, jobs, min(workers or usable_cores(), max(len(jobs), 1)), bar)
+                several = min(workers or usable_cores(), max(len(jobs), 1))
+                notes = _run(source, detector, out, jobs, several, bar, apart=apart, patience_s=patience_s)
             report = _finish(out, meta, items, before, start, notes)
             return replace(report, not_looked_at=source.not_looked_at)
     except OSError as error:
@@ -216,14 +222,37 @@ def _plan(out: Path, items: Sequence[SourceItem], stored: set[str], retry: bool,
     return [Job(next(names), tuple(left[first : first + size])) for first in range(0, len(left), size)]
 
 
-def _run(source: Source, detector: str, out: Path, jobs: list[Job], workers: int, bar: Progress) -> list[str]:
+def _run(
+    source: Source,
+    detector: str,
+    out: Path,
+    jobs: list[Job],
+    workers: int,
+    bar: Progress,
+    *,
+    apart: bool,
+    patience_s: float,
+) -> list[str]:
     """Build the shards and put them into the store; returns what the user should know."""
     folder = out / "shards" / ".tmp"
     folder.mkdir()
     notes = _Notes(bar)
     moved: dict[str, float] = {}
+
+    def mend(job: Job, events: list[Moved | ItemDone | ShardDone], reason: str) -> Job | None:
+        found = without_culprit(job, events, reason)
+        if found is None:
+            return None
+        left, aside = found
+        append_report(out, [aside])  # now: whatever else happens, it is not met again
+        bar.advance(1 - moved.pop(aside.id, 0.0) - sum(isinstance(event, ItemDone) for event in events))
+        bar.say(f"set aside {aside.id}: {aside.reason}")
+        return left
+
+    work = partial(build_shard, source, detector, folder)
+    running = run_jobs(work, jobs, workers=workers, apart=apart, mend=mend, patience_s=patience_s)
     try:
-        with closing(run_jobs(partial(build_shard, source, detector, folder), jobs, workers=workers)) as events:
+        with closing(running) as events:
             for event in events:
                 if isinstance(event, ShardDone):
                     append_report(out, event.set_aside)
