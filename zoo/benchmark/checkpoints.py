@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 import math
@@ -15,6 +14,7 @@ from typing import Any
 
 from zoo import config as configs
 from zoo import registry, trainable
+from zoo.benchmark import past_run
 from zoo.benchmark.bench import Bench
 from zoo.benchmark.code import code_of
 from zoo.benchmark.suite import Budget, Entry, leaves, seconds
@@ -158,7 +158,7 @@ def find_weights(bench: Bench, entry: Entry, seed: int, given: Mapping[str, Path
 def finished(folder: Path) -> Iterator[Path]:
     """Runs below a folder that ended, the newest first."""
     for path in sorted(folder.glob("**/run.json"), reverse=True):
-        if "summary" in _facts(path.parent) and weights_of(path.parent).is_file():
+        if "summary" in past_run.read_facts(path.parent) and weights_of(path.parent).is_file():
             yield path.parent
 
 
@@ -179,17 +179,23 @@ def _best_run(bench: Bench, entry: Entry, seed: int) -> tuple[Path | None, Path 
         return None, None
     found, shorter = [], []
     for run in finished(Path(config.runs) / spec.name / config.data.name):
-        facts, data = _facts(run), _data(run)
+        facts, data = past_run.read_facts(run), past_run.read_data(run)
         same = facts.get("seed") == seed and facts["summary"].get("split") == bench.data.split
-        had = list(leaves(_config(run)))
+        had = list(leaves(past_run.read_config(run)))
         same = same and all(item in had for item in leaves(entry.settings))
         if same and data is not None and _same_clips(bench, data):
-            if facts.get("steps", math.inf) < (config.budget.max_steps or 0):
+            if _steps(facts) < (config.budget.max_steps or 0):
                 shorter.append(run)
             else:
                 found.append((validated(run, spec), run))
     best = min(found, key=lambda item: item[0])[1] if found else None  # of equal ones the first is the newest
     return best, next(iter(shorter), None)
+
+
+def _steps(facts: past_run.Facts) -> float:
+    """How many a run took; of one that does not say so, enough."""
+    steps = facts.get("steps")
+    return math.inf if steps is None else float(steps)
 
 
 def _same_clips(bench: Bench, data: DataConfig) -> bool:
@@ -204,16 +210,8 @@ def _same_clips(bench: Bench, data: DataConfig) -> bool:
 def validated(run: Path, spec: MethodSpec) -> float:
     """The last value of what the method validates by, lower is better: it is that of the weights a run kept."""
     wanted = spec.load().monitor
-    values = [float(row[wanted]) for row in _metrics(run) if row.get(wanted)]
+    values = past_run.read_metrics(run, wanted)
     return values[-1] if values and math.isfinite(values[-1]) else math.inf
-
-
-def _metrics(run: Path) -> list[dict[str, str]]:
-    try:
-        with (run / "metrics.csv").open(newline="", encoding="utf-8") as file:
-            return list(csv.DictReader(file))
-    except OSError:
-        return []
 
 
 def _shipped(spec: MethodSpec, dataset: str) -> Path | None:
@@ -266,7 +264,7 @@ def _merged(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
 
 def _of_run(bench: Bench, weights: Weights, run: Path) -> Weights:
     """Add what a run's folder says of the training."""
-    facts, data = _facts(run), _data(run)
+    facts, data = past_run.read_facts(run), past_run.read_data(run)
     if data is None:
         return weights
     split = facts.get("summary", {}).get("split") or data.split or registry.dataset(data.name).splits[0]
@@ -281,7 +279,7 @@ def _of_run(bench: Bench, weights: Weights, run: Path) -> Weights:
         "split": split,
         "remarks": facts.get("summary", {}).get("remarks", []),
     }
-    if taught := _taught(bench, (_config(run).get("model") or {}).get("expert")):
+    if taught := _taught(bench, past_run.read_expert(run)):
         weights.training["taught"] = taught
     weights.trained_on = trained_on(bench, data, split)
     return weights
@@ -336,37 +334,7 @@ def trained_on(bench: Bench, data: DataConfig, split: str) -> str:
 
 def _cut_short(run: Path) -> bool:
     """Whether the time ended a run before its steps or its last epoch."""
-    trainer = _config(run).get("trainer") or {}
+    trainer, last = past_run.read_trainer(run), past_run.last_epoch(run)
     if trainer.get("max_steps", -1) > 0:
-        return bool(_facts(run).get("steps", 0) < trainer["max_steps"])
-    epochs = [int(float(row["epoch"])) for row in _metrics(run) if row.get("epoch")]
-    return bool(epochs) and max(epochs) + 1 < trainer.get("max_epochs", 0)
-
-
-def _facts(run: Path) -> dict[str, Any]:
-    try:
-        facts = json.loads((run / "run.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return facts if isinstance(facts, dict) else {}
-
-
-def _data(run: Path) -> DataConfig | None:
-    """What a run was trained on; ``None`` where that cannot be read."""
-    values = _config(run).get("data")
-    if not isinstance(values, dict):
-        return None
-    try:
-        return DataConfig(**{name: value for name, value in values.items() if name in DataConfig.__dataclass_fields__})
-    except TypeError:
-        return None
-
-
-def _config(run: Path) -> dict[str, Any]:
-    import yaml
-
-    try:
-        values = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError):
-        return {}
-    return values if isinstance(values, dict) else {}
+        return (past_run.read_facts(run).get("steps") or 0) < trainer["max_steps"]
+    return last is not None and last + 1 < (trainer.get("max_epochs") or 0)
