@@ -133,3 +133,15 @@ def test_a_video_is_told_by_its_content_where_the_ending_says_nothing(tmp_path: 
     assert [item.id for item in folder.items()] == ["a", "take 1"]
     assert "2 files (without an ending 1, .xyz 1), README, b.xyz" in str(folder.not_looked_at)
     assert folder.read(folder.items()[0]).frames.shape == (10, 3, 32, 48)
+
+
+def test_a_video_that_is_cut_short_does_not_keep_its_text(tmp_path: Path):
+    noise = torch.randint(0, 256, (75, 3, 64, 64), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    write_video(tmp_path / "a.mp4", noise, wave=torch.zeros(75 * 640))
+    (tmp_path / "a.txt").write_text("bin blue at f two now")
+    folder = Folder(tmp_path)
+    assert len(folder.read(folder.items()[0]).frames) == 75
+    data = (tmp_path / "a.mp4").read_bytes()
+    (tmp_path / "a.mp4").write_bytes(data[: len(data) // 2])
+    with pytest.raises(MediaError, match=r"the file claims 3\.00 s: it is cut short"):
+        folder.read(folder.items()[0])

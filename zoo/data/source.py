@@ -54,6 +54,10 @@ class RawClip:
     landmarks: Float32[Tensor, "T 68 2"] | None = None
 
 
+MISSING_S, MISSING_SHARE = 0.5, 0.1
+"""A video that shows less than it claims, by more than this time and more than this share of it, is cut short."""
+
+
 class VideoFrames:
     """The pictures of a video at 25 fps, decoded anew each time that they are iterated, never all in memory.
 
@@ -81,16 +85,27 @@ class VideoFrames:
         from zoo.video import open_video
 
         kept: list[Tensor] | None = []
-        size = 0
+        size = count = 0
         with open_video(self.path) as reader:
             for picture in reader:
+                count += 1
                 size += picture.nbytes
                 if size > KEPT_BYTES:
                     kept = None
                 elif kept is not None:
                     kept.append(picture)
                 yield picture
+        self._check_whole(count)
         self._kept = kept
+
+    def _check_whole(self, count: int) -> None:
+        """Refuse a file that is cut short: its text, and whatever else is known of it, is that of the whole."""
+        claimed = self.expected or 0
+        if claimed - count > max(MISSING_S * FPS, MISSING_SHARE * claimed):
+            raise MediaError(
+                f"{self.path}: {count / FPS:.2f} s of pictures, the file claims {claimed / FPS:.2f} s: it is cut short "
+                "or damaged"
+            )
 
 
 @dataclass
