@@ -79,6 +79,7 @@ def read_track(
         if not lost and not wider:
             return track
         outputs, alone = 2 if wider else outputs, lost
+        del track, reader  # or the sound would be held twice
 
 
 def warn_of(path: str | Path, track: SoundTrack) -> None:
