@@ -109,3 +109,11 @@ def test_table(results: Path, capsys: pytest.CaptureFixture[str]):
     assert "A − B" in shown
     assert "lipgan" in shown
     assert "20 clips" in shown
+
+
+def test_rows_that_do_not_count_are_told(results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    out = shutil.copytree(results, tmp_path / "out")
+    rows = out / "cells" / "lipgan-seed0-reconstruction" / "rows.jsonl"
+    rows.write_bytes(rows.read_bytes()[:-10])
+    assert main.run(["compare", "lipgan", "still", "--dir", str(out)]) == 0
+    assert "lipgan-seed0-reconstruction: 1 row damaged or lost, and not counted" in capsys.readouterr().err

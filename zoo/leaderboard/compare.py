@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,8 +11,10 @@ import numpy as np
 from zoo.benchmark.results import Metric, Track
 from zoo.errors import DataError, UnknownNameError
 from zoo.leaderboard.board import groups
+from zoo.leaderboard.notes import of_rows
 from zoo.leaderboard.statistics import LEVEL, Resampling, Sample, difference, holm, shared
 from zoo.leaderboard.table import Table, read_table
+from zoo.printable import say
 from zoo.spec import Better
 
 
@@ -76,6 +79,9 @@ def compare(one: str, other: str, folder: Path | None) -> tuple[list[Comparison]
     if table_a.suite.data != table_b.suite.data:
         raise DataError(f"{table_a.folder} and {table_b.folder} were made with different test data: nothing to pair")
     lines_a, lines_b = _lines(table_a, name_a), _lines(table_b, name_b)
+    for table in tables.values():
+        for line in of_rows(table):
+            say(f"zoo compare: {table.folder}: {line}", file=sys.stderr)
     clips = [clip for clip in table_a.clips if clip in set(table_b.clips)]
     places = [np.array([table.clips.index(clip) for clip in clips], dtype=int) for table in (table_a, table_b)]
     resampling = Resampling([table_a.speakers[place] for place in places[0]])

@@ -35,7 +35,7 @@ def make_notes(table: Table, tracks: Sequence[Board]) -> Iterator[str]:
         for entry in track.methods:
             yield from _of_seeds(track, entry)
         yield from _of_sounds(table, track)
-    yield from _of_rows(table)
+    yield from of_rows(table)
     if len(table.clips) < LEAST_CLIPS:
         yield f"{len(table.clips)} clips: too few to tell two methods apart"
 
@@ -89,7 +89,7 @@ def _of_sounds(table: Table, track: Board) -> Iterator[str]:
         yield f"{track.track}: {clips} not the same sound in all methods; there they are not compared"
 
 
-def _of_rows(table: Table) -> Iterator[str]:
+def of_rows(table: Table) -> Iterator[str]:
     """Rows that do not count."""
     for name, count in table.damaged.items():
         rows = "1 row damaged" if count == 1 else f"{count:,} rows damaged"
