@@ -13,9 +13,11 @@ import shutil
 import sys
 import tempfile
 import time
+import traceback
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import suppress
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -45,10 +47,12 @@ def work(case: Case, world: World, seed: int, keep: Path | None) -> tuple[Case, 
     folder = Path(tempfile.mkdtemp(prefix=f"{case.name}-", dir=world.folder))
     try:
         found = killed(case, world, folder) if case.moment else mutated(case, world, folder, seed)
-        if found and keep:
+    except Exception:
+        found = [Fault("lost", f"what is left cannot be compared: {traceback.format_exc()}")]
+    if found and keep:
+        with suppress(shutil.Error):  # it has copied what it could
             shutil.copytree(folder, keep / case.name, symlinks=True, dirs_exist_ok=True)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)
     return case, found
 
 
