@@ -1,12 +1,14 @@
 """NewDataset as its owner lays it out; finding the faces is the work of `zoo data prepare`."""
 
 import csv
+import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from zoo.audio import read_audio
 from zoo.data.source import RawClip, Source, SourceItem
 from zoo.errors import DataError, MediaError
+from zoo.transcript import plain_text, read_text
 from zoo.video import read_video
 
 TABLE = "transcripts.tsv"
@@ -47,7 +49,7 @@ class NewDataset(Source):
         return RawClip(
             frames=read_video(path).frames,
             wave=read_audio(path),
-            text=" ".join(said[item.id].lower().split()),
+            text=plain_text(said[item.id]),
         )
 
     def _video(self, speaker: str, take: str) -> Path:
@@ -56,8 +58,7 @@ class NewDataset(Source):
 
     def _table(self) -> Iterator[dict[str, str]]:
         assert self.root is not None
-        with (self.root / TABLE).open(encoding="utf-8", newline="") as file:
-            rows = csv.DictReader(file, delimiter="\t")
-            if not {"speaker", "take", "text"} <= set(rows.fieldnames or ()):
-                raise DataError(f"{self.root / TABLE}: needs columns speaker, take and text; expected {EXPECTED}")
-            yield from rows
+        rows = csv.DictReader(io.StringIO(read_text(self.root / TABLE), newline=""), delimiter="\t")
+        if not {"speaker", "take", "text"} <= set(rows.fieldnames or ()):
+            raise DataError(f"{self.root / TABLE}: needs columns speaker, take and text; expected {EXPECTED}")
+        yield from rows
