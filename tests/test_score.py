@@ -303,3 +303,61 @@ def test_a_text_that_is_no_unicode_costs_its_own_metrics_only(
     assert "0.align: 'blue' lasts from 0.8 s to 0.36 s" in run.rows("sync_acc")["s1/0"]["reason"]
     assert "its words end at 3.60 s" in run.rows("sync_acc")["s1/1"]["reason"]
     assert run["psnr"]["coverage"] == 1
+
+
+def test_memory_and_damage_cost_one_pair(folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """What one pair may do to a run: it is set aside with its reason, and the others are scored."""
+    from zoo import score as scoring
+    from zoo.judges import Judges
+    from zoo.metrics.choose import make_metric
+
+    pairs = scoring.find_pairs(folders / "still", folders / "real")
+    assert len(pairs) == 2
+    torn = tmp_path / "torn.mp4"
+    torn.write_bytes(pairs[0].pred.read_bytes()[:300])  # type: ignore[union-attr]
+    damaged = replace(pairs[0], clip="torn", pred=torn)
+    metrics = {"psnr": make_metric("psnr", {})}
+    found = scoring.score([damaged, pairs[1]], metrics, Judges(), progress=False)
+    assert list(found.failed) == ["torn"]
+    assert "torn.mp4" in found.failed["torn"]
+    assert found.summary()["metrics"]["psnr"]["clips"] == 1
+
+    whole = scoring.probe_video
+
+    def huge(path: Path) -> object:
+        facts = whole(path)
+        return replace(facts, seconds=1e6) if path == pairs[0].pred else facts
+
+    monkeypatch.setattr(scoring, "probe_video", huge)
+    found = scoring.score(pairs, metrics, Judges(), progress=False)
+    assert list(found.failed) == [pairs[0].clip]
+    assert "GB of memory, and there are" in found.failed[pairs[0].clip]
+
+    def full(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(scoring, "probe_video", whole)
+    monkeypatch.setattr(scoring, "_read", full)
+    found = scoring.score(pairs, metrics, Judges(), progress=False)
+    assert set(found.failed.values()) == {scoring.NO_MEMORY}
+
+
+def test_sound_that_cannot_be_read_is_told_and_not_replaced(
+    folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    from zoo import score as scoring
+    from zoo.errors import MediaError
+    from zoo.judges import Judges
+
+    (pair, _) = scoring.find_pairs(folders / "still", folders / "real")
+    reading = scoring.read_audio
+
+    def broken(path: Path) -> object:
+        if path == pair.pred:
+            raise MediaError(f"{path}: the sound track cannot be read")
+        return reading(path)
+
+    monkeypatch.setattr(scoring, "read_audio", broken)
+    seen = scoring.look(pair, Judges())
+    assert "the sound track cannot be read" in seen.silence[0]
+    assert seen.silence[1] == ""

@@ -22,7 +22,7 @@ from zoo import __version__
 from zoo.audio import match_length, num_samples, read_audio
 from zoo.clip import FPS, Word
 from zoo.data.folder import Folder
-from zoo.data.grid import FILE_CODE, decode_name, read_alignment
+from zoo.data.grid import FILE_CODE, check_whole, decode_name, read_alignment
 from zoo.errors import FAILED, DataError, MediaError, ZooError
 from zoo.face.track import track_visible
 from zoo.footage import Footage
@@ -31,11 +31,12 @@ from zoo.metrics.base import ClipMetric
 from zoo.metrics.pairs import PairMetric
 from zoo.metrics.sync import WINDOW
 from zoo.metrics.wer import ReadingMetric
+from zoo.pictures.memory import free_memory
 from zoo.progress import Progress
 from zoo.spec import MetricSpec
 from zoo.spec import reason as one_line
 from zoo.transcript import check_end, read_transcript
-from zoo.video import read_video
+from zoo.video import probe_video, read_video
 
 if TYPE_CHECKING:
     from zoo.judges import Judges
@@ -44,6 +45,11 @@ SaidT = TypeVar("SaidT")
 
 LOOK_EVERY = 3
 """Frames from one detection of the face to the next: a face that is gone for so many frames is always noticed."""
+
+NO_SOUND = "no sound"
+"""Why lips and sound cannot be compared in a film without a sound track."""
+
+NO_MEMORY = "not enough memory for this pair; cut the videos into shorter parts or make them smaller"
 
 _ASPECT = 0.01  # by how much two pictures' aspect ratios may differ and still count as one
 
@@ -167,11 +173,13 @@ def look(pair: Pair, judges: Judges) -> Look:
     """
     assert pair.pred is not None
     assert pair.real is not None
+    _check_memory(pair.pred, pair.real)
     with ThreadPoolExecutor(2) as threads:
         (made, own), (true, heard) = threads.map(_read, (pair.pred, pair.real))
     tracks = [track_visible(frames, every=LOOK_EVERY) for frames in (made, true)]
-    waves = [_sound(own if isinstance(own, Tensor) else heard, len(made)), _sound(heard, len(true))]
-    text, text_error = _said(_text, pair.real)
+    # A silent film is heard with the real sound; sound that is there and cannot be read is a fault, and told.
+    waves = [_sound(heard if isinstance(own, str) and own == NO_SOUND else own, len(made)), _sound(heard, len(true))]
+    text, text_error = _said(_text, pair.real, len(true))
     words, words_error = _said(_words, pair.real, len(true))
     pred, real = (
         Footage(
@@ -188,13 +196,23 @@ def look(pair: Pair, judges: Judges) -> Look:
     return Look(pred, real, (waves[0][1], waves[1][1]), text_error, words_error)
 
 
+def _check_memory(*paths: Path) -> None:
+    """Both videos are held at once, and once more where they differ in size."""
+    need, free = sum(probe_video(path).num_bytes(FPS) for path in paths), free_memory()
+    if free is not None and need > free:
+        raise MediaError(
+            f"{paths[0]} and the real video need {need / 1e9:.3g} GB of memory, and there are {free / 1e9:.2g} GB; cut "
+            "them into shorter parts or make them smaller"
+        )
+
+
 def _read(path: Path) -> tuple[UInt8[Tensor, "T 3 H W"], Float32[Tensor, " S"] | str]:
     """Pictures, and the sound or why there is none."""
     frames = read_video(path).frames
     try:
         return frames, read_audio(path)
-    except MediaError:
-        return frames, "no sound"
+    except MediaError as error:
+        return frames, NO_SOUND if "no sound track" in str(error) else str(error)
 
 
 def _sound(wave: Tensor | str, frames: int) -> tuple[Float32[Tensor, " S"], str]:
@@ -216,11 +234,15 @@ def _said(read: Callable[..., SaidT], *given: object) -> tuple[SaidT | None, str
         return None, str(error)
 
 
-def _text(real: Path) -> str:
+def _text(real: Path, frames: int | None = None) -> str:
     beside = real.with_suffix(".txt")
     if beside.is_file():
         return read_transcript(beside)
-    return decode_name(real.stem) if FILE_CODE.fullmatch(real.stem) else ""
+    if not FILE_CODE.fullmatch(real.stem):
+        return ""
+    if frames is not None and real.suffix.lower() == ".mpg":  # as GRID publishes it
+        check_whole(frames, real)
+    return decode_name(real.stem)
 
 
 def _words(real: Path, frames: int) -> tuple[Word, ...]:
@@ -261,7 +283,9 @@ class Column:
                 metric.observe(clip, pred, real)
         except MediaError as error:
             metric.skip(clip, due, str(error))
-        except (ZooError, ImportError, MemoryError):
+        except MemoryError:
+            metric.skip(clip, due, NO_MEMORY)
+        except (ZooError, ImportError):
             raise
         except (Exception, SystemExit) as error:
             metric.skip(clip, due, f"{FAILED}{one_line(error)}")
@@ -396,12 +420,13 @@ def _score_pair(pair: Pair, columns: Mapping[str, Column], judges: Judges) -> st
         if missing:
             raise MediaError(missing)
         seen = look(pair, judges)
-    except MediaError as error:
+    except (MediaError, MemoryError) as error:
+        reason = str(error) if isinstance(error, MediaError) else NO_MEMORY
         known = pair.real or pair.pred
         assert known is not None
         for column in columns.values():
-            column.fail(pair.clip, _length(known), _said(_text, known)[0] or "", str(error))
-        return str(error)
+            column.fail(pair.clip, _length(known), _said(_text, known)[0] or "", reason)
+        return reason
     for column in columns.values():
         column.add(pair.clip, seen)
     return ""
