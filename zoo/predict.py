@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,41 +13,20 @@ from torch import Tensor
 
 from zoo import audio, trainable
 from zoo.clip import FPS, SAMPLE_RATE
-from zoo.errors import ConfigError, MediaError
+from zoo.corpora import drawn_only
+from zoo.errors import ConfigError, MediaWarning
 from zoo.face import crop
 from zoo.face.paste import paste
-from zoo.face.track import find_face, track_face
-from zoo.media import media_kind
 from zoo.method import TalkingFaceMethod
+from zoo.portrait import LARGE_BYTES, Face, check_memory, cut_crops, read_face, sound_seconds
 from zoo.progress import Progress
 from zoo.train import provenance
-from zoo.video import Colour, read_picture, read_video, write_video
+from zoo.video import write_video
+
+__all__ = ["Face", "Prediction", "check_out", "choose_device", "composed", "generate", "predict", "read_face"]
 
 PASTED_AT_ONCE = 64 * 2**20
 """Bytes of pictures that are pasted together, so that long and large videos need no more memory than their input."""
-
-
-@dataclass(frozen=True)
-class Face:
-    """The pictures a sound is to be put to, at their own rate, and where the face is in them.
-
-    Attributes:
-        frames: ``(T, 3, H, W)`` uint8 RGB; one for a photo.
-        landmarks: ``(T, 68, 2)`` in pixels of ``frames``.
-        fps: frames per second; 25 for a photo.
-        colour: what the numbers in a video's file mean; ``None`` for a photo.
-    """
-
-    frames: UInt8[Tensor, "T 3 H W"]
-    landmarks: Float32[Tensor, "T 68 2"]
-    fps: float
-    colour: Colour | None = None
-
-    def at(self, times: Float32[Tensor, " n"]) -> list[int]:
-        """The frame shown at each time in seconds; after its end a video is played back and forth."""
-        count = len(self.frames)
-        order = [*range(count), *range(count - 2, 0, -1)]
-        return [order[int(t * self.fps + 1e-4) % len(order)] for t in times]
 
 
 @dataclass(frozen=True)
@@ -64,7 +44,7 @@ def predict(
     face: Path,
     sound: Path,
     out: Path,
-    face_index: int = 0,
+    face_index: int | None = None,
     detector: str = "dlib",
     device: str = "auto",
     progress: bool = True,
@@ -80,7 +60,7 @@ def predict(
         face: a photo or a video.
         sound: any sound file.
         out: the video to write.
-        face_index: which face, 0 is the largest.
+        face_index: which face, 0 is the largest; ``None``: the largest, with a warning where there are others.
         detector: face detector.
         device: ``auto``, ``cpu``, ``cuda``, ...
         progress: show bars on stderr.
@@ -92,9 +72,13 @@ def predict(
     module = trainable.load_checkpoint(checkpoint, name).to(choose_device(device))
     if not isinstance(module, TalkingFaceMethod):
         raise ConfigError(f"{name}: an expert, which judges faces and makes none; `zoo list methods` names methods")
+    say_beforehand(module, check_memory(face, sound_seconds(sound), module.input_spec))
     wave = audio.read_audio(sound)
-    heard, rate = audio.read_sound(sound)
-    shown = read_face(face, face_index=face_index, detector=detector, seconds=len(wave) / SAMPLE_RATE)
+    with warnings.catch_warnings(action="ignore", category=MediaWarning):  # it was said once
+        heard, rate = audio.read_sound(sound)
+    seconds = len(wave) / SAMPLE_RATE
+    check_memory(face, seconds, module.input_spec)  # the file may have told another length, or none
+    shown = read_face(face, face_index=face_index, detector=detector, seconds=seconds, progress=progress)
     count = audio.num_frames(len(wave))
     with Progress(f"generating with {name}", count, "frames", show=progress) as bar:
         made = generate(module, shown, wave, count)
@@ -105,6 +89,19 @@ def predict(
         frames = composed(module, shown, made, total, bar)
         write_video(out, frames, fps=shown.fps, wave=heard, sample_rate=rate, metadata=tags, colour=shown.colour)
     return Prediction(total, shown.fps)
+
+
+def say_beforehand(module: TalkingFaceMethod, need: int) -> None:
+    """Warn of a network that knows drawn faces only, and of much memory that will be needed."""
+    if known := drawn_only(module.corpora):
+        fit = f"zoo fit {module.method_name} data=grid data.root=STORE"
+        text = (
+            f"{module.method_name}: its weights know drawn faces only ({known}): with real people they are no more "
+            f"than a trial; for real faces train on some ({fit})"
+        )
+        warnings.warn(text, MediaWarning, stacklevel=2)
+    if need > LARGE_BYTES:
+        warnings.warn(f"this will take about {need / 1e9:.2g} GB of memory", MediaWarning, stacklevel=2)
 
 
 def check_out(out: Path, *inputs: Path) -> None:
@@ -136,32 +133,6 @@ def choose_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def read_face(path: Path, *, face_index: int = 0, detector: str = "dlib", seconds: float | None = None) -> Face:
-    """Read a photo or a video and find the face in it.
-
-    Args:
-        path: a photo or a video, by its content.
-        face_index: which face, 0 is the largest.
-        detector: face detector.
-        seconds: how much of a video is needed; the rest is not read.
-
-    Raises:
-        MediaError: it cannot be read.
-        NoFaceError: there is no such face.
-    """
-    if media_kind(path) == "picture":
-        picture = read_picture(path)
-        _, landmarks = find_face(picture, detector=detector, face_index=face_index, name=str(path))
-        return Face(picture[None], landmarks[None], FPS)
-    # Two pictures more than the sound needs: generation goes in steps of 1/25 s, whatever the video's rate.
-    video = read_video(path, fps=None, seconds=None if seconds is None else seconds + 2 / FPS)
-    try:
-        track = track_face(video.frames, detector=detector, face_index=face_index)
-    except MediaError as error:
-        raise type(error)(f"{path}: {error}") from error
-    return Face(video.frames, track.landmarks, video.fps, video.colour)
-
-
 def generate(
     module: TalkingFaceMethod, shown: Face, wave: Float32[Tensor, " S"], count: int
 ) -> Float32[Tensor, "T 3 h w"]:
@@ -177,12 +148,12 @@ def generate(
     spec = module.input_spec
     which = shown.at((torch.arange(count) + 0.5) / FPS)
     used = sorted(set(which))
-    place = crop.place_crops(shown.landmarks, spec.crop, spec.size)
-    crops = dict(zip(used, place.cut(shown.frames[used], used).float() / 255, strict=True))
+    crops = cut_crops(shown, used, spec, max(1, PASTED_AT_ONCE // shown.frames[0].nbytes))
+    where = {number: place for place, number in enumerate(used)}
     # Of a photo there is no more to show than the identity, which stands still without a pose.
-    pose = None if len(used) == 1 else module.pose(torch.stack([crops[i] for i in which])[None])
-    spread = [used[round(k * (len(used) - 1) / spec.num_identity)] for k in range(spec.num_identity)]
-    identity = torch.stack([crops[index] for index in spread])
+    pose = None if len(used) == 1 else module.pose(crops[[where[number] for number in which]][None].float() / 255)
+    spread = [round(k * (len(used) - 1) / spec.num_identity) for k in range(spec.num_identity)]
+    identity = crops[spread].float() / 255
     padded = audio.cut(wave, 0, audio.num_samples(count))
     with torch.inference_mode():
         made = module.generate(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import islice
@@ -145,7 +145,13 @@ def probe_video(path: str | Path) -> VideoFacts:
         return reader.facts
 
 
-def read_video(path: str | Path, *, fps: float | None = FPS, seconds: float | None = None) -> Video:
+def read_video(
+    path: str | Path,
+    *,
+    fps: float | None = FPS,
+    seconds: float | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Video:
     """Read the pictures of a video at a constant rate.
 
     Picture ``k`` of the result is the one of the file nearest in time to ``k / fps`` seconds after its first, so a file
@@ -156,6 +162,7 @@ def read_video(path: str | Path, *, fps: float | None = FPS, seconds: float | No
         path: any video file that FFmpeg reads, or an animation; a photo is a video of one picture.
         fps: frames per second of the result; ``None`` keeps the rate of the file's timeline.
         seconds: read no more than the pictures shown in this time; ``None`` reads to the end.
+        progress: called with 1 for every picture that is read.
 
     Raises:
         MediaError: no such file, no video in it, not one picture decodes, or they do not fit into memory; that is said
@@ -163,12 +170,14 @@ def read_video(path: str | Path, *, fps: float | None = FPS, seconds: float | No
     """
     with open_video(path, fps=fps, seconds=seconds) as reader:
         try:
-            return Video(_gather(reader, path, seconds), reader.fps, reader.colour)
+            return Video(_gather(reader, path, seconds, progress), reader.fps, reader.colour)
         except MemoryError as error:
             raise _too_large(path, reader, reader.facts.num_bytes(reader.fps, seconds), None) from error
 
 
-def _gather(reader: VideoReader, path: str | Path, seconds: float | None) -> UInt8[Tensor, "T 3 H W"]:
+def _gather(
+    reader: VideoReader, path: str | Path, seconds: float | None, progress: Callable[[int], None] | None
+) -> UInt8[Tensor, "T 3 H W"]:
     """All pictures, held once: in one piece of memory that the system lets grow in place."""
     facts = reader.facts
     one = facts.height * facts.width * 3
@@ -182,6 +191,8 @@ def _gather(reader: VideoReader, path: str | Path, seconds: float | None) -> UIn
             frames.resize((more, *frames.shape[1:]), refcheck=False)
         frames[count] = frame.permute(1, 2, 0).numpy()
         count += 1
+        if progress is not None:
+            progress(1)
     frames.resize((count, *frames.shape[1:]), refcheck=False)
     return torch.from_numpy(frames).permute(0, 3, 1, 2)
 

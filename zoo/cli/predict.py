@@ -19,7 +19,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--face", type=Path, required=True, metavar="F", help="a photo or a video")
     parser.add_argument("--audio", type=Path, required=True, metavar="A", help="any sound file, or a video with sound")
     parser.add_argument("--out", type=Path, required=True, metavar="O.mp4", help="the video to write")
-    parser.add_argument("--face-index", type=int, default=0, metavar="N", help="which face, 0 is the largest")
+    parser.add_argument("--face-index", type=int, metavar="N", help="which face, 0 is the largest (default)")
     parser.add_argument("--detector", default="dlib", help="face detector: dlib or mtcnn")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, mps")
 
