@@ -70,7 +70,7 @@ class _Rows(ExperimentWriter):
         self.metrics_keys: list[str] = []
         self.latest: dict[str, Any] = {}
         # None: they stand in the file as they should.
-        self.kept: list[dict[str, Any]] | None = _read_rows(self.path) if resumed else []
+        self.kept: list[dict[str, Any]] | None = read_rows(self.path) if resumed else []
         self.trimmed = False
 
     def log_hparams(self, params: dict[str, Any]) -> None:
@@ -87,7 +87,7 @@ class _Rows(ExperimentWriter):
 
     def go_on(self, steps: int) -> None:
         """See :meth:`Table.go_on`."""
-        rows = _read_rows(self.path) if self.kept is None else self.kept
+        rows = read_rows(self.path) if self.kept is None else self.kept
         self.kept = [row for row in rows if float(row["step"]) < steps]
         self.trimmed = True
         if not rows and self.path.is_file():
@@ -103,7 +103,7 @@ class _Rows(ExperimentWriter):
             with self.path.open("a", newline="", encoding="utf-8") as file:
                 csv.DictWriter(file, names).writerows(self.metrics)
         else:
-            before = _read_rows(self.path) if self.kept is None else self.kept
+            before = read_rows(self.path) if self.kept is None else self.kept
             with write_aside(self.path) as aside, aside.open("w", newline="", encoding="utf-8") as file:
                 writer = csv.DictWriter(file, names)
                 writer.writeheader()
@@ -114,7 +114,7 @@ class _Rows(ExperimentWriter):
             self.hparams = {}
 
 
-def _read_rows(path: Path) -> list[dict[str, Any]]:
+def read_rows(path: Path) -> list[dict[str, str]]:
     """The rows of a table that are whole: a kill may have cut the last one, a disk may have lost some."""
     try:
         with path.open(newline="", encoding="utf-8", errors="replace") as file:

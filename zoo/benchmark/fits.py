@@ -12,12 +12,14 @@ from pathlib import Path
 
 import yaml
 
+from zoo import runs
 from zoo.benchmark.checkpoints import Fit, Weights
 from zoo.benchmark.child import COMMAND
 from zoo.benchmark.idle import IDLE_S, wait_unless_idle
 from zoo.benchmark.pool import KILL_S, child_environment, death, kill, last_words
 from zoo.errors import ZooError
 from zoo.files import write_text_aside
+from zoo.locks import is_locked
 
 
 class FitError(ZooError):
@@ -102,11 +104,11 @@ def _fit(fit: Fit, device: str, running: _Running) -> None:
         number = int(device.removeprefix("cuda:"))
         environment["CUDA_VISIBLE_DEVICES"] = visible[number] if visible != [""] else str(number)
     command = [*COMMAND, "fit", fit.method, "--config", str(fit.folder / "fit.yaml")]
-    interrupted = any(fit.folder.glob("*/*/*/checkpoints/last.ckpt"))
+    interrupted = any(map(runs.checkpoints, fit.folder.glob("*/*/*")))
     for extra in [["--resume", "last"], []] if interrupted else [[]]:
         if not extra:  # what an attempt left that cannot be gone on from
             for run in fit.folder.glob("*/*/*"):
-                shutil.rmtree(run)
+                _remove(run, fit.folder)
         popen = running.start([*command, *extra], log, environment)
         ended = wait_unless_idle(popen)
         if ended is None:
@@ -116,3 +118,16 @@ def _fit(fit: Fit, device: str, running: _Running) -> None:
         if code == 0 and fit.weights() is not None:
             return
     raise FitError(f"its fit failed ({death(code)}{last_words(log)}; see {log})")
+
+
+def _remove(run: Path, folder: Path) -> None:
+    """Remove a run below a folder; not through a link, which a stranger's results may hold, and not under a process.
+
+    Raises:
+        FitError: it may not be removed.
+    """
+    if run.is_symlink() or run.resolve() != folder.resolve() / run.relative_to(folder):
+        raise FitError(f"{run} is reached through a link, which is not followed; remove it")
+    if is_locked(runs.lock_file(run)):
+        raise FitError(f"{run}: another process trains this run")
+    shutil.rmtree(run) if run.is_dir() else run.unlink()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import pickle
 from collections.abc import Mapping
 from importlib import import_module
 from importlib.util import find_spec
@@ -16,6 +15,7 @@ import torch
 from jaxtyping import Float32, UInt8
 from torch import Tensor, nn
 
+from zoo.checkpoint import Unreadable, read_tensors
 from zoo.clip import NUM_LANDMARKS
 from zoo.errors import ZooError
 from zoo.face.dlib_resnet import CHIP_SIZE, DIM, DlibResNet
@@ -139,11 +139,11 @@ def _facenet(path: Path) -> nn.Module:
             "pip install 'facenet-pytorch>=2.5.3,<2.6'"
         ) from error
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        state = read_tensors(path)
         if not isinstance(state, Mapping):
             raise TypeError(f"it holds a {type(state).__name__}")
         network.load_state_dict({key: value for key, value in state.items() if key not in _CLASSIFIER})
-    except (RuntimeError, TypeError, KeyError, EOFError, pickle.UnpicklingError) as error:
+    except (RuntimeError, TypeError, KeyError, Unreadable) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ZooError(f"{path}: not weights of facenet-pytorch's InceptionResnetV1 ({reason})") from error
     return network

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from pickle import UnpicklingError
 from urllib.parse import urlparse
 
 import torch
 from torch import Tensor
 from torchvision import models
 
+from zoo.checkpoint import Unreadable, read_tensors
 from zoo.errors import DataError
 
 
@@ -30,8 +30,8 @@ def backbone_weights(network: str, path: str | os.PathLike[str] | None, *, metri
     if not file.is_file():
         raise DataError(f"{metric}: no {network} weights in {file}: download {url} to there")
     try:
-        found = torch.load(file, map_location="cpu", weights_only=True)
-    except (UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        found = read_tensors(file)
+    except Unreadable as error:
         raise DataError(f"{metric}: {file} is not a file of PyTorch weights: download {url} again") from error
     if not isinstance(found, dict) or not all(isinstance(value, Tensor) for value in found.values()):
         raise DataError(f"{metric}: {file} is not a state dict of {network}: download {url}")

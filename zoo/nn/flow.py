@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from zoo.checkpoint import Unreadable, read_tensors
 from zoo.errors import DataError
 from zoo.nn.blocks import scaled
 
@@ -231,9 +232,10 @@ class Raft(FlowEstimator):
             raise DataError(f"RAFT: no weights at {path}; download {url}, put it there, or choose another flow")
         network = raft_small()
         try:
-            network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+            network.load_state_dict(read_tensors(path))
         except Exception as error:
-            raise DataError(f"{path}: not the weights of torchvision's raft_small ({type(error).__name__})") from error
+            why = str(error) if isinstance(error, Unreadable) else type(error).__name__
+            raise DataError(f"{path}: not the weights of torchvision's raft_small ({why})") from error
         self.network, self.updates = network.eval(), updates
 
     def train(self, mode: bool = True) -> Raft:
