@@ -11,8 +11,8 @@ from typing import Any
 from pydantic import ConfigDict, with_config
 from typing_extensions import TypedDict  # pydantic reads typing's from Python 3.12 on
 
-from zoo.config import DataConfig
-from zoo.errors import DataError
+from zoo.config import DataConfig, read_layer
+from zoo.errors import ConfigError, DataError
 from zoo.records import Count, Seconds, parse_record
 
 
@@ -51,12 +51,12 @@ def read_facts(run: Path) -> Facts:
 
 
 def read_config(run: Path) -> dict[str, Any]:
-    """What ``config.yaml`` says; nothing where it cannot be read."""
-    import yaml
+    """What ``config.yaml`` says; nothing where it cannot be read, or is not plain (:mod:`zoo.plain`)."""
+    from omegaconf import OmegaConf
 
     try:
-        values = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError, yaml.YAMLError):
+        values: Any = OmegaConf.to_container(read_layer(run / "config.yaml").values)
+    except ConfigError:
         return {}
     return values if isinstance(values, dict) else {}
 
