@@ -112,10 +112,11 @@ def _numbers(board: Any) -> Any:
 def _of_store(draw: random.Random, world: World, cwd: Path) -> Target:
     store = Path(shutil.copytree(world.store, cwd / "store"))
     path = draw.choice([store / "store.json", *sorted((store / "shards").iterdir())])
+    checkpoint = _copied_run(world, cwd / "elsewhere") / "checkpoints/last.ckpt"  # the scores go beside it
     checked = "same" if path.name == "store.json" else "never"
     return draw.choice([
         Target(path, ("data", "verify", store), checked),
-        Target(path, world.test(world.run / "checkpoints/last.ckpt", store)),
+        Target(path, world.test(checkpoint, store)),
         Target(path, world.fit(store)),
         Target(path, world.benchmark(store)),
     ])  # fmt: skip
@@ -148,7 +149,7 @@ def _of_results(draw: random.Random, world: World, cwd: Path) -> Target:
     out = Path(shutil.copytree(world.results, cwd / "out"))
     rows = sorted(out.glob("cells/*/rows.jsonl"))
     others = [out / "suite.json", *sorted(out.glob("cells/*/cell.json")), *sorted(out.glob("cells/*/times.jsonl"))]
-    path = draw.choice(draw.choice([rows, others]))
+    path = draw.choice([path for path in draw.choice([rows, others]) if path.stat().st_size])
     compare = ("compare", "lipgan", "still", "--dir", out, "--json")
     return Target(path, draw.choice([("leaderboard", out, "--format", "json"), compare, world.benchmark()]))
 
