@@ -98,18 +98,20 @@ def _prepared(cwd: Path, world: World) -> list[Fault]:
 
 
 def _fitted(cwd: Path, world: World) -> list[Fault]:
-    """The run that was finished; others must have a checkpoint to go on from."""
+    """The run that was finished; one that was killed before its first checkpoint keeps its folder, which says so."""
     runs = sorted((cwd / "runs" / "lipgan" / "synthgrid").iterdir())
     done = [run for run in runs if (run / "weights.safetensors").is_file()]
-    faults = [Fault("half-written", f"a run without a checkpoint: {sorted(p.name for p in run.iterdir())}")
-              for run in runs if not list(run.glob("checkpoints/*.ckpt"))]  # fmt: skip
+    faults = [fault for run in runs for fault in broken(run)]
+    for run in runs:
+        missing = [name for name in ("config.yaml", "run.json", "metrics.csv") if not (run / name).is_file()]
+        if missing:
+            faults.append(Fault("half-written", f"a run without {', '.join(missing)}"))
     if len(done) != 1:
         return [*faults, Fault("lost" if not done else "doubled", f"{len(done)} finished runs")]
     run = done[0]
     skip = ("config.yaml", "run.json", "metrics.csv", ".ckpt", "samples")
     faults += same_bytes(world.run, run, skip=skip)
-    faults += same_table(world.run / "metrics.csv", run / "metrics.csv")
-    return faults + broken(run)
+    return faults + same_table(world.run / "metrics.csv", run / "metrics.csv")
 
 
 def _benchmarked(cwd: Path, world: World) -> list[Fault]:
