@@ -38,7 +38,7 @@ from zoo.method import TalkingFaceMethod
 from zoo.nn.speed import BF16, speed_up
 from zoo.printable import say
 from zoo.resume import CheckOptimisers, CheckpointFiles
-from zoo.video import write_video
+from zoo.video import VIEWED_CRF, write_video
 
 
 @dataclass(frozen=True)
@@ -272,7 +272,8 @@ def make_sample(module: TalkingFaceMethod, data: TalkingFaceData, run: Path, tra
     frames = torch.cat([still, made, clip.frames], dim=3)
     name = clip.id.replace("/", "-")
     path = run / "samples" / f"{name}.mp4"
-    write_video(path, frames, fps=clip.fps, wave=clip.wave, metadata=provenance(module, run / "checkpoints/last.ckpt"))
+    tags = provenance(module, run / "checkpoints/last.ckpt")
+    write_video(path, frames, fps=clip.fps, wave=clip.wave, metadata=tags, crf=VIEWED_CRF)
     log_video(trainer, f"sample/{name}", path, frames, clip.wave)
     return path
 

@@ -22,9 +22,10 @@ from zoo.pictures.memory import free_memory
 from zoo.pictures.photo import read_picture
 from zoo.pictures.source import Source, open_source
 from zoo.pictures.timing import constant_rate
-from zoo.pictures.writing import write_video
+from zoo.pictures.writing import VIEWED_CRF, write_video
 
 __all__ = [
+    "VIEWED_CRF",
     "Colour",
     "Video",
     "VideoFacts",

@@ -29,7 +29,7 @@ from zoo.benchmark.suite import NamedSuite, resolve
 from zoo.config import Layer
 from zoo.errors import MediaError, ZooError
 from zoo.spec import reason
-from zoo.video import write_video
+from zoo.video import VIEWED_CRF, write_video
 
 State = Literal["start", "done"]
 
@@ -141,7 +141,7 @@ class Worker:
         made = self.subject.make(scene)
         if self.bench.suite.config.videos:
             path = self.ledger.video(task.clip)
-            write_video(path, made, wave=scene.wave, metadata=self.subject.tags())
+            write_video(path, made, wave=scene.wave, metadata=self.subject.tags(), crf=VIEWED_CRF)
         if not task.metrics:
             return []
         return self.scorer.rows(scene, self.scorer.look(scene, self.subject, made), task.metrics)
