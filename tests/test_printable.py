@@ -27,7 +27,7 @@ PACKAGE = Path(zoo.__file__).parent
         ("a\u202eb\u2066c\u200ed\ufeff", "a\\u202eb\\u2066c\\u200ed\\ufeff"),
         ("a\u2028b\u2029c\nd\te", "a\\u2028b\\u2029c\\nd\\te"),
         ("\U000e0001", "\\U000e0001"),
-        (b"\xff.mp4".decode(errors="surrogateescape"), "\\udcff.mp4"),
+        (b"\xff.mp4".decode(errors="surrogateescape"), "\\xff.mp4"),
         ("👩\u200d🔬 می\u200cخواهم", "👩\u200d🔬 می\u200cخواهم"),
     ],
 )

@@ -38,6 +38,8 @@ def _is_safe(letter: str) -> bool:
 
 
 def _written_out(letter: str) -> str:
+    if "\udc80" <= letter <= "\udcff":  # a byte of a file's name that is no UTF-8, written as zoo.names writes it
+        return rf"\x{ord(letter) - 0xDC00:02x}"
     return letter.encode("unicode_escape").decode()
 
 
