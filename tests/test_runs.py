@@ -84,3 +84,18 @@ def test_a_folder_that_cannot_be_written(settings: config.RunConfig, tmp_path: P
     (tmp_path / "file").write_text("")
     with pytest.raises(DataError, match="cannot be written"):
         runs.describe(tmp_path / "file" / "run", settings, [], None)
+
+
+def test_folders_that_say_nothing_of_their_run_are_removed(tmp_path: Path):
+    """Killed while it made its folder; one that is at it, one that has begun, and others' are left in peace."""
+    for name in ("killed", "at-it", "begun", "trained", "other"):
+        (tmp_path / name).mkdir()
+        if name != "other":
+            (tmp_path / name / ".lock").touch()
+    (tmp_path / "killed" / ".config.abcd1234.yaml").touch()
+    (tmp_path / "begun" / "run.json").write_text("{}")
+    (tmp_path / "trained" / "checkpoints").mkdir()
+    with runs.begun(tmp_path / "at-it"):
+        runs.remove_unbegun(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"at-it", "begun", "trained", "other"}
+    runs.remove_unbegun(tmp_path / "nowhere")

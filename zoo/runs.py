@@ -6,10 +6,11 @@ import json
 import os
 import platform
 import secrets
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from importlib import metadata
 from pathlib import Path
@@ -19,7 +20,7 @@ from zoo import __version__
 from zoo.config import Layer, RunConfig, read_layer, to_yaml
 from zoo.errors import ConfigError, DataError
 from zoo.files import remove_leftovers, write_text_aside, zip_damage
-from zoo.locks import locked
+from zoo.locks import is_locked, locked
 from zoo.printable import say
 
 REPORTED = ("torch", "torchvision", "torchaudio", "pytorch-lightning", "torchmetrics", "dlib-bin", "av", "numpy")
@@ -135,6 +136,34 @@ def owned(run: Path) -> Iterator[None]:
     with locked(lock_file(run), f"{run}: another process trains this run; wait for it, or start a run of its own"):
         remove_leftovers(run)
         yield
+
+
+@contextmanager
+def begun(run: Path) -> Iterator[None]:
+    """Make the folder of a new run, and own it (:func:`owned`).
+
+    Raises:
+        DataError: it cannot be made.
+    """
+    with ExitStack() as stack:
+        try:
+            run.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(owned(run))
+        except OSError as error:
+            raise DataError(f"{run}: the run's folder cannot be written ({error.strerror})") from error
+        yield
+
+
+def remove_unbegun(folder: Path) -> None:
+    """Remove runs that were killed while they made their folder: it says nothing of them, and nobody holds its lock.
+
+    Args:
+        folder: of runs; it need not be there.
+    """
+    for lock in folder.glob("*/.lock"):
+        run = lock.parent
+        if not ((run / "run.json").exists() or (run / "checkpoints").exists() or is_locked(lock)):
+            shutil.rmtree(run, ignore_errors=True)
 
 
 def versions(packages: Sequence[str]) -> dict[str, str]:

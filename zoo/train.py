@@ -172,14 +172,19 @@ class RunFolder(pl.Callback):
         self.described = True
         if not runs.is_first_process():
             return
-        runs.describe(self.run, self.config, runs.command_line(), str(self.resume) if self.resume else None)
         if self.resume is None:
-            self._lock.enter_context(runs.owned(self.run))
+            self._lock.enter_context(runs.begun(self.run))  # first: a folder without facts is nobody's, if not locked
+        runs.describe(self.run, self.config, runs.command_line(), str(self.resume) if self.resume else None)
 
 
 @contextmanager
 def _no_folder_without_a_step(run: Path) -> Iterator[None]:
-    """Remove what loggers have made of a new run's folder where it ends before its first step."""
+    """Remove what loggers have made of a new run's folder where it ends before its first step.
+
+    And what a run left of its folder that was killed while it made it.
+    """
+    if runs.is_first_process():
+        runs.remove_unbegun(run.parent)
     try:
         yield
     finally:
