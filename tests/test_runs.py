@@ -94,8 +94,12 @@ def test_folders_that_say_nothing_of_their_run_are_removed(tmp_path: Path):
             (tmp_path / name / ".lock").touch()
     (tmp_path / "killed" / ".config.abcd1234.yaml").touch()
     (tmp_path / "begun" / "run.json").write_text("{}")
-    (tmp_path / "trained" / "checkpoints").mkdir()
+    for name in ("begun", "trained"):
+        (tmp_path / name / "checkpoints").mkdir()
+        (tmp_path / name / "checkpoints" / ".best.abcd1234.ckpt").touch()
+    (tmp_path / "trained" / "checkpoints" / "last.ckpt").touch()
     with runs.begun(tmp_path / "at-it"):
         runs.remove_unbegun(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"at-it", "begun", "trained", "other"}
+    assert [path.parent.parent.name for path in tmp_path.rglob(".best.*")] == ["trained"]  # it can go on, and then
     runs.remove_unbegun(tmp_path / "nowhere")

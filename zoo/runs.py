@@ -157,12 +157,18 @@ def begun(run: Path) -> Iterator[None]:
 def remove_unbegun(folder: Path) -> None:
     """Remove runs that were killed while they made their folder: it says nothing of them, and nobody holds its lock.
 
+    Of those that were killed before their first checkpoint, what they had written of it goes; the rest is their record.
+
     Args:
         folder: of runs; it need not be there.
     """
     for lock in folder.glob("*/.lock"):
         run = lock.parent
-        if not ((run / "run.json").exists() or (run / "checkpoints").exists() or is_locked(lock)):
+        if is_locked(lock) or list(run.glob("checkpoints/[!.]*")):
+            continue
+        if (run / "run.json").exists():
+            remove_leftovers(run)
+        else:
             shutil.rmtree(run, ignore_errors=True)
 
 
