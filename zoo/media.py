@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -46,11 +47,15 @@ READ_AT_ONCE = 2**18
 
 
 @contextmanager
-def open_media(path: str | Path) -> Iterator[InputContainer]:
+def open_media(path: str | Path, span: tuple[int, int] | None = None) -> Iterator[InputContainer]:
     """Open a picture, video or sound file for reading.
 
     The name is only ever the name of a file: FFmpeg sees none of it but the ending, so that ``12:30.mp4`` is no
     protocol, ``%d.png`` no series and a name need not be UTF-8. What a file names in turn (playlists) is not opened.
+
+    Args:
+        path: the file.
+        span: the bytes of it that are read as if they were a file, first and behind the last; ``None`` is all.
 
     Raises:
         MediaError: the file is missing, empty, no plain file, a playlist, or of no known kind; the message says which.
@@ -63,7 +68,7 @@ def open_media(path: str | Path) -> Iterator[InputContainer]:
         try:
             # Tags that are no UTF-8 must not cost the file; "none" is no protocol, so that nothing else can be opened.
             container = av.open(
-                _Nameless(file, path),
+                _Nameless(file, path) if span is None else _Part(file, path, span),
                 "r",
                 options={"protocol_whitelist": "none"},
                 metadata_errors="replace",
@@ -109,6 +114,27 @@ class _Nameless:
         ending = path.suffix[1:].lower()
         self.name = f"media.{ending}" if ending.isascii() and ending.isalnum() else "media"
         self.read, self.seek, self.tell = file.read, file.seek, file.tell
+
+
+class _Part(_Nameless):
+    """Some bytes of a file as if they were all."""
+
+    def __init__(self, file: BinaryIO, path: Path, span: tuple[int, int]) -> None:
+        super().__init__(file, path)
+        self._file, (self._first, self._end) = file, span
+        self.read, self.seek, self.tell = self._read, self._seek, self._tell
+        file.seek(self._first)
+
+    def _read(self, size: int = -1) -> bytes:
+        left = max(self._end - self._file.tell(), 0)
+        return self._file.read(left if size < 0 else min(size, left))
+
+    def _seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        begin = {os.SEEK_SET: self._first, os.SEEK_CUR: self._file.tell(), os.SEEK_END: self._end}[whence]
+        return self._file.seek(max(begin + offset, self._first)) - self._first
+
+    def _tell(self) -> int:
+        return self._file.tell() - self._first
 
 
 def _refuse_playlist(path: Path, file: BinaryIO) -> None:

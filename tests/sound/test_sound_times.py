@@ -151,6 +151,33 @@ def test_joined_sound_files_follow_each_other(
     assert begins[1] == pytest.approx(1000 * lengths[0], abs=slack)
 
 
+@pytest.mark.parametrize(
+    ("ending", "codec", "rates"),
+    [
+        ("ogg", "libopus", (48_000, 48_000)),
+        ("ogg", "flac", (44_100, 48_000)),
+        ("flac", "flac", (48_000, 44_100)),
+        ("aac", "aac", (44_100, 48_000)),
+        ("mp3", "libmp3lame", (44_100, 48_000)),
+    ],
+)
+def test_joined_sound_files_may_differ_in_rate_and_layout(
+    tmp_path: Path, ending: str, codec: str, rates: tuple[int, int]
+):
+    parts = [speechlike(1.5, rate, seed=rate % 7) for rate in rates]
+    one = make_file(tmp_path / f"1.{ending}", parts[0], codec=codec, rate=rates[0]).read_bytes()
+    both = np.stack([parts[1]] * 2)
+    two = make_file(tmp_path / f"2.{ending}", both, codec=codec, rate=rates[1], layout="stereo").read_bytes()
+    (tmp_path / f"a.{ending}").write_bytes(one + two)
+    wave, said = heard(tmp_path / f"a.{ending}")
+    assert len(wave) == pytest.approx(48_000, abs=1600)
+    begin = lag_ms(wave, at_16k(parts[1], rates[1]))
+    assert begin == pytest.approx(1500, abs=80)
+    second = wave[round(begin * 16) :][:24_000]
+    assert np.corrcoef(second, at_16k(parts[1], rates[1])[: len(second)])[0, 1] > 0.95
+    assert "damaged" not in said
+
+
 @pytest.mark.parametrize(("ending", "video"), [("ts", "libx264"), ("mpg", "mpeg2video")])
 @pytest.mark.parametrize("starts", [(0, 0, 0, 0), (0, 30, 10, 60)])
 def test_joined_videos_keep_their_sound_at_their_pictures(

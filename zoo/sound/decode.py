@@ -111,25 +111,29 @@ def _decode(container: InputContainer, stream: AudioStream) -> Iterator[Heard | 
 
 
 class _Untimed:
-    """Times of a file that has none: FFmpeg counts frames in it, and takes whatever is between two for one frame."""
+    """A clock for files that have none: to FFmpeg all between two frames is one, and all are of one rate."""
 
     def __init__(self) -> None:
-        self.late = 0.0
+        self.now: float | None = None
         self.sizes: deque[int] = deque(maxlen=LOOKED_AT)
 
     def lost(self, lost: Lost, data: bytes) -> Lost:
         """As many frames as would have fitted; none where another file's tags stand between two joined ones."""
         usual = sum(self.sizes) / len(self.sizes) if self.sizes else len(data)
         frames = 0 if any(tag in data for tag in TAGS) else max(1, round(len(data) / usual))
-        right = Lost(None if lost.time is None else lost.time + self.late, frames * lost.length)
-        self.late += right.length - lost.length
-        return right
+        return Lost(self._next(lost.time, frames * lost.length), frames * lost.length)
 
     def heard(self, heard: list[Heard | Lost], size: int) -> list[Heard | Lost]:
-        """With the time of what was lost before."""
+        """Each begins where the one before it ends."""
         if heard:
             self.sizes.append(size)
-        return [one if one.time is None else replace(one, time=one.time + self.late) for one in heard]
+        return [replace(one, time=self._next(one.time, one.length)) for one in heard]
+
+    def _next(self, time: float | None, length: float) -> float | None:
+        """When a piece begins; FFmpeg's time counts for the first one alone."""
+        begin = time if self.now is None else self.now
+        self.now = None if begin is None else begin + length
+        return begin
 
 
 def _demux(container: InputContainer, stream: AudioStream) -> Iterator[Packet[AudioStream]]:

@@ -50,6 +50,11 @@ class Placer:
     _tolerance: float = TOLERANCE_S
     _missing: float = 0.0
     _until: float | None = None
+    _again: bool = False
+
+    def begin_again(self) -> None:
+        """Another recording follows, whatever its clock says."""
+        self._again = True
 
     def begin(self, time: float | None) -> float:
         """Where the first sound is placed, in seconds.
@@ -83,6 +88,10 @@ class Placer:
             heard: the piece.
             end: when the sound before it ends, in seconds after the first picture.
         """
+        if self._again:
+            self._again = False
+            self._tolerance, self._missing, self._until = TOLERANCE_S, 0.0, None
+            return self._join(heard.time or 0.0, end)
         time = end + self._missing if heard.time is None else heard.time + self.offset
         gap, tolerance = time - end, self._tolerance
         self._tolerance, self._missing, self._until = TOLERANCE_S, 0.0, None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +14,7 @@ from torch import Tensor
 from zoo.errors import MediaError, MediaWarning
 from zoo.media import audio_stream, open_media
 from zoo.pictures.decode import JUMPS
+from zoo.sound.chain import chain_links
 from zoo.sound.claim import claimed_seconds
 from zoo.sound.decode import Heard, Lost, decode
 from zoo.sound.mix import Mixer
@@ -107,28 +108,42 @@ class _Reader:
         self.padding = self.begun = 0.0
 
     def read(self) -> SoundTrack:
-        with open_media(self.path) as container:
-            stream = audio_stream(container, self.path)
-            if self.rate is None:
-                self.rate = stream.rate if stream.rate in self.rates else self.rates[-1]
-            self.mixer = Mixer(self.outputs or (1 if stream.channels == 1 else 2), self.alone)
-            self.placer = Placer(self.pictures, bool(container.format.flags & JUMPS))
-            try:
-                lost = self._place(container, stream)
-            except MediaError as error:
-                raise MediaError(f"{self.path}: {error}") from error
-            if self.wave is None:
-                reason = "cannot be read: not one packet of it can be decoded" if lost else "is empty"
-                raise MediaError(f"{self.path}: the sound track {reason}")
-            claim = claimed_seconds(self.path, container, stream, self.begun)
-            self.kind = container.format.name
-            return self._finish(self.wave, self.rate, claim)
+        links = [(0, 0)] if self.pictures else chain_links(self.path)
+        claim, lost = None, False
+        for number, link in enumerate(links):
+            with open_media(self.path, link if len(links) > 1 else None) as container:
+                stream = audio_stream(container, self.path)
+                if number == 0:
+                    self._begin(container, stream)
+                else:
+                    self.placer.begin_again()
+                lost |= self._place(container, stream)
+                if len(links) == 1 and self.wave is not None:
+                    claim = claimed_seconds(self.path, container, stream, self.begun)
+        if self.wave is None:
+            reason = "cannot be read: not one packet of it can be decoded" if lost else "is empty"
+            raise MediaError(f"{self.path}: the sound track {reason}")
+        assert self.rate is not None
+        return self._finish(self.wave, self.rate, claim)
+
+    def _begin(self, container: InputContainer, stream: AudioStream) -> None:
+        if self.rate is None:
+            self.rate = stream.rate if stream.rate in self.rates else self.rates[-1]
+        self.mixer = Mixer(self.outputs or (1 if stream.channels == 1 else 2), self.alone)
+        self.placer = Placer(self.pictures, bool(container.format.flags & JUMPS))
+        self.kind = container.format.name
 
     def _place(self, container: InputContainer, stream: AudioStream) -> bool:
         """Put all pieces into the wave; whether any was lost."""
+        try:
+            return self._place_all(decode(container, stream))
+        except MediaError as error:
+            raise MediaError(f"{self.path}: {error}") from error
+
+    def _place_all(self, events: Iterator[Heard | Lost]) -> bool:
         begin: float | None = None
         lost = False
-        for event in decode(container, stream):
+        for event in events:
             begin = event.time if begin is None else begin
             if isinstance(event, Lost):
                 lost = True
