@@ -128,6 +128,18 @@ def _read_safetensors(path: Path) -> dict[str, Any]:
         raise Unreadable(f"damaged, or something else ({type(error).__name__})") from error
 
 
+def in_order(data: bytes) -> bytes:
+    """A safetensors file with the entries of its header in order, so that the same weights are the same bytes.
+
+    Args:
+        data: the bytes of the file.
+    """
+    size = int.from_bytes(data[:8], "little")
+    header = json.dumps(json.loads(data[8 : 8 + size]), sort_keys=True, separators=(",", ":")).encode()
+    header = header.ljust(-(-len(header) // 8) * 8)  # the tensors begin at a multiple of 8
+    return len(header).to_bytes(8, "little") + header + data[8 + size :]
+
+
 def digest(path: Path, facts: str) -> str:
     """SHA-256 of a safetensors file's tensors and of the facts in its header, which holds the sum itself as well."""
     total = hashlib.sha256(facts.encode())

@@ -137,7 +137,7 @@ def _check_size(text: str, source: str) -> None:
         elif isinstance(event, yaml.AliasEvent):
             if anchor is None or anchor not in sizes:
                 raise ConfigError(f"{source}: line {line}: *{anchor} stands inside itself, or for nothing")
-            anchor, size = None, sizes[anchor]
+            size, anchor = sizes[anchor], None
         else:
             size = int(isinstance(event, yaml.ScalarEvent))
         if anchor is not None:

@@ -159,7 +159,7 @@ def read_face(
     _warn_of_cuts(path, video)
     if face_index is None:
         _warn_of_several(path, _most_faces(video.frames, looks))
-    with Progress("finding the face", len(video.frames), "frames", show=progress) as bar:
+    with Progress("finding the face", len(video.frames), "frames", show=progress, closing=False) as bar:
         try:
             track = track_face(
                 video.frames, fps=video.fps, detector=looks, face_index=face_index or 0, progress=bar.advance
@@ -172,14 +172,14 @@ def read_face(
 def _kind(path: Path) -> str:
     kind = media_kind(path)
     if kind == "sound":
-        raise MediaError(f"{path}: sound without pictures; give a photo or a video of a face")
+        raise MediaError(f"{path}: no pictures, it is sound; give a photo or a video of a face")
     return kind
 
 
 def _read(path: Path, seconds: float | None, progress: bool) -> Video:
     facts = probe_video(path)
     lasts = min((each for each in (facts.seconds, seconds) if each is not None), default=0.0)
-    with Progress("reading the video", math.ceil(lasts * facts.fps), "frames", show=progress) as bar:
+    with Progress("reading the video", math.ceil(lasts * facts.fps), "frames", show=progress, closing=False) as bar:
         return read_video(path, fps=None, seconds=seconds, progress=bar.advance)
 
 

@@ -72,13 +72,14 @@ def predict(
     module = trainable.load_checkpoint(checkpoint, name).to(choose_device(device))
     if not isinstance(module, TalkingFaceMethod):
         raise ConfigError(f"{name}: an expert, which judges faces and makes none; `zoo list methods` names methods")
-    say_beforehand(module, check_memory(face, sound_seconds(sound), module.input_spec))
+    say_large(check_memory(face, sound_seconds(sound), module.input_spec))
     wave = audio.read_audio(sound)
     with warnings.catch_warnings(action="ignore", category=MediaWarning):  # it was said once
         heard, rate = audio.read_sound(sound)
     seconds = len(wave) / SAMPLE_RATE
     check_memory(face, seconds, module.input_spec)  # the file may have told another length, or none
     shown = read_face(face, face_index=face_index, detector=detector, seconds=seconds, progress=progress)
+    say_drawn(module)
     count = audio.num_frames(len(wave))
     with Progress(f"generating with {name}", count, "frames", show=progress) as bar:
         made = generate(module, shown, wave, count)
@@ -91,8 +92,14 @@ def predict(
     return Prediction(total, shown.fps)
 
 
-def say_beforehand(module: TalkingFaceMethod, need: int) -> None:
-    """Warn of a network that knows drawn faces only, and of much memory that will be needed."""
+def say_large(need: int) -> None:
+    """Warn of much memory that will be needed, in bytes."""
+    if need > LARGE_BYTES:
+        warnings.warn(f"this will take about {need / 1e9:.2g} GB of memory", MediaWarning, stacklevel=2)
+
+
+def say_drawn(module: TalkingFaceMethod) -> None:
+    """Warn of a network that knows drawn faces only."""
     if known := drawn_only(module.corpora):
         fit = f"zoo fit {module.method_name} data=grid data.root=STORE"
         text = (
@@ -100,8 +107,6 @@ def say_beforehand(module: TalkingFaceMethod, need: int) -> None:
             f"than a trial; for real faces train on some ({fit})"
         )
         warnings.warn(text, MediaWarning, stacklevel=2)
-    if need > LARGE_BYTES:
-        warnings.warn(f"this will take about {need / 1e9:.2g} GB of memory", MediaWarning, stacklevel=2)
 
 
 def check_out(out: Path, *inputs: Path) -> None:

@@ -24,10 +24,11 @@ class Progress:
         total: how many steps there are.
         unit: what a step is, for example ``clips``.
         show: ``False`` shows nothing.
+        closing: whether a line in a log says at the end that it is done, also where it took no time.
     """
 
-    def __init__(self, title: str, total: int, unit: str, *, show: bool = True) -> None:
-        self.title, self.total, self.unit, self.show = title, total, unit, show
+    def __init__(self, title: str, total: int, unit: str, *, show: bool = True, closing: bool = True) -> None:
+        self.title, self.total, self.unit, self.show, self.closing = title, total, unit, show, closing
         self.done = 0.0
         self._bar = _make_bar(unit) if show and sys.stderr.isatty() else None
         self._start = self._said = time.monotonic()
@@ -43,7 +44,7 @@ class Progress:
     ) -> None:
         if self._bar is not None:
             self._bar.stop()
-        elif self.show and self.done:
+        elif self.show and self.closing and self.done and error is None:
             self._say()
 
     def advance(self, steps: int | float = 1) -> None:

@@ -15,7 +15,7 @@ import pytorch_lightning as pl
 import torch
 
 from zoo import __version__
-from zoo.checkpoint import digest, read_checkpoint
+from zoo.checkpoint import digest, in_order, read_checkpoint
 from zoo.corpora import UNKNOWN, Corpus, as_plain, corpora_of, join
 from zoo.data.batch import Batch
 from zoo.data.store import Store
@@ -226,4 +226,4 @@ def save_weights(
     facts = json.dumps(module.identity() | {"scores": scores or {}} | ({"origin": list(origin)} if origin else {}))
     with write_aside(path, durable=True) as aside:
         aside.write_bytes(save(tensors, {"zoo": facts}))
-        aside.write_bytes(save(tensors, {"zoo": facts, "sha256": digest(aside, facts)}))
+        aside.write_bytes(in_order(save(tensors, {"zoo": facts, "sha256": digest(aside, facts)})))

@@ -13,9 +13,9 @@ CLIPS = 3
 """Of three speakers."""
 
 
-def _drawn() -> list[tuple[str, RawClip]]:
+def _drawn(frames: int = 40) -> list[tuple[str, RawClip]]:
     """Clips with the names that GRID gives to their sentences."""
-    source = SynthGrid(clips=CLIPS, frames=40)
+    source = SynthGrid(clips=CLIPS, frames=frames)
     return [(item.id.partition("/")[2].partition("-")[0], source.read(item)) for item in source.items()]
 
 
@@ -30,7 +30,7 @@ def folder(root: Path) -> None:
 
 def grid(root: Path) -> None:
     """GRID's folders and names (the videos inside are H.264, not MPEG-1), with the alignment of each clip."""
-    for number, (name, clip) in enumerate(_drawn(), start=1):
+    for number, (name, clip) in enumerate(_drawn(75), start=1):
         speaker = f"s{number}"
         video = root / speaker / f"{name}.mpg"
         write_video(video.with_suffix(".mp4"), clip.frames, wave=clip.wave)

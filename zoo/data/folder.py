@@ -83,12 +83,12 @@ class Folder(Source):
             MediaError: no pictures, no sound track, a text that is no Unicode, or landmarks that cannot be read.
         """
         path = Path(item.path)
-        frames = VideoFrames(path)
-        text = path.with_suffix(".txt")
+        beside = path.with_suffix(".txt")
+        text = read_transcript(beside) if beside.is_file() else ""
         return OpenClip(
-            frames=frames,
+            frames=VideoFrames(path, whole=bool(text)),
             wave=read_audio(path),
-            text=read_transcript(text) if text.is_file() else "",
+            text=text,
             landmarks=read_landmarks(path),
         )
 

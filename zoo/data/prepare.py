@@ -67,7 +67,7 @@ class PrepareReport:
         line = f"prepared {self.prepared} clips in {self.seconds:.0f} s ({self.stored} in {self.out})"
         if self.set_aside:
             line += f", set aside {len(self.set_aside)} (reasons in {report_path(self.out)})"
-        return "\n".join(filter(None, [storable(line), str(self.not_looked_at)]))
+        return "\n".join(filter(None, [str(self.not_looked_at), storable(line)]))
 
 
 def prepare(

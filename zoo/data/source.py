@@ -65,15 +65,16 @@ class VideoFrames:
 
     Args:
         path: any file that :func:`zoo.video.open_video` reads.
+        whole: refuse a file that shows less than it claims, for what is known of it (its words) is that of the whole.
 
     Attributes:
         expected: how many pictures there are, as far as the file says; ``None`` where it does not.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, *, whole: bool = False) -> None:
         from zoo.video import probe_video
 
-        self.path = Path(path)
+        self.path, self.whole = Path(path), whole
         seconds = probe_video(path).seconds
         self.expected = None if seconds is None else max(1, round(seconds * FPS))
         self._kept: list[Tensor] | None = None
@@ -99,9 +100,8 @@ class VideoFrames:
         self._kept = kept
 
     def _check_whole(self, count: int) -> None:
-        """Refuse a file that is cut short: its text, and whatever else is known of it, is that of the whole."""
         claimed = self.expected or 0
-        if claimed - count > max(MISSING_S * FPS, MISSING_SHARE * claimed):
+        if self.whole and claimed - count > max(MISSING_S * FPS, MISSING_SHARE * claimed):
             raise MediaError(
                 f"{self.path}: {count / FPS:.2f} s of pictures, the file claims {claimed / FPS:.2f} s: it is cut short "
                 "or damaged"
