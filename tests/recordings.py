@@ -1,11 +1,15 @@
 """Small media files with known sound, written with PyAV alone, and the lag between two waves."""
 
+import warnings
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
+
+from zoo.audio import read_audio
+from zoo.errors import MediaWarning
 
 RATE = 48_000
 
@@ -37,6 +41,14 @@ def lag_ms(got: np.ndarray, want: np.ndarray, rate: int = 16_000) -> float:
     left, peak, right = alike[best - 1], alike[best], alike[(best + 1) % size]
     best -= size if best > size // 2 else 0
     return float(best + (left - right) / (left - 2 * peak + right) / 2) * 1000 / rate
+
+
+def heard(path: Path) -> tuple[np.ndarray, str]:
+    """The wave and what was said of it."""
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        wave = read_audio(path).numpy()
+    return wave, " ".join(str(one.message) for one in said if one.category is MediaWarning)
 
 
 def packets_of(stream: av.AudioStream, wave: np.ndarray, *, start: float = 0.0) -> list[av.Packet]:

@@ -7,20 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from recordings import lag_ms, make_file, speechlike
+from recordings import heard, lag_ms, make_file, speechlike
 
 from zoo.audio import read_audio, read_sound
 from zoo.errors import MediaError, MediaWarning, one_line_warnings
 
 KIND = {"mpg": "mpeg", "m4a": "ipod"}
-
-
-def heard(path: Path) -> tuple[np.ndarray, str]:
-    """The wave and what was said of it."""
-    with warnings.catch_warnings(record=True) as said:
-        warnings.simplefilter("always")
-        wave = read_audio(path).numpy()
-    return wave, " ".join(str(one.message) for one in said if one.category is MediaWarning)
 
 
 def seconds_silenced(wave: np.ndarray, whole: np.ndarray) -> float:

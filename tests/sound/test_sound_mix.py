@@ -1,14 +1,12 @@
 """Channels: what each layout is mixed to, and what is said where a mix would lose the speech."""
 
-import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
-from recordings import make_file, speechlike
+from recordings import heard, make_file, speechlike
 
 from zoo.audio import read_audio, read_sound
-from zoo.errors import MediaWarning
 from zoo.sound.mix import mix_gains
 
 H = 0.5**0.5
@@ -92,14 +90,6 @@ def test_loud_surround_is_not_clipped(tmp_path: Path):
     assert spectrum[150] > 100 * np.delete(spectrum, range(145, 156)).max(), "a clipped tone has overtones"
 
 
-def noted(path: Path) -> tuple[np.ndarray, str]:
-    """The wave and all that was said of it."""
-    with warnings.catch_warnings(record=True) as said:
-        warnings.simplefilter("always")
-        wave = read_audio(path).numpy()
-    return wave, " ".join(str(one.message) for one in said if one.category is MediaWarning)
-
-
 @pytest.mark.parametrize(
     ("gains", "layout", "loudness", "said"),
     [
@@ -117,7 +107,7 @@ def noted(path: Path) -> tuple[np.ndarray, str]:
 def test_channels_that_a_mix_would_lose(tmp_path: Path, gains: list[float], layout: str, loudness: float, said: str):
     speech = speechlike(0.5)
     path = make_file(tmp_path / "a.wav", np.outer(gains, speech), layout=layout)
-    wave, notes = noted(path)
+    wave, notes = heard(path)
     assert wave.std() / speech.std() == pytest.approx(loudness, abs=0.02)
     assert said in notes if said else not notes
     assert notes.count(str(path)) == (1 if said else 0)
@@ -127,7 +117,7 @@ def test_sixteen_planes(tmp_path: Path):
     speech = speechlike(0.5)
     channels = np.outer([0] * 9 + [1] + [0] * 6, speech)  # TFR, high above the front
     path = make_file(tmp_path / "a.mkv", channels, layout="hexadecagonal", codec="wavpack")
-    wave, notes = noted(path)
+    wave, notes = heard(path)
     assert wave.std() / speech.std() == pytest.approx(0.5, rel=0.02)
     assert not notes
 
@@ -140,7 +130,7 @@ def test_one_voice_among_many_channels_without_a_layout(tmp_path: Path):
     header = b"RIFF\0\0\0\0WAVEfmt " + np.array([16, 0x000C0001, 16_000, 384_000, 0x00100018], "<u4").tobytes()
     body = header + b"data" + np.uint32(data.nbytes).tobytes() + data.tobytes()
     (tmp_path / "a.wav").write_bytes(body[:4] + np.uint32(len(body) - 8).tobytes() + body[8:])
-    wave, notes = noted(tmp_path / "a.wav")
+    wave, notes = heard(tmp_path / "a.wav")
     assert wave.std() / speech.std() == pytest.approx(1, rel=0.02)
     assert "channel 8 alone" in notes
 

@@ -1,26 +1,17 @@
 """Every part of the sound where its time says: delays, encoder padding, holes, overlaps, joined files."""
 
-import warnings
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
-from recordings import at_16k, lag_ms, make_file, speechlike
+from recordings import at_16k, heard, lag_ms, make_file, speechlike
 
 from zoo.audio import read_audio
-from zoo.errors import MediaError, MediaWarning
+from zoo.errors import MediaError
 
 VIDEO = {"webm": "libvpx", "ogg": "libvpx", "mpg": "mpeg2video", "avi": "mpeg4", "flv": "flv"}
 KIND = {"mpg": "mpeg", "m4a": "ipod"}
-
-
-def heard(path: Path) -> tuple[np.ndarray, str]:
-    """The wave and what was said of it."""
-    with warnings.catch_warnings(record=True) as said:
-        warnings.simplefilter("always")
-        wave = read_audio(path).numpy()
-    return wave, " ".join(str(one.message) for one in said if one.category is MediaWarning)
 
 
 @pytest.mark.parametrize(
