@@ -52,6 +52,10 @@ class BrokenPluginError(ZooError):
     """A plugin that is installed but cannot be used; the message names the distribution and the reason."""
 
 
+class GenerationError(ZooError):
+    """A method that gave back something else than a clip: the message names it and what came."""
+
+
 @contextmanager
 def one_line_warnings(prefix: str = "zoo") -> Iterator[None]:
     """Print every :class:`MediaWarning` as one line, ``prefix: warning: text``, without the place in the program."""

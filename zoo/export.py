@@ -21,10 +21,12 @@ from torch.overrides import TorchFunctionMode
 
 from zoo import __version__, trainable
 from zoo.audio import num_samples
+from zoo.clip import NUM_LANDMARKS
+from zoo.data.request import Pictures, Request
 from zoo.errors import ConfigError, ZooError
 from zoo.files import write_aside
 from zoo.method import TalkingFaceMethod
-from zoo.spec import InputSpec, reason
+from zoo.spec import DRIVERS, InputSpec, reason
 from zoo.train import checkpoint_name
 
 SUFFIXES = {"onnx": ".onnx", "torchscript": ".pt", "safetensors": ".safetensors"}
@@ -70,7 +72,7 @@ class Generate(nn.Module):
 
     def __init__(self, method: TalkingFaceMethod, frames: int) -> None:
         super().__init__()
-        self.method, self.frames = method, frames
+        self.method, self.frames, self.uses = method, frames, method.spec.uses()
 
     def forward(
         self,
@@ -79,14 +81,16 @@ class Generate(nn.Module):
         pose: Float[Tensor, "1 T 3 H W"] | None = None,
     ) -> Float[Tensor, "1 T 3 H W"]:
         """See :meth:`zoo.method.TalkingFaceMethod.generate`."""
-        return self.method.generate(identity, wave, self.frames, pose=pose)
+        driver = None if pose is None else _without_points(pose)
+        request = Request(num_frames=self.frames, identity=_without_points(identity), sound=wave, driver=driver)
+        return self.method.generate(request)
 
     def inputs(self, seed: int) -> tuple[Tensor, ...]:
         """Inputs of the right shapes and ranges, drawn at random."""
         spec, draw = self.method.input_spec, torch.Generator().manual_seed(seed)
-        identity = torch.rand(1, spec.num_identity, 3, *spec.size, generator=draw)
+        identity = torch.rand(1, self.uses.stills, 3, *spec.size, generator=draw)
         wave = torch.rand(1, num_samples(self.frames), generator=draw) - 0.5
-        if self.method.shown == "still":
+        if not self.uses.driver:
             return identity, wave
         return identity, wave, torch.rand(1, self.frames, 3, *spec.size, generator=draw)
 
@@ -96,11 +100,11 @@ class Generate(nn.Module):
         picture = {"colour": "RGB", "range": [0, 1], "crop": spec.crop}
         clip = [1, self.frames, 3, *spec.size]
         inputs = {
-            "identity": {"shape": [1, spec.num_identity, 3, *spec.size], **picture},
+            "identity": {"shape": [1, self.uses.stills, 3, *spec.size], **picture},
             "wave": {"shape": [1, num_samples(self.frames)], "range": [-1, 1], "sample_rate": spec.sample_rate},
         }
-        if self.method.shown != "still":
-            inputs["pose"] = {"shape": clip, **picture, "fps": spec.fps, "shown": self.method.shown}
+        if self.uses.driver:
+            inputs["pose"] = {"shape": clip, **picture, "fps": spec.fps, "shown": DRIVERS[self.uses.driver]}
         return {
             "method": self.method.method_name,
             "inputs": inputs,
@@ -108,6 +112,10 @@ class Generate(nn.Module):
             "checkpoint": checkpoint_name(checkpoint),
             "zoo": __version__,
         }
+
+
+def _without_points(frames: Float[Tensor, "1 T 3 H W"]) -> Pictures:
+    return Pictures(frames=frames, points=frames.new_full((*frames.shape[:2], NUM_LANDMARKS, 2), math.nan))
 
 
 class _Draws(TorchFunctionMode):

@@ -10,82 +10,70 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from zoo import audio
 from zoo.data.batch import Batch
+from zoo.data.request import Request
 from zoo.data.store import Store
-from zoo.nn.masked import mask_lower_half
-from zoo.spec import MethodSpec, Shown, TrainableSpec
+from zoo.spec import MethodSpec, Uses
 from zoo.trainable import TrainableModule
 
 
 class TalkingFaceMethod(TrainableModule):
-    """A method that makes a talking face from sound.
+    """A method that generates a talking face.
 
-    Subclasses set up their networks in ``__init__``, implement :meth:`generate`, ``training_step`` and
-    ``configure_optimizers``, and declare what they eat in :attr:`input_spec`.
+    Subclasses set up their networks in ``__init__``, implement :meth:`generate`, :meth:`reconstruct`, ``training_step``
+    and ``configure_optimizers``, and declare their input format in :attr:`input_spec`; what else they are given, the spec
+    says (:attr:`zoo.spec.MethodSpec.modes`).
 
     Args:
         config: the method's settings dataclass.
     """
 
-    shown: Shown = "still"
-    """What it is shown of the true video in a test: its spec's :attr:`zoo.spec.MethodSpec.shown`."""
+    spec: MethodSpec
 
-    def take_spec(self, spec: TrainableSpec, seed: int) -> None:
-        """See :meth:`zoo.trainable.TrainableModule.take_spec`."""
-        super().take_spec(spec, seed)
-        assert isinstance(spec, MethodSpec)
-        self.shown = spec.shown
-
-    def pose(self, frames: Float[Tensor, "B T 3 H W"]) -> Float[Tensor, "B T 3 H W"] | None:
-        """What :meth:`generate` gets of the true video in a test: no more than :attr:`shown` says."""
-        if self.shown == "still":
-            return None
-        if self.shown == "video":
-            return frames
-        return mask_lower_half(frames)
+    @property
+    def uses(self) -> Uses:
+        """What each batch gives: all that any mode of the method uses."""
+        return self.spec.trained_with
 
     @abstractmethod
-    def generate(
-        self,
-        identity: Float[Tensor, "B N 3 H W"],
-        wave: Float[Tensor, "B S"],
-        num_frames: int,
-        pose: Float[Tensor, "B T 3 H W"] | None = None,
-    ) -> Float[Tensor, "B T 3 H W"]:
-        """Make a whole clip.
+    def generate(self, request: Request) -> Float[Tensor, "B T 3 H W"]:
+        """Generate whole clips. Called by :func:`zoo.synthesis.make.make` alone, without gradients.
+
+        A method that needs gradients turns them on (``torch.enable_grad()``).
 
         Args:
-            identity: pictures of who is to talk, RGB in [0, 1], cut as :attr:`input_spec` says.
-            wave: the clip's sound in [-1, 1] at 16 kHz; frame ``t`` is heard around :func:`zoo.audio.frame_centre`.
-            num_frames: how many frames ``T`` to make, at 25 fps.
-            pose: what may be seen of the true video (:meth:`pose`); ``None``: the first identity picture stands still.
+            request: all that is known of the clips: reference frames, sound, and what else the mode uses.
 
         Returns:
-            RGB in [0, 1].
+            ``(B, T, 3, H, W)`` RGB in [0, 1], ``T = request.num_frames`` at 25 fps.
         """
 
-    def generate_stream(
-        self, identity: Float[Tensor, "B N 3 H W"], audio_chunks: Iterable[Float[Tensor, "B _"]]
-    ) -> Iterator[Float[Tensor, "B 3 H W"]]:
-        """Make a clip while its sound is still coming.
+    def stream(self, start: Request, parts: Iterable[Request]) -> Iterator[Float[Tensor, "B 3 H W"]]:
+        """Generate clips while their sound or driver is still coming.
 
-        All frames together are those that :meth:`generate` makes of the whole sound, for :func:`zoo.audio.num_frames`
-        frames. Here all sound is waited for; methods with the capability ``stream`` override it and give each frame as
-        soon as they have heard enough.
+        All frames together are those that :meth:`generate` makes of the whole. Here everything is waited for; methods
+        with the capability ``stream`` override it and give each frame as soon as they know enough.
 
         Args:
-            identity: as for :meth:`generate`.
-            audio_chunks: the sound in parts of any length, in [-1, 1] at 16 kHz; nothing but silence after the last.
+            start: what is known beforehand: reference frames, mode, words, labels, options.
+            parts: what comes: sound in parts of any length, driver and arrays by the frame; after the last part there
+                is nothing but silence.
 
         Yields:
-            One frame of every clip, RGB in [0, 1], 25 for a second.
+            One frame of every clip, ``(B, 3, H, W)`` RGB in [0, 1], 25 for a second.
         """
-        wave = torch.cat([identity.new_zeros(len(identity), 0), *audio_chunks], 1)
-        count = audio.num_frames(wave.shape[1])
         with torch.no_grad():
-            made = self.generate(identity, audio.cut(wave, 0, audio.num_samples(count)), count)
-        yield from made.unbind(1)
+            generated = self.generate(start.joined(parts))
+        yield from generated.unbind(1)
+
+    def fit_statistics(self, batches: Iterable[Batch]) -> None:
+        """Find statistics of the training clips and keep them in buffers, once, before training begins.
+
+        Such as a PCA of landmarks. It runs on one process; the buffers are then the same on all. Here it does nothing.
+
+        Args:
+            batches: training windows on the CPU, pictures in [0, 1]: one epoch, read as they are asked for.
+        """
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Mean absolute error of generated windows on clips held out, logged as ``val/l1`` ([0, 1] pictures).
@@ -99,11 +87,13 @@ class TalkingFaceMethod(TrainableModule):
 
     @abstractmethod
     def reconstruct(self, batch: Batch) -> Float[Tensor, "B T 3 H W"]:
-        """The frames of a training window as the method makes them now, RGB in [0, 1]."""
+        """The frames of a training window as the method generates them now, RGB in [0, 1]."""
 
     def test_step(self, batch: Batch, batch_idx: int) -> Float[Tensor, "B T 3 H W"]:
-        """Generate a whole clip from its first frame, its sound and what it may be :attr:`shown`."""
-        return self.generate(batch.identity, batch.wave, batch.frames.shape[1], pose=self.pose(batch.frames))
+        """Generate a whole clip in the default mode."""
+        from zoo.synthesis.make import make
+
+        return make(self, self.spec, batch.given)
 
     def score(self, outputs: Float[Tensor, "B T 3 h w"], batch: Batch, store: Store) -> list[dict[str, Any]]:
         """See :func:`zoo.evaluate.score_clip`."""

@@ -7,6 +7,7 @@ import warnings
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float32, UInt8
@@ -209,7 +210,19 @@ def _warn_of_cuts(path: Path, video: Video) -> None:
         warnings.warn(text, MediaWarning, stacklevel=3)
 
 
-def cut_crops(face: Face, used: list[int], spec: InputSpec, at_once: int) -> UInt8[Tensor, "n 3 h w"]:
+class FaceCrops(NamedTuple):
+    """Some frames of a face as a method wants them.
+
+    Attributes:
+        frames: ``(n, 3, h, w)`` uint8 RGB.
+        points: ``(n, 68, 2)`` in pixels of ``frames``.
+    """
+
+    frames: UInt8[Tensor, "n 3 h w"]
+    points: Float32[Tensor, "n 68 2"]
+
+
+def cut_crops(face: Face, used: list[int], spec: InputSpec, at_once: int) -> FaceCrops:
     """The method's crop of some frames, few pictures at a time, so that they are not held twice.
 
     Args:
@@ -222,4 +235,5 @@ def cut_crops(face: Face, used: list[int], spec: InputSpec, at_once: int) -> UIn
 
     place = crop.place_crops(face.landmarks, spec.crop, spec.size)
     parts = [used[begin : begin + at_once] for begin in range(0, len(used), at_once)]
-    return torch.cat([place.cut(face.frames[part], part) for part in parts])
+    frames = torch.cat([place.cut(face.frames[part], part) for part in parts])
+    return FaceCrops(frames, crop.map_points(face.landmarks, place.matrices)[used])

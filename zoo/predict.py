@@ -14,12 +14,14 @@ from torch import Tensor
 from zoo import audio, trainable
 from zoo.clip import FPS, SAMPLE_RATE
 from zoo.corpora import drawn_only
+from zoo.data.request import Pictures, Request
 from zoo.errors import ConfigError, MediaWarning
 from zoo.face import crop
 from zoo.face.paste import paste
 from zoo.method import TalkingFaceMethod
 from zoo.portrait import LARGE_BYTES, Face, check_memory, cut_crops, read_face, sound_seconds
 from zoo.progress import Progress
+from zoo.synthesis.make import make
 from zoo.train import provenance
 from zoo.video import write_video
 
@@ -145,8 +147,8 @@ def generate(
 
     Args:
         module: the method.
-        shown: the face; its first frame is the identity; of its frames at 25 fps the method gets what it is shown in a
-            test (:meth:`zoo.method.TalkingFaceMethod.pose`).
+        shown: the face; its first frame is the reference frame; its frames at 25 fps are the driver, of which the
+            method gets no more than its spec says.
         wave: the sound at 16 kHz.
         count: number of frames.
     """
@@ -154,20 +156,17 @@ def generate(
     which = shown.at((torch.arange(count) + 0.5) / FPS)
     used = sorted(set(which))
     crops = cut_crops(shown, used, spec, max(1, PASTED_AT_ONCE // shown.frames[0].nbytes))
-    where = {number: place for place, number in enumerate(used)}
-    # Of a photo there is no more to show than the identity, which stands still without a pose.
-    pose = None if len(used) == 1 else module.pose(crops[[where[number] for number in which]][None].float() / 255)
-    spread = [round(k * (len(used) - 1) / spec.num_identity) for k in range(spec.num_identity)]
-    identity = crops[spread].float() / 255
-    padded = audio.cut(wave, 0, audio.num_samples(count))
-    with torch.inference_mode():
-        made = module.generate(
-            identity[None].to(module.device),
-            padded[None].to(module.device),
-            count,
-            pose=None if pose is None else pose.to(module.device),
-        )
-    return made[0].float().cpu()
+    pictures = Pictures(frames=crops.frames[None].float() / 255, points=crops.points[None])
+    place = {number: index for index, number in enumerate(used)}
+    stills = [round(k * (len(used) - 1) / module.uses.stills) for k in range(module.uses.stills)]
+    request = Request(
+        num_frames=count,
+        identity=pictures.chosen(stills),
+        sound=audio.cut(wave, 0, audio.num_samples(count))[None],
+        # Of a photo there is no more to show than the reference frame, which stands still without a driver.
+        driver=None if len(used) == 1 else pictures.chosen([place[number] for number in which]),
+    )
+    return make(module, module.spec, request.to(module.device))[0].float().cpu()
 
 
 def composed(

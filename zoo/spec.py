@@ -6,30 +6,31 @@ import dataclasses
 import sys
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
+from functools import reduce
 from importlib import import_module
-from operator import attrgetter
+from operator import attrgetter, or_
 from typing import Any, Literal
 
 from zoo.api import API_VERSION
-from zoo.errors import BrokenPluginError
+from zoo.errors import BrokenPluginError, ConfigError
 
 Crop = Literal["face", "aligned", "mouth"]
 
 
 @dataclass(frozen=True)
 class InputSpec:
-    """What a method eats; the shared data module yields exactly this.
+    """Input format of a method; the shared data module yields exactly this.
 
     Attributes:
         crop: which part of the picture: ``face`` (upright square around the face), ``aligned`` (face brought onto
             a mean face by a similarity transform) or ``mouth`` (square box around the lips).
         size: height and width of that crop in pixels.
         frames: frames per training window; ``None`` is the whole clip.
-        context: samples of sound that one frame hears, centred on the frame (:func:`zoo.audio.frame_centre`).
-        identity: how the identity is given: ``still`` pictures of the same speaker from elsewhere in the clip, or the
+        context: samples of sound around the centre of each frame (:func:`zoo.audio.frame_centre`).
+        identity: where the reference frames of a training window lie: ``still``: elsewhere in the clip, or all are the
             ``first`` frame of the clip.
-        num_identity: how many such pictures.
-        identity_gap: least distance in frames between an identity picture and the window.
+        num_identity: how many reference frames in api_version 1; from 2 on :attr:`Uses.stills` says it.
+        identity_gap: least distance in frames between a reference frame and the window.
         paste: which part of the crop the method draws and ``zoo predict`` puts back: ``all``, or the ``lower`` half.
         fps: frames per second that the method was made for.
         sample_rate: samples per second that the method was made for.
@@ -137,15 +138,57 @@ class TrainableSpec(Spec):
             raise self.broken(f"{self.config} has no default for every setting ({reason(error)})") from error
 
 
-Shown = Literal["still", "upper half", "video"]
-"""What a method is shown of the true video when it is tested."""
+Driver = Literal["", "points", "upper half", "video"]
+"""What a mode is given of a driving video: nothing, landmarks without mouth and jaw, its upper half, or all of it."""
 
-SHOWN: dict[Shown, str] = {
-    "still": "a still",
-    "upper half": "a still, and the upper half of the true video",
-    "video": "the true video",
+DRIVERS: dict[Driver, str] = {
+    "": "",
+    "points": "the driver's landmarks without mouth and jaw",
+    "upper half": "the driver's upper half",
+    "video": "the whole driver",
 }
-"""The same for a reader."""
+"""Readable labels of :data:`Driver`; each is given all that the ones before it are."""
+
+
+@dataclass(frozen=True)
+class Uses:
+    """Conditioning of one mode of a method: all that it is given, in a test too.
+
+    ``str(uses)`` is what leaderboards and cards print.
+
+    Attributes:
+        stills: reference frames of the speaker, at least 1; in a test the first is the first frame of the clip, the
+            others come from other clips of the speaker.
+        sound: whether it hears the speech.
+        driver: what it sees of a driving video. In a test that is the true video, or another clip's.
+        words: whether it is given the words that are spoken, with their times.
+        labels: names of the clip's labels that it is given, such as ``emotion``.
+        arrays: names of further arrays of the clip that it is given, one entry per frame.
+    """
+
+    stills: int = 1
+    sound: bool = True
+    driver: Driver = ""
+    words: bool = False
+    labels: tuple[str, ...] = ()
+    arrays: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        stills = "a still" if self.stills == 1 else f"{self.stills} stills"
+        named = ["sound" if self.sound else "", DRIVERS[self.driver], "words" if self.words else ""]
+        return ", ".join(filter(None, [stills, *named, *self.labels, *self.arrays]))
+
+    def __or__(self, other: Uses) -> Uses:
+        """All that either is given."""
+        order = list(DRIVERS)
+        return Uses(
+            stills=max(self.stills, other.stills),
+            sound=self.sound or other.sound,
+            driver=max(self.driver, other.driver, key=order.index),
+            words=self.words or other.words,
+            labels=tuple(dict.fromkeys((*self.labels, *other.labels))),
+            arrays=tuple(dict.fromkeys((*self.arrays, *other.arrays))),
+        )
 
 
 CAPABILITIES = {
@@ -162,13 +205,49 @@ class MethodSpec(TrainableSpec):
     """A talking-face method. ``target`` is a :class:`zoo.method.TalkingFaceMethod`.
 
     Attributes:
-        shown: what the method is shown of the true video when it is tested; it gets no more than that.
+        modes: names of the ways to use it, each with what it is given then; the first is the default. It gets no more.
+        options: ``"package.config:Options"`` of the dataclass of what may be chosen after training, such as a noise
+            seed or a number of steps; may be empty.
+        requires: names of the experts that must be trained or found before it is.
         capabilities: what it can do (:data:`CAPABILITIES`), beside what every method must; :mod:`zoo.testing` holds it
             to that, and leaves out what is not declared.
+        shown: the one driver of api_version 1: ``still``, ``upper half`` or ``video``; ``modes`` replaces it.
     """
 
-    shown: Shown = "still"
+    modes: tuple[tuple[str, Uses], ...] = ()
+    options: str = ""
+    requires: tuple[str, ...] = ()
     capabilities: tuple[str, ...] = ()
+    shown: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.modes:
+            drivers: dict[str, Driver] = {"upper half": "upper half", "video": "video"}
+            object.__setattr__(self, "modes", (("sound", Uses(driver=drivers.get(self.shown, ""))),))
+
+    @property
+    def default_mode(self) -> str:
+        """The mode that is meant where none is named."""
+        return self.modes[0][0]
+
+    def uses(self, mode: str = "") -> Uses:
+        """What a mode is given.
+
+        Args:
+            mode: its name; empty: the default.
+
+        Raises:
+            ConfigError: there is no such mode.
+        """
+        modes = dict(self.modes)
+        if (mode or self.default_mode) not in modes:
+            raise ConfigError(f"{self.name} has no mode '{mode}'; known: {', '.join(modes)}")
+        return modes[mode or self.default_mode]
+
+    @property
+    def trained_with(self) -> Uses:
+        """All that any mode is given."""
+        return reduce(or_, (uses for _, uses in self.modes))
 
 
 @dataclass(frozen=True)

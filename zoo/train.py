@@ -38,6 +38,7 @@ from zoo.method import TalkingFaceMethod
 from zoo.nn.speed import BF16, speed_up
 from zoo.printable import say
 from zoo.resume import CheckOptimisers, CheckpointFiles
+from zoo.synthesis.make import make
 from zoo.video import VIEWED_CRF, write_video
 
 
@@ -90,7 +91,7 @@ def _fit(config: RunConfig, run: Path, resume: Path | None) -> FitResult | None:
     module.before_fit()
     if config.fast:
         speed_up(module)
-    data = TalkingFaceData(config.data, module.input_spec, config.seed)
+    data = TalkingFaceData(config.data, module.input_spec, config.seed, module.uses)
     # Two: `save_last` of a callback that monitors something writes only where that got better.
     best = ModelCheckpoint(run / "checkpoints", filename="best", monitor=module.monitor, enable_version_counter=False)
     last = ModelCheckpoint(run / "checkpoints", filename="last", enable_version_counter=False)
@@ -215,7 +216,7 @@ def test(config: RunConfig, checkpoint: Path, run: Path) -> dict[str, Any] | Non
     """
     quiet()
     module = trainable.load_checkpoint(checkpoint, config.method)
-    data = TalkingFaceData(config.data, module.input_spec, config.seed)
+    data = TalkingFaceData(config.data, module.input_spec, config.seed, module.uses)
     scores = ScoreClips(run)
     trainer = make_trainer(config, [scores, training_progress()], [], run)
     trainer.test(module, data, verbose=False)
@@ -288,12 +289,7 @@ def generate_clip(module: TalkingFaceMethod, data: TalkingFaceData, index: int) 
     from zoo.data.windows import Draw, collate
 
     batch = collate([data.windows[Draw(index, None)]]).unit()
-    module.eval()
-    with torch.inference_mode():
-        crops = module.generate(
-            batch.identity.to(module.device), batch.wave.to(module.device), batch.frames.shape[1],
-            pose=module.pose(batch.frames.to(module.device)),
-        )  # fmt: skip
+    crops = make(module.eval(), module.spec, batch.given.to(module.device))
     clip = data.store.clip(index)
     return paste_back(clip.frames, crops[0].float().cpu(), clip.landmarks, module.input_spec)
 

@@ -21,7 +21,7 @@ from zoo.data.batch import Batch
 from zoo.data.store import Store
 from zoo.errors import DataError, ZooError
 from zoo.files import write_aside
-from zoo.spec import InputSpec, MethodSpec, TrainableSpec, reason
+from zoo.spec import InputSpec, MethodSpec, TrainableSpec, Uses, reason
 
 __all__ = [
     "TrainableModule",
@@ -47,6 +47,9 @@ class TrainableModule(pl.LightningModule, ABC):
     method_name = ""
     """The registered name, kept in checkpoints."""
 
+    spec: TrainableSpec
+    """How it was registered."""
+
     corpora: tuple[Corpus, ...] = ()
     """What it was trained on, kept in checkpoints; none where nobody knows."""
 
@@ -59,12 +62,17 @@ class TrainableModule(pl.LightningModule, ABC):
 
     def take_spec(self, spec: TrainableSpec, seed: int) -> None:
         """Keep what the module must know of how it was registered and built."""
-        self.method_name, self.seed = spec.name, seed
+        self.spec, self.method_name, self.seed = spec, spec.name, seed
 
     @property
     @abstractmethod
     def input_spec(self) -> InputSpec:
-        """What it eats."""
+        """Input format: how windows and clips are cut for it."""
+
+    @property
+    def uses(self) -> Uses:
+        """What each batch gives beside: the words."""
+        return Uses(words=True)
 
     @abstractmethod
     def score(self, outputs: Any, batch: Batch, store: Store) -> list[dict[str, Any]]:
@@ -117,10 +125,13 @@ class TrainableModule(pl.LightningModule, ABC):
 def build(spec: TrainableSpec, config: Any, *, seed: int = 0) -> TrainableModule:
     """Make a module from its spec and settings; the same seed gives the same first weights."""
     torch.manual_seed(seed)
-    module = spec.load()(config)
-    wanted: type = TrainableModule
+    kind, wanted = spec.load(), TrainableModule
     if isinstance(spec, MethodSpec):
-        from zoo.method import TalkingFaceMethod as wanted
+        from zoo.contract1 import adapted
+        from zoo.method import TalkingFaceMethod
+
+        kind, wanted = adapted(kind) if spec.api_version < 2 else kind, TalkingFaceMethod
+    module = kind(config)
     if not isinstance(module, wanted):
         raise spec.broken(f"{spec.target} is not a {wanted.__module__}.{wanted.__name__}")
     assert isinstance(module, TrainableModule)

@@ -32,7 +32,6 @@ from rich.console import Console
 from rich.table import Table
 from torch.utils.data import DataLoader, Dataset
 
-from zoo import audio
 from zoo.config import DataConfig
 from zoo.data.module import TalkingFaceData
 from zoo.data.store import Store
@@ -73,7 +72,8 @@ class PeerWindows(Dataset[dict[str, torch.Tensor]]):
         self.store, self.spec, self.folder = store, spec, folder
 
     def __getitem__(self, draw: Draw) -> dict[str, torch.Tensor]:
-        first, count, identity = place(self.store.clips[draw.clip].num_frames, self.spec, draw.seed)
+        assert draw.seed is not None
+        first, count, identity = place(self.store.clips[draw.clip].num_frames, self.spec, 1, draw.seed)
         where = self.folder / str(draw.clip)
         frames = [self._picture(where / f"{t}.jpg") for t in range(first, first + count)]
         others = [self._picture(where / f"{t}.jpg") for t in identity]
@@ -114,7 +114,7 @@ def ours(store: Path, spec: InputSpec, name: str, features: bool) -> Iterator[in
         for batch in loader:
             if features:
                 count = batch.unit().frames.shape[1]
-                heard = audio.per_frame(batch.wave, count, spec.context).flatten(0, 1)
+                heard = batch.given.audio_windows(spec.context).flatten(0, 1)
                 assert MEL(heard).shape == (BATCH * count, 1, 80, MEL.columns)
             yield len(batch.clip)
 

@@ -33,8 +33,9 @@ from zoo_wav2lip.config import Wav2LipConfig
 from zoo_wav2lip.module import Wav2Lip
 from zoo_wav2lip.networks import Generator, QualityDiscriminator
 
-from zoo import audio, registry
+from zoo import registry
 from zoo.data.batch import Batch
+from zoo.data.request import Pictures, Request
 from zoo.experts.sync_expert.config import SyncExpertConfig
 from zoo.experts.sync_expert.networks import SyncNetwork
 from zoo.nn.speed import BF16, speed_up
@@ -86,7 +87,7 @@ class Plain:
         betas = (0.5, 0.999)
         self.optimiser_g = torch.optim.Adam(self.generator.parameters(), lr=1e-4, betas=betas)
         self.optimiser_d = torch.optim.Adam(self.discriminator.parameters(), lr=1e-4, betas=betas)
-        heard = audio.per_frame(batch.wave, 5, 3800)
+        heard = batch.given.audio_windows(3800)
         self.mel = method.frontend(heard.flatten(0, 1)).to(device)
         self.middle = method.frontend(heard[:, 2]).to(device)
         self.real = batch.frames.to(device)
@@ -166,15 +167,20 @@ def expert_network(width: float) -> SyncNetwork:
 
 def random_batch(size: int) -> Batch:
     """Windows of noise: a step takes as long as on faces."""
+    frames, stills = torch.rand(size, 5, 3, 96, 96), torch.rand(size, 1, 3, 96, 96)
+    given = Request(
+        num_frames=5,
+        identity=Pictures(frames=stills, points=torch.rand(size, 1, 68, 2) * 20 + 40),
+        sound=torch.rand(size, 3800 + 4 * 640) - 0.5,
+        start=3800 // 2 - 320,
+    )
     return Batch(
+        given=given,
         clip=[f"c{k}" for k in range(size)],
         first=torch.zeros(size, dtype=torch.long),
-        frames=torch.rand(size, 5, 3, 96, 96),
-        identity=torch.rand(size, 1, 3, 96, 96),
-        wave=torch.rand(size, 3800 + 4 * 640) - 0.5,
+        frames=frames,
         landmarks=torch.rand(size, 5, 68, 2) * 20 + 40,
         length=torch.full((size,), 5),
-        words=[()] * size,
     )
 
 

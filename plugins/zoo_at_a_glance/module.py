@@ -10,9 +10,10 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from zoo import audio, trainable
+from zoo import trainable
 from zoo.callbacks import steps_planned
 from zoo.data.batch import Batch
+from zoo.data.request import Request
 from zoo.errors import ConfigError, DataError
 from zoo.method import TalkingFaceMethod
 from zoo.nn.flow import FlowEstimator, LucasKanade, Raft
@@ -121,12 +122,11 @@ class AtAGlance(TalkingFaceMethod):
 
     def example(self, batch: Batch) -> Example:
         """A batch for the networks; of clips shorter than a window the last picture is held and the rest is silent."""
-        missing = FRAMES - batch.frames.shape[1]
-        frames, wave = batch.frames, batch.wave
+        missing, frames = FRAMES - batch.frames.shape[1], batch.frames
         if missing:
             frames = torch.cat([frames, frames[:, -1:].expand(-1, missing, -1, -1, -1)], 1)
-            wave = F.pad(wave, (0, self.frontend.samples - wave.shape[1]))
-        return Example(self.features(wave), 2 * batch.identity[:, 0] - 1, 2 * frames - 1)
+        sound = batch.given.part(0, FRAMES).audio_around(self.frontend.context)
+        return Example(self.features(sound), 2 * batch.given.stills[:, 0] - 1, 2 * frames - 1)
 
     def reconstruct(self, batch: Batch) -> Float[Tensor, "B T 3 H W"]:
         """See :meth:`zoo.method.TalkingFaceMethod.reconstruct`."""
@@ -134,27 +134,20 @@ class AtAGlance(TalkingFaceMethod):
         made = self.generator(given.identity, given.features)
         return (made[:, : batch.frames.shape[1]].float() + 1) / 2
 
-    def generate(
-        self,
-        identity: Float[Tensor, "B N 3 H W"],
-        wave: Float[Tensor, "B S"],
-        num_frames: int,
-        pose: Float[Tensor, "B T 3 H W"] | None = None,
-    ) -> Float[Tensor, "B T 3 H W"]:
-        """See :meth:`zoo.method.TalkingFaceMethod.generate`; ``pose`` is not looked at.
+    def generate(self, request: Request) -> Float[Tensor, "B T 3 H W"]:
+        """See :meth:`zoo.method.TalkingFaceMethod.generate`.
 
         Windows of 16 frames overlap by 8 and are cross-faded (:func:`zoo_at_a_glance.windows.join`).
         """
-        starts = window_starts(num_frames)
-        sounds = [audio.cut(wave, *audio.frame_window(s, FRAMES, self.frontend.context)) for s in starts]
+        starts = window_starts(request.num_frames)
+        sounds = torch.stack([request.part(start, FRAMES).audio_around(self.frontend.context) for start in starts], 1)
         clips = []
-        for b in range(len(wave)):
-            heard = torch.stack([sound[b] for sound in sounds])
+        for still, windows in zip(request.stills[:, 0], sounds, strict=True):
             parts = []
-            for part in torch.split(heard, WINDOWS_AT_ONCE):
-                still = (2 * identity[b, 0] - 1).expand(len(part), -1, -1, -1)
-                parts.append((self.generator(still, self.features(part)).float() + 1) / 2)
-            clips.append(join(torch.cat(parts), num_frames))
+            for part in windows.split(WINDOWS_AT_ONCE):
+                stills = (2 * still - 1).expand(len(part), -1, -1, -1)
+                parts.append((self.generator(stills, self.features(part)).float() + 1) / 2)
+            clips.append(join(torch.cat(parts), request.num_frames))
         return torch.stack(clips)
 
     # ---- what it is compared with -------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """What the zoo knows of At a Glance and its two helpers before anything heavy is imported."""
 
-from zoo.spec import ExpertSpec, MethodSpec, Paper
+from zoo.spec import ExpertSpec, MethodSpec, Paper, Uses
 
 PAPER = Paper(
     title="Lip Movements Generation at a Glance",
@@ -17,10 +17,10 @@ SPEC = MethodSpec(
     summary="16 mouths at once from a still and 0.64 s of sound; correlation loss and three-stream discriminator",
     target="zoo_at_a_glance.module:AtAGlance",
     config="zoo_at_a_glance.config:AtAGlanceConfig",
-    api_version=1,
+    api_version=2,
     licence=LICENCE,
     paper=PAPER,
-    shown="still",
+    modes=(("sound", Uses()),),
     recipes="zoo_at_a_glance.recipes",
     trial=(
         "model.width=0.06",
@@ -37,7 +37,7 @@ AUTOENCODER = ExpertSpec(
     summary="autoencoder of mouth pictures, whose frozen encoder is At a Glance's perceptual loss",
     target="zoo_at_a_glance.autoencoder.module:MouthAutoencoder",
     config="zoo_at_a_glance.config:AutoencoderConfig",
-    api_version=1,
+    api_version=2,
     licence=LICENCE,
     paper=PAPER,
     recipes="zoo_at_a_glance.autoencoder.recipes",
@@ -49,7 +49,7 @@ FLOW = ExpertSpec(
     summary="FlowNetS for mouth pictures, taught by warps whose flow is known",
     target="zoo_at_a_glance.flow.module:MouthFlow",
     config="zoo_at_a_glance.config:FlowConfig",
-    api_version=1,
+    api_version=2,
     licence=LICENCE,
     paper=Paper(
         title="FlowNet: Learning Optical Flow with Convolutional Networks",

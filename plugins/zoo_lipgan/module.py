@@ -10,8 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from zoo import audio
 from zoo.data.batch import Batch
+from zoo.data.request import Request
 from zoo.data.store import Store
 from zoo.errors import ConfigError, DataError
 from zoo.losses.contrastive import contrastive_loss
@@ -98,26 +98,18 @@ class LipGAN(TalkingFaceMethod):
 
     def heard(self, batch: Batch) -> Float[Tensor, "B T samples"]:
         """What each frame of a training window hears."""
-        return audio.per_frame(batch.wave, batch.frames.shape[1], self.frontend.samples)
+        return batch.given.audio_windows(self.frontend.samples)
 
     def reconstruct(self, batch: Batch) -> Float[Tensor, "B T 3 H W"]:
         """See :meth:`zoo.method.TalkingFaceMethod.reconstruct`."""
         features = self.features(self.heard(batch).flatten(0, 1))
-        reference = batch.identity[:, :1].expand_as(batch.frames)
+        reference = batch.given.stills[:, :1].expand_as(batch.frames)
         return self.draw(reference.flatten(0, 1), batch.frames.flatten(0, 1), features).view_as(batch.frames)
 
-    def generate(
-        self,
-        identity: Float[Tensor, "B N 3 H W"],
-        wave: Float[Tensor, "B S"],
-        num_frames: int,
-        pose: Float[Tensor, "B T 3 H W"] | None = None,
-    ) -> Float[Tensor, "B T 3 H W"]:
-        """See :meth:`zoo.method.TalkingFaceMethod.generate`. Made some frames at a time: memory does not grow."""
-        context = self.frontend.samples
-        heard = audio.per_frame(audio.widen(wave, num_frames, context), num_frames, context)
+    def generate(self, request: Request) -> Float[Tensor, "B T 3 H W"]:
+        """See :meth:`zoo.method.TalkingFaceMethod.generate`. Some frames at a time: memory does not grow."""
         return draw_clips(
-            lambda still, target, sound: self.draw(still, target, self.features(sound)), identity[:, 0], heard, pose
+            lambda still, target, sound: self.draw(still, target, self.features(sound)), request, self.frontend.samples
         )
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
@@ -137,7 +129,7 @@ class LipGAN(TalkingFaceMethod):
         adversarial = config.adversarial_weight > 0 and warm
         heard = self.heard(batch)
         features = self.features(heard.flatten(0, 1))
-        reference, real = batch.identity[:, :1].expand_as(batch.frames).flatten(0, 1), batch.frames.flatten(0, 1)
+        reference, real = batch.given.stills[:, :1].expand_as(batch.frames).flatten(0, 1), batch.frames.flatten(0, 1)
 
         made = self.draw(reference, real, features)
         weights = lip_weights(batch.landmarks.flatten(0, 1), (SIZE, SIZE), config.lip_weight)
@@ -208,9 +200,7 @@ class LipGAN(TalkingFaceMethod):
         if self.config.adversarial_weight > 0:
             for b, row in enumerate(rows):
                 count = int(batch.length[b])
-                heard = audio.per_frame(
-                    audio.widen(batch.wave[b : b + 1], count, self.frontend.samples), count, self.frontend.samples
-                )[0]
+                heard = batch.given.part(0, count).audio_windows(self.frontend.samples)[b]
                 row |= accuracy.distances(self.discriminator, batch.frames[b, :count], self.features(heard))
         return rows
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from zoo import audio
 from zoo.data.batch import Batch
+from zoo.data.request import Request
 from zoo.errors import ConfigError
 from zoo.losses.reconstruction import lip_weights
 from zoo.method import TalkingFaceMethod
@@ -101,10 +102,10 @@ class FaceGAN(TalkingFaceMethod):
         """The frames of a batch that are no padding, and all that belongs to them."""
         frames = batch.frames.shape[1]
         valid = valid_frames(batch.length, frames)
-        windows = audio.per_frame(batch.wave, frames, self.context)[valid]
+        windows = batch.given.audio_windows(self.context)[valid]
         clip = torch.arange(len(valid), device=valid.device).repeat_interleave(batch.length)
         return Clips(
-            self._signed(batch.identity[:, 0]),
+            self._signed(batch.given.stills[:, 0]),
             self._signed(batch.frames[valid]),
             self._heard(windows),
             batch.length,
@@ -135,45 +136,34 @@ class FaceGAN(TalkingFaceMethod):
         made[valid] = (self.generator(clips.stills, clips.windows, noise, clips.lengths).float() + 1) / 2
         return made
 
-    def generate(
-        self,
-        identity: Float[Tensor, "B N 3 H W"],
-        wave: Float[Tensor, "B S"],
-        num_frames: int,
-        pose: Float[Tensor, "B T 3 H W"] | None = None,
-    ) -> Float[Tensor, "B T 3 H W"]:
-        """See :meth:`zoo.method.TalkingFaceMethod.generate`. The pose is not looked at."""
-        talker = Talker(self, identity)
-        made = wave.new_empty(len(wave), num_frames, *identity.shape[2:])
-        for t in range(0, num_frames, AT_ONCE):
-            count = min(AT_ONCE, num_frames - t)
-            sound = audio.cut(wave, *audio.frame_window(t, count, self.context))
-            made[:, t : t + count] = talker.talk(audio.per_frame(sound, count, self.context))
-        return made
+    def generate(self, request: Request) -> Float[Tensor, "B T 3 H W"]:
+        """See :meth:`zoo.method.TalkingFaceMethod.generate`."""
+        talker = Talker(self, request.stills)
+        parts = [talker.talk(part.audio_windows(self.context)) for part in request.parts(AT_ONCE)]
+        return torch.cat(parts, 1)
 
-    def generate_stream(
-        self, identity: Float[Tensor, "B N 3 H W"], audio_chunks: Iterable[Float[Tensor, "B _"]]
-    ) -> Iterator[Float[Tensor, "B 3 H W"]]:
-        """See :meth:`zoo.method.TalkingFaceMethod.generate_stream`: a frame comes half a window after its middle.
+    def stream(self, start: Request, parts: Iterable[Request]) -> Iterator[Float[Tensor, "B 3 H W"]]:
+        """See :meth:`zoo.method.TalkingFaceMethod.stream`: a frame comes half a window after its middle.
 
         Memory does not grow with the sound.
         """
-        talker = Talker(self, identity)
-        kept = identity.new_zeros(len(identity), 0)
-        begin, heard, t = 0, 0, 0  # `kept` begins at this sample
+        talker = Talker(self, start.stills)
+        kept = start.stills.new_zeros(len(start), 0)
+        begin, end, t = 0, 0, 0  # `kept` begins and ends at these samples
 
         def window(frame: int) -> tuple[int, int]:
             return audio.frame_window(frame, 1, self.context)
 
-        for chunk in audio_chunks:
-            kept = torch.cat([kept, chunk.to(kept)], 1)
-            heard += chunk.shape[1]
-            while window(t)[1] <= heard:
+        for part in parts:
+            assert part.sound is not None
+            kept = torch.cat([kept, part.sound.to(kept)], 1)
+            end += part.sound.shape[1]
+            while window(t)[1] <= end:
                 yield talker.talk(audio.cut(kept, *(s - begin for s in window(t)))[:, None])[:, 0]
                 t += 1
-            spent = min(max(window(t)[0], begin), heard)
+            spent = min(max(window(t)[0], begin), end)
             kept, begin = kept[:, spent - begin :], spent
-        for late in range(t, audio.num_frames(heard)):
+        for late in range(t, audio.num_frames(end)):
             yield talker.talk(audio.cut(kept, *(s - begin for s in window(late)))[:, None])[:, 0]
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
@@ -314,9 +304,11 @@ def mirrored(batch: Batch, share: float) -> Batch:
     turned = (torch.rand(len(batch.clip), device=batch.frames.device) < share)[:, None, None, None]
     points = batch.landmarks * batch.landmarks.new_tensor([-1, 1])
     points[..., 0] += batch.frames.shape[-1] - 1
+    stills = batch.given.stills
+    identity = replace(batch.given.identity, frames=torch.where(turned[..., None], stills.flip(-1), stills))
     return replace(
         batch,
-        identity=torch.where(turned[..., None], batch.identity.flip(-1), batch.identity),
+        given=replace(batch.given, identity=identity),
         frames=torch.where(turned[..., None], batch.frames.flip(-1), batch.frames),
         landmarks=torch.where(turned, points, batch.landmarks),
     )

@@ -1,6 +1,6 @@
 """What the zoo knows of the temporal GAN and of its static baseline before anything heavy is imported."""
 
-from zoo.spec import MethodSpec, Paper
+from zoo.spec import MethodSpec, Paper, Uses
 
 PAPER = Paper(
     title="End-to-End Speech-Driven Realistic Facial Animation with Temporal GANs",
@@ -19,10 +19,10 @@ SPEC = MethodSpec(
     summary="a whole face from one still and raw sound with recurrent networks; frame and sequence discriminators",
     target="zoo_temporal_gan.module:TemporalGAN",
     config="zoo_temporal_gan.config:TemporalGANConfig",
-    api_version=1,
+    api_version=2,
     licence=LICENCE,
     paper=PAPER,
-    shown="still",
+    modes=(("sound", Uses()),),
     recipes="zoo_temporal_gan.recipes",
     trial=TRIAL,
     capabilities=("photo", "any-length", "stream"),
@@ -33,10 +33,10 @@ STATIC = MethodSpec(
     summary="the temporal GAN's baseline: each frame by itself from one still and a sliding window of raw sound",
     target="zoo_temporal_gan.static:StaticGAN",
     config="zoo_temporal_gan.config:StaticGANConfig",
-    api_version=1,
+    api_version=2,
     licence=LICENCE,
     paper=PAPER,
-    shown="still",
+    modes=(("sound", Uses()),),
     recipes="zoo_temporal_gan.static_recipes",
     trial=TRIAL,
     capabilities=("photo", "any-length", "stream"),

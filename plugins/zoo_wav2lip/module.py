@@ -11,9 +11,9 @@ from pytorch_lightning.utilities import rank_zero_warn
 from torch import Tensor
 from torch.nn import functional as F
 
-from zoo import audio
 from zoo.clip import FPS, SAMPLE_RATE
 from zoo.data.batch import Batch
+from zoo.data.request import Request
 from zoo.errors import ConfigError, DataError
 from zoo.losses.reconstruction import lip_weights, weighted_l1
 from zoo.losses.sync import SyncLoss
@@ -107,26 +107,18 @@ class Wav2Lip(TalkingFaceMethod):
 
     def heard(self, batch: Batch) -> Float[Tensor, "B T context"]:
         """What each frame of a training window hears."""
-        return audio.per_frame(batch.wave, batch.frames.shape[1], self.input_spec.context)
+        return batch.given.audio_windows(self.input_spec.context)
 
     def reconstruct(self, batch: Batch) -> Float[Tensor, "B T 3 H W"]:
         """See :meth:`zoo.method.TalkingFaceMethod.reconstruct`."""
         frames = batch.frames
-        reference = batch.identity[:, :1].expand_as(frames)
+        reference = batch.given.stills[:, :1].expand_as(frames)
         made = self.draw(reference.flatten(0, 1), frames.flatten(0, 1), self.heard(batch).flatten(0, 1))
         return made.view_as(frames)
 
-    def generate(
-        self,
-        identity: Float[Tensor, "B N 3 H W"],
-        wave: Float[Tensor, "B S"],
-        num_frames: int,
-        pose: Float[Tensor, "B T 3 H W"] | None = None,
-    ) -> Float[Tensor, "B T 3 H W"]:
-        """See :meth:`zoo.method.TalkingFaceMethod.generate`. Made some frames at a time: memory does not grow."""
-        context = self.input_spec.context
-        heard = audio.per_frame(audio.widen(wave, num_frames, context), num_frames, context)
-        return draw_clips(self.draw, identity[:, 0], heard, pose)
+    def generate(self, request: Request) -> Float[Tensor, "B T 3 H W"]:
+        """See :meth:`zoo.method.TalkingFaceMethod.generate`. Some frames at a time: memory does not grow."""
+        return draw_clips(self.draw, request, self.input_spec.context)
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         """One step of the generator (L1, sync, quality) and one of the discriminator (real, generated)."""

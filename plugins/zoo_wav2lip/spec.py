@@ -1,13 +1,13 @@
 """What the zoo knows of Wav2Lip before anything heavy is imported."""
 
-from zoo.spec import MethodSpec, Paper
+from zoo.spec import MethodSpec, Paper, Uses
 
 SPEC = MethodSpec(
     name="wav2lip",
     summary="windows of five frames from masked faces and 0.2 s of sound each; a frozen sync expert is the loss",
     target="zoo_wav2lip.module:Wav2Lip",
     config="zoo_wav2lip.config:Wav2LipConfig",
-    api_version=1,
+    api_version=2,
     licence="Apache-2.0; written from the paper and published facts, no code or weights of the authors",
     paper=Paper(
         title="A Lip Sync Expert Is All You Need for Speech to Lip Generation In The Wild",
@@ -16,7 +16,7 @@ SPEC = MethodSpec(
         year=2020,
         url="https://arxiv.org/abs/2008.10010",
     ),
-    shown="upper half",
+    modes=(("dub", Uses(driver="upper half")), ("photo", Uses())),
     recipes="zoo_wav2lip.recipes",
     trial=("model.width=0.06", "model.judged_from=0", "data.batch_size=2"),
     importer="zoo_wav2lip.released:read",

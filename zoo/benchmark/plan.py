@@ -20,7 +20,7 @@ from zoo.benchmark.locks import is_locked
 from zoo.benchmark.results import Cell, Suite, Track, read_cell
 from zoo.benchmark.suite import REFERENCES, WITHOUT_CROSS, Entry, find_entry
 from zoo.errors import DataError, ZooError
-from zoo.spec import SHOWN
+from zoo.spec import DRIVERS, Uses
 
 CLIP_S = 2.2
 """Seconds that one clip of three seconds takes on one thread of an idle core, generation included (ten metrics)."""
@@ -164,7 +164,7 @@ def _reference(bench: Bench, name: str, track: Track) -> Cell:
         kind="reference",
         track=track,
         summary=REFERENCES[name],
-        shown=SHOWN["video" if name in ("real", "wrong-sound") else "still"],
+        shown=DRIVERS["video"] if name in ("real", "wrong-sound") else str(Uses(sound=name == "retrieval")),
         protocols=bench.protocols(names),
         code=code_of(),
     )
@@ -183,7 +183,7 @@ def _method(bench: Bench, entry: Entry, seed: int, track: Track) -> Cell:
         seed=seed,
         summary=entry.summary,
         dist=spec.dist,
-        shown=SHOWN[spec.shown],
+        shown=str(spec.uses()),
         protocols=bench.protocols(bench.names(entry.name, track)),
         code=code_of(spec.target),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -19,6 +20,7 @@ from zoo.face import crop
 from zoo.face.paste import paste
 from zoo.method import TalkingFaceMethod
 from zoo.nn.frontend import Mel
+from zoo.synthesis.make import make
 from zoo.trainable import load_checkpoint
 
 _BANK_SIZE = 128
@@ -127,7 +129,7 @@ class Method(Subject):
             raise ConfigError(f"{name} is an expert, which makes no faces")
         self.module, self.checkpoint = module.to(device), checkpoint
         self.spec = self.module.input_spec
-        self.windows = Windows(bench.store, self.spec)
+        self.windows = Windows(bench.store, self.spec, self.module.uses)
         self.device = device
 
     def make(self, scene: Scene) -> UInt8[Tensor, "T 3 H W"]:
@@ -142,24 +144,15 @@ class Method(Subject):
                 self._run(scene, self.spec.frames)
             self.parameters = used.parameters
             self.module.for_inference()
-        count = len(scene.clip.frames)
-        crops = self._run(scene, count)
-        if len(crops) != count:
-            raise ValueError(f"{len(crops)} frames were generated, not {count}")
-        if not crops.isfinite().all():
-            raise ValueError("the generated pictures are not finite numbers")
-        return crops
+        return self._run(scene, len(scene.clip.frames))
 
     def _run(self, scene: Scene, count: int | None) -> Float32[Tensor, "T 3 h w"]:
         """The first ``count`` frames as the method makes them; ``None``: all."""
-        batch = collate([self.windows[Draw(scene.index, None)]]).unit()
-        frames, identity = (part.to(self.device) for part in (batch.frames[:, :count], batch.identity))
-        wave = audio.cut(scene.wave, 0, audio.num_samples(frames.shape[1]))[None].to(self.device)
-        with torch.inference_mode():
-            started = time.perf_counter()
-            crops = self.module.generate(identity, wave, frames.shape[1], pose=self.module.pose(frames))
-            crops = crops[0].float().cpu()
-            self.seconds = time.perf_counter() - started
+        given = collate([self.windows[Draw(scene.index, None)]]).unit().given
+        given = replace(given, sound=scene.wave[None]).part(0, count or given.num_frames).to(self.device)
+        started = time.perf_counter()
+        crops = make(self.module, self.module.spec, given)[0].float().cpu()
+        self.seconds = time.perf_counter() - started
         return crops
 
     def tags(self) -> dict[str, str]:

@@ -25,18 +25,19 @@ PATIENCE_S = 600
 """Seconds without a batch after which the loading processes count as hanging."""
 
 
-def batch_bytes(spec: InputSpec, batch_size: int, frames: int, samples: int) -> int:
+def batch_bytes(spec: InputSpec, stills: int, batch_size: int, frames: int, samples: int) -> int:
     """Size of a batch as it is sent between processes.
 
     Args:
-        spec: what the method eats.
+        spec: how windows are cut.
+        stills: reference frames of each window.
         batch_size: windows.
         frames: in each window.
         samples: of sound in each window.
     """
     height, width = spec.size
-    pictures = (frames + spec.num_identity) * 3 * height * width
-    return batch_size * (pictures + frames * NUM_LANDMARKS * 2 * 4 + samples * 4)
+    frame = 3 * height * width + NUM_LANDMARKS * 2 * 4
+    return batch_size * ((frames + stills) * frame + samples * 4)
 
 
 def share_by_name(_: int = 0) -> None:

@@ -19,7 +19,7 @@ from zoo.data.splits import Part, Split, require_train, split_clips
 from zoo.data.store import Store
 from zoo.data.windows import Draw, EveryClip, RandomWindows, Windows, collate
 from zoo.errors import ConfigError, DataError
-from zoo.spec import InputSpec
+from zoo.spec import InputSpec, Uses
 
 VALIDATION_SEED = 7
 """Seed of the validation windows: the same in every epoch and every run."""
@@ -52,16 +52,17 @@ class TalkingFaceData(pl.LightningDataModule):
 
     Args:
         config: which clips and how many at a time.
-        spec: what the method eats.
+        spec: how windows and clips are cut.
         seed: seed of the run.
+        uses: what else is given, in every batch; words, if it is not told.
     """
 
     store: Store
     clips: Split
 
-    def __init__(self, config: DataConfig, spec: InputSpec, seed: int = 0) -> None:
+    def __init__(self, config: DataConfig, spec: InputSpec, seed: int = 0, uses: Uses | None = None) -> None:
         super().__init__()
-        self.config, self.spec, self.seed = config, spec, seed
+        self.config, self.spec, self.seed, self.uses = config, spec, seed, uses or Uses(words=True)
         self.path = store_path(config)
         self._sent = 0  # bytes that loading processes of this stage may have on their way
         self.split = config.split or registry.dataset(config.name).splits[0]
@@ -89,7 +90,7 @@ class TalkingFaceData(pl.LightningDataModule):
         self.clips = split_clips(self.store.clips, self.split)
         if self.config.max_clips is not None:
             self.clips = {name: clips[: self.config.max_clips] for name, clips in self.clips.items()}
-        self.windows = Windows(self.store, self.spec)
+        self.windows = Windows(self.store, self.spec, self.uses)
         info = self.store.clips[0]
         if (info.fps, info.sample_rate) != (self.spec.fps, self.spec.sample_rate):
             raise DataError(
@@ -127,8 +128,8 @@ class TalkingFaceData(pl.LightningDataModule):
         return self._loader("test", EveryClip(self.clips["test"], None, *self._place()), 1)
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
-        """Pictures travel as bytes and become float32 in [0, 1] on the device."""
-        return batch.unit()
+        """Pictures travel as bytes and become float32 in [0, 1] on the device; no more is given than is used."""
+        return batch.unit().only("", self.uses)
 
     def _place(self) -> tuple[int, int]:
         return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
@@ -157,6 +158,8 @@ class TalkingFaceData(pl.LightningDataModule):
         if frames is None:  # whole clips
             frames = max(self.store.clips[number].num_frames for number in self.clips[name])
         first, last = audio.frame_window(0, frames, self.spec.context)
-        self._sent += IN_FLIGHT * workers * batch_bytes(self.spec, batch_size, frames, last - first)
+        self._sent += (
+            IN_FLIGHT * workers * batch_bytes(self.spec, self.windows.stills, batch_size, frames, last - first)
+        )
         mine = self.trainer.world_size // self.trainer.num_nodes if self.trainer else 1  # processes on this machine
         check_shared_memory(self._sent * mine, workers * mine)

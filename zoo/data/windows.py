@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from itertools import cycle, islice
 from random import Random
 from typing import NamedTuple
 
@@ -17,9 +19,11 @@ from torch.utils.data import Dataset, Sampler
 from zoo import audio
 from zoo.clip import Word
 from zoo.data.batch import Batch
+from zoo.data.index import ClipInfo
+from zoo.data.request import Pictures, Request
 from zoo.data.store import Store
 from zoo.face import crop
-from zoo.spec import InputSpec
+from zoo.spec import InputSpec, Uses
 
 CACHED_CLIPS = 4096
 """How many clips' crop maps and landmarks a loader process keeps (about 60 kB each)."""
@@ -40,14 +44,16 @@ class Track(NamedTuple):
 
 
 class Window(NamedTuple):
-    """One item before it is batched; fields as in :class:`zoo.data.batch.Batch`, without the batch dimension."""
+    """One item before it is batched; fields as in :class:`Batch` and :class:`Request`, without the batch dimension."""
 
     clip: str
     first: int
     frames: UInt8[Tensor, "T 3 H W"]
-    identity: UInt8[Tensor, "N 3 H W"]
-    wave: Float32[Tensor, " S"]
     landmarks: Float32[Tensor, "T 68 2"]
+    stills: UInt8[Tensor, "N 3 H W"]
+    points: Float32[Tensor, "N 68 2"]
+    sound: Float32[Tensor, " S"]
+    start: int = 0
     words: tuple[Word, ...] = ()
 
 
@@ -56,16 +62,19 @@ class Windows(Dataset[Window]):
 
     Args:
         store: the clips.
-        spec: what the method eats.
+        spec: how the method wants them cut.
+        uses: what else it is given.
     """
 
-    def __init__(self, store: Store, spec: InputSpec) -> None:
+    def __init__(self, store: Store, spec: InputSpec, uses: Uses | None = None) -> None:
         self.store = store
         self.spec = spec
+        self.uses = uses or Uses()
+        self.stills = max(self.uses.stills, spec.num_identity)
         self._track = lru_cache(maxsize=CACHED_CLIPS)(self._read_track)
 
     def __getstate__(self) -> dict[str, object]:
-        return {"store": self.store, "spec": self.spec}
+        return {"store": self.store, "spec": self.spec, "uses": self.uses}
 
     def __setstate__(self, state: dict[str, object]) -> None:
         self.__init__(**state)  # type: ignore[misc]
@@ -81,60 +90,107 @@ class Windows(Dataset[Window]):
 
     def __getitem__(self, draw: Draw) -> Window:
         info = self.store.clips[draw.clip]
-        first, count, identity = place(info.num_frames, self.spec, draw.seed)
-        pictures = self.pictures(draw.clip, [*range(first, first + count), *identity])
         if draw.seed is None:
-            start, stop = 0, audio.num_samples(count)
-        else:
-            start, stop = audio.frame_window(first, count, self.spec.context)
-        wave = self.store.wave(draw.clip, start, stop)
-        landmarks = self._track(draw.clip).landmarks[first : first + count]
-        return Window(info.id, first, pictures[:count], pictures[count:], wave, landmarks, info.words)
+            return self._whole(draw.clip, info)
+        first, count, stills = place(info.num_frames, self.spec, self.stills, draw.seed)
+        pictures = self.pictures(draw.clip, [*range(first, first + count), *stills])
+        landmarks, context = self._track(draw.clip).landmarks, self.spec.context
+        begin, stop = audio.frame_window(first, count, context)
+        return Window(
+            clip=info.id,
+            first=first,
+            frames=pictures[:count],
+            landmarks=landmarks[first : first + count],
+            stills=pictures[count:],
+            points=landmarks[stills],
+            sound=self.store.wave(draw.clip, begin, stop),
+            start=audio.num_samples(first) - begin,
+            words=info.words,
+        )
+
+    def _whole(self, clip: int, info: ClipInfo) -> Window:
+        """A test clip: its first frame is the first reference frame, the others are those of other clips."""
+        count = info.num_frames
+        frames, landmarks = self.pictures(clip, range(count)), self._track(clip).landmarks
+        others = self._others(clip)[: self.stills - 1] or [clip]
+        chosen = [clip, *islice(cycle(others), self.stills - 1)]
+        return Window(
+            clip=info.id,
+            first=0,
+            frames=frames,
+            landmarks=landmarks,
+            stills=torch.cat([frames[:1], *(self.pictures(other, [0]) for other in chosen[1:])]),
+            points=torch.stack([self._track(other).landmarks[0] for other in chosen]),
+            sound=self.store.wave(clip, 0, audio.num_samples(count)),
+            words=info.words,
+        )
+
+    def _others(self, clip: int) -> list[int]:
+        """The other clips of a clip's speaker, those that follow it in the store first."""
+        if self.stills == 1:
+            return []
+        mine = self._speakers[self.store.clips[clip].speaker]
+        at = mine.index(clip)
+        return mine[at + 1 :] + mine[:at]
+
+    @cached_property
+    def _speakers(self) -> dict[str, list[int]]:
+        """The clips of each speaker."""
+        found: dict[str, list[int]] = defaultdict(list)
+        for number, info in enumerate(self.store.clips):
+            found[info.speaker].append(number)
+        return found
 
 
-def place(length: int, spec: InputSpec, seed: tuple[int, ...] | None) -> tuple[int, int, list[int]]:
-    """Choose the window and the identity frames of one clip.
+def place(length: int, spec: InputSpec, stills: int, seed: tuple[int, ...]) -> tuple[int, int, list[int]]:
+    """Choose a training window and its reference frames in a clip.
 
     Args:
         length: frames of the clip.
-        spec: what the method eats.
-        seed: decides where the window lies; ``None`` is the whole clip with identity frames spread from its first.
+        spec: how the method wants its windows cut.
+        stills: how many reference frames.
+        seed: decides where they lie.
 
     Returns:
-        First frame, number of frames and identity frames. With ``identity="still"`` the latter lie at least
+        First frame, number of frames and reference frames. With ``identity="still"`` the latter lie at least
         ``identity_gap`` frames outside the window where the clip has such frames, else as far away as it allows.
     """
-    if seed is None:
-        spread = [round(k * (length - 1) / spec.num_identity) for k in range(spec.num_identity)]
-        return 0, length, spread
     random = Random(repr(seed))  # a tenth of the price of a NumPy generator, which would be a fifth of a window
     count = length if spec.frames is None else min(spec.frames, length)
     first = random.randrange(length - count + 1)
     if spec.identity == "first":
-        return first, count, [0] * spec.num_identity
+        return first, count, [0] * stills
     last = first + count - 1
     gap = min(spec.identity_gap, max(first, length - 1 - last))
     if gap == 0:
-        return first, count, [random.randrange(length) for _ in range(spec.num_identity)]
+        return first, count, [random.randrange(length) for _ in range(stills)]
     # Frames 0 to first - gap and last + gap to the end, numbered through.
     before, after = max(0, first - gap + 1), max(0, length - last - gap)
-    picked = [random.randrange(before + after) for _ in range(spec.num_identity)]
+    picked = [random.randrange(before + after) for _ in range(stills)]
     return first, count, [k if k < before else k - before + last + gap for k in picked]
 
 
 def collate(windows: Sequence[Window]) -> Batch:
     """Stack windows; shorter ones are padded at the end with their last picture and silence."""
     frames = max(len(window.frames) for window in windows)
-    samples = max(window.wave.shape[-1] for window in windows)
+    samples = max(window.sound.shape[-1] for window in windows)
+    given = Request(
+        num_frames=frames,
+        identity=Pictures(
+            frames=torch.stack([window.stills for window in windows]),
+            points=torch.stack([window.points for window in windows]),
+        ),
+        sound=torch.stack([F.pad(window.sound, (0, samples - window.sound.shape[-1])) for window in windows]),
+        start=windows[0].start,
+        words=tuple(window.words for window in windows),
+    )
     return Batch(
+        given=given,
         clip=[window.clip for window in windows],
         first=torch.tensor([window.first for window in windows]),
         frames=torch.stack([_repeat_last(window.frames, frames) for window in windows]),
-        identity=torch.stack([window.identity for window in windows]),
-        wave=torch.stack([F.pad(window.wave, (0, samples - window.wave.shape[-1])) for window in windows]),
         landmarks=torch.stack([_repeat_last(window.landmarks, frames) for window in windows]),
         length=torch.tensor([len(window.frames) for window in windows]),
-        words=[window.words for window in windows],
     )
 
 

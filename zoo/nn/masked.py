@@ -7,11 +7,13 @@ from collections.abc import Callable
 from jaxtyping import Float
 from torch import Tensor
 
+from zoo.data.request import Request
+
 DRAWN_AT_ONCE = 32
 """Frames of a clip that are drawn together, so that memory does not grow with it."""
 
 Draw = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""Makes frames from reference faces, target faces and what each frame hears."""
+"""Frames from reference faces, target faces and the audio window of each frame."""
 
 
 def mask_lower_half(faces: Float[Tensor, "*batch H W"]) -> Float[Tensor, "*batch H W"]:
@@ -21,28 +23,23 @@ def mask_lower_half(faces: Float[Tensor, "*batch H W"]) -> Float[Tensor, "*batch
     return masked
 
 
-def draw_clips(
-    draw: Draw,
-    reference: Float[Tensor, "B 3 H W"],
-    heard: Float[Tensor, "B T context"],
-    pose: Float[Tensor, "B T 3 H W"] | None,
-) -> Float[Tensor, "B T 3 H W"]:
+def draw_clips(draw: Draw, request: Request, context: int) -> Float[Tensor, "B T 3 H W"]:
     """Whole clips, some frames at a time.
 
     Args:
         draw: the method.
-        reference: who is to talk, RGB in [0, 1].
-        heard: what each frame hears.
-        pose: the true video, whose upper half is shown; ``None``: the reference stands still.
+        request: with the driver's upper half; without a driver the reference frame stands still.
+        context: samples of each frame's audio window.
 
     Returns:
         RGB in [0, 1].
     """
-    count, frames = heard.shape[:2]
-    made = heard.new_empty(count, frames, *reference.shape[1:])
-    for b in range(count):
-        for t in range(0, frames, DRAWN_AT_ONCE):
-            sound = heard[b, t : t + DRAWN_AT_ONCE]
-            still = reference[b].expand(len(sound), -1, -1, -1)
-            made[b, t : t + DRAWN_AT_ONCE] = draw(still, still if pose is None else pose[b, t : t + len(sound)], sound)
-    return made
+    stills = request.stills[:, 0]
+    generated = stills.new_empty(len(stills), request.num_frames, *stills.shape[1:])
+    for number, part in enumerate(request.parts(DRAWN_AT_ONCE)):
+        windows, first = part.audio_windows(context), number * DRAWN_AT_ONCE
+        for b, still in enumerate(stills):
+            reference = still.expand(part.num_frames, -1, -1, -1)
+            target = reference if part.driver is None or part.driver.frames is None else part.driver.frames[b]
+            generated[b, first : first + part.num_frames] = draw(reference, target, windows[b])
+    return generated

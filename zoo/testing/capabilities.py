@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import wave
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import accumulate
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from zoo.audio import num_samples
 from zoo.clip import SAMPLE_RATE
+from zoo.data.request import Request
 from zoo.testing.corpus import source
 from zoo.testing.methods import MethodCase
 from zoo.testing.rules import Broken, NotHere, Rules, rule
@@ -97,11 +99,7 @@ def _video(case: MethodCase) -> None:
 
     _require(case, "video")
     seen, clip = case.clips[0].frames[:, :VIDEO_FRAMES], source().read(source().items()[0])
-    still, pose = case.clips[0].identity, case.ready.pose(seen)
-    with torch.no_grad():
-        one, two = (
-            case.ready.generate(still, case.wave(VIDEO_FRAMES, sound), VIDEO_FRAMES, pose=pose) for sound in (0, 1)
-        )
+    one, two = (case.generate(case.ready, case.request(VIDEO_FRAMES, sound=sound, driver=True)) for sound in (0, 1))
     lower = seen.shape[-2] // 2
     apart = float((one - seen)[..., lower:, :].abs().mean())
     if apart < OTHER_MOUTH:
@@ -120,9 +118,9 @@ def _video(case: MethodCase) -> None:
 @rule(
     RULES,
     "frames come while the sound comes",
-    "generate_stream() gives the frames of generate(), in whatever parts the sound comes, and the first one before the "
+    "stream() gives the frames of generate(), in whatever parts the sound comes, and the first one before the "
     f"last tenth of a second of {STREAMED // 25} s is asked for",
-    "override TalkingFaceMethod.generate_stream, whose default waits for all sound, or leave out the capability stream",
+    "override TalkingFaceMethod.stream, whose default waits for all sound, or leave out the capability stream",
 )
 def _stream(case: MethodCase) -> None:
     _require(case, "stream")
@@ -140,16 +138,16 @@ def _stream(case: MethodCase) -> None:
 
 def _streamed(case: MethodCase, parts: Sequence[int]) -> tuple[Float[Tensor, "1 T 3 H W"], int]:
     """The frames of a sound that comes in parts, and how many of them were asked for before the first frame."""
-    sound, asked = case.wave(STREAMED), 0
+    sound, asked, start = case.wave(STREAMED), 0, case.request(STREAMED)
 
-    def chunks() -> Iterator[Float[Tensor, "1 n"]]:
+    def chunks() -> Iterator[Request]:
         nonlocal asked
         for end in accumulate(parts):
             asked += 1
-            yield sound[:, end - parts[asked - 1] : end]
+            yield replace(start, num_frames=0, sound=sound[:, end - parts[asked - 1] : end])
 
     with torch.no_grad():
-        stream = iter(case.ready.generate_stream(case.clips[0].identity, chunks()))
+        stream = iter(case.ready.stream(start, chunks()))
         first = next(stream, None)
         waited = asked
         if first is None:

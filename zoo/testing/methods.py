@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from typing import Any
@@ -14,9 +15,11 @@ from zoo.audio import num_samples
 from zoo.clip import Word
 from zoo.data.batch import Batch
 from zoo.data.module import TalkingFaceData
+from zoo.data.request import Pictures, Request
 from zoo.data.windows import Draw, collate
 from zoo.method import TalkingFaceMethod
 from zoo.spec import MethodSpec
+from zoo.synthesis.make import uses_of
 from zoo.testing.guards import watch_state
 from zoo.testing.memory import live_bytes
 from zoo.testing.rules import Broken, NotHere, Rules, rule
@@ -50,7 +53,7 @@ class MethodCase(TrainableCase):
     @cached_property
     def clips(self) -> list[Batch]:
         """Two whole clips of different speakers, pictures in [0, 1]."""
-        data = TalkingFaceData(self.config.data, self.ready.input_spec, 0)
+        data = TalkingFaceData(self.config.data, self.ready.input_spec, 0, self.ready.uses)
         data.setup()
         return [collate([data.windows[Draw(data.clips[part][0], None)]]).unit() for part in ("train", "test")]
 
@@ -65,16 +68,37 @@ class MethodCase(TrainableCase):
         """A clip of one of the two speakers with one of the two sounds, which is repeated where it is too short."""
         with torch.random.fork_rng(devices=[]), torch.no_grad():
             torch.manual_seed(seed)
-            module = self.ready.to(device)
-            return module.generate(self.clips[who].identity.to(device), self.wave(frames, sound).to(device), frames)
+            return self.generate(self.ready.to(device), self.request(frames, who, sound).to(device))
+
+    def generate(self, module: TalkingFaceMethod, request: Request) -> Any:
+        """What ``generate()`` gives back for a request of its default mode, whatever it is."""
+        with torch.no_grad():
+            return module.generate(request.only(self.spec.default_mode, uses_of(module, self.spec)))
+
+    def request(self, frames: int, who: int = 0, sound: int = 0, *, driver: bool = False) -> Request:
+        """A clip of one of the two speakers with one of the two sounds.
+
+        Args:
+            frames: how many.
+            who: number of the speaker.
+            sound: number of the sound, which is repeated where it is too short.
+            driver: whether the speaker's video is the driver; of a photo there is none.
+        """
+        given = self.clips[who].given
+        seen = None if given.driver is None or not driver else given.driver.part(0, frames)
+        return replace(given, num_frames=frames, sound=self.wave(frames, sound), driver=seen)
+
+    def both(self, frames: int, *, driver: bool = False) -> Request:
+        """Both speakers at once, each with a sound."""
+        return _together([self.request(frames, who, who, driver=driver) for who in (0, 1)])
 
     def answers(self, module: TrainableModule) -> dict[str, Tensor]:
         """See :meth:`TrainableCase.answers`; and a clip that it makes."""
         assert isinstance(module, TalkingFaceMethod)
         said = super().answers(module)
-        with torch.random.fork_rng(devices=[]), torch.no_grad():
+        with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            made = module.eval().generate(self.clips[0].identity, self.wave(8), 8)
+            made = self.generate(module.eval(), self.request(8))
         return said | {"what generate() makes": made}
 
     def use(self) -> None:
@@ -86,7 +110,9 @@ class MethodCase(TrainableCase):
 
     def wave(self, frames: int, sound: int = 0) -> Float32[Tensor, "1 S"]:
         """One of the two sounds, as long as so many frames."""
-        heard, wanted = self.clips[sound].wave, num_samples(frames)
+        heard, wanted = self.clips[sound].given.sound, num_samples(frames)
+        if heard is None:
+            raise NotHere("its modes use no sound")
         return heard.repeat(1, -(-wanted // heard.shape[1]))[:, :wanted].contiguous()
 
 
@@ -98,16 +124,32 @@ class MethodCase(TrainableCase):
 )
 def _shapes(case: MethodCase) -> None:
     module, frames = case.ready, 7
-    identity = torch.cat([clip.identity for clip in case.clips])
-    sounds = torch.cat([case.wave(frames, sound) for sound in (0, 1)])
-    poses = [None, module.pose(torch.cat([clip.frames[:, :frames] for clip in case.clips]))]
-    for pose in poses:
-        with torch.no_grad():
-            made = module.generate(identity, sounds, frames, pose=pose)
+    for driver in (False, True):
+        made = case.generate(module, case.both(frames, driver=driver))
         _require_frames(made, (2, frames, 3, *module.input_spec.size))
     with torch.no_grad():
         seen = module.reconstruct(case.batch)
     _require_frames(seen, tuple(case.batch.frames.shape), "reconstruct()")
+
+
+def _together(requests: Sequence[Request]) -> Request:
+    """Several requests as one of several clips."""
+    first, drivers = requests[0], [each.driver for each in requests if each.driver is not None]
+    sounds = [each.sound for each in requests if each.sound is not None]
+    return replace(
+        first,
+        identity=_stacked([each.identity for each in requests]),
+        sound=torch.cat(sounds) if sounds else None,
+        driver=_stacked(drivers) if drivers else None,
+        words=tuple(words for each in requests for words in each.words),
+        labels={name: tuple(label for each in requests for label in each.labels[name]) for name in first.labels},
+        arrays={name: torch.cat([each.arrays[name] for each in requests]) for name in first.arrays},
+    )
+
+
+def _stacked(pictures: Sequence[Pictures]) -> Pictures:
+    frames = [each.frames for each in pictures if each.frames is not None]
+    return Pictures(frames=torch.cat(frames) if frames else None, points=torch.cat([each.points for each in pictures]))
 
 
 def _require_frames(made: Any, shape: tuple[int, ...], who: str = "generate()") -> None:
@@ -154,11 +196,8 @@ def _deterministic(case: MethodCase) -> None:
     "let nothing pass from one clip of a batch to another: no mean over them, no noise that depends on their number",
 )
 def _alone(case: MethodCase) -> None:
-    identity = torch.cat([clip.identity for clip in case.clips])
-    sounds = torch.cat([case.wave(8, sound) for sound in (0, 1)])
-    with torch.no_grad():
-        both = case.ready.generate(identity, sounds, 8)
-        alone = torch.cat([case.ready.generate(identity[i : i + 1], sounds[i : i + 1], 8) for i in (0, 1)])
+    both = case.generate(case.ready, case.both(8))
+    alone = torch.cat([case.make(8, who, who) for who in (0, 1)])
     apart = float((both - alone).abs().max())
     if not apart <= ALONE:
         raise Broken(f"a clip that differs by up to {apart:.3g} when another is made beside it")
@@ -202,8 +241,8 @@ def _moved(case: MethodCase, number: int) -> tuple[float, float]:
     third, (begin, end) = 20, (num_samples(20 * number), num_samples(20 * (number + 1)))
     one, other = case.wave(3 * third), case.wave(3 * third, 1)
     two = torch.cat([one[:, :begin], other[:, begin:end], one[:, end:]], 1)
-    with torch.no_grad():
-        made = [case.ready.generate(case.clips[0].identity, sound, 3 * third) for sound in (one, two)]
+    given = case.request(3 * third)
+    made = [case.generate(case.ready, replace(given, sound=sound)) for sound in (one, two)]
     apart = (made[0] - made[1]).abs().mean((0, 2, 3, 4)).view(3, third).mean(1)
     return float(apart[0]), float(apart[number])
 
@@ -211,19 +250,19 @@ def _moved(case: MethodCase, number: int) -> tuple[float, float]:
 @rule(
     RULES,
     "sees no more than it declares",
-    "what the spec's `shown` does not name changes nothing in a test, whatever the true video, landmarks and words are",
-    "take the pose as generate() is given it, and declare `shown` as it is: a still, the upper half, or the video",
+    "what the spec's modes do not name changes nothing in a test, whatever the true video, landmarks and words are",
+    "take all from the request that generate() is given, and declare what each mode uses (zoo.spec.Uses)",
 )
 def _shown(case: MethodCase) -> None:
-    clip, shown = case.clips[0], case.spec.shown
-    if shown == "video":
+    clip, uses = case.clips[0], case.spec.uses()
+    if uses.driver == "video":
         raise NotHere("it declares that it is shown the video")
-    others = _hidden(clip, clip.frames.shape[-2] // 2 if shown == "upper half" else 0)
+    others = _hidden(clip, clip.frames.shape[-2] // 2 if uses.driver == "upper half" else 0)
     with torch.no_grad():
         made = case.ready.test_step(clip, 0)
         for what, other in others.items():
             if not torch.equal(made, case.ready.test_step(other, 0)):
-                raise Broken(f"shown '{shown}', it makes other frames when {what} another")
+                raise Broken(f"given {uses}, it makes other frames when {what} another")
 
 
 def _hidden(clip: Batch, first: int) -> dict[str, Batch]:
@@ -235,12 +274,19 @@ def _hidden(clip: Batch, first: int) -> dict[str, Batch]:
     frames[..., first:, :] = 1 - frames[..., first:, :]
     low = points[:, 1:, :, 1:] >= first
     points[:, 1:] *= torch.where(low, points.new_tensor([1.25, 1.5]), 1)
-    said: list[tuple[Word, ...]] = [(Word(0.0, 0.2, "zoo"),) for _ in clip.words]
+    said = tuple((Word(0.0, 0.2, "zoo"),) for _ in clip.words)
     return {
-        "the rest of the true video is": replace(clip, frames=frames),
-        "the landmarks of what it is not shown are": replace(clip, landmarks=points),
-        "what is said is": replace(clip, words=said),
+        "the rest of the true video is": _driven(replace(clip, frames=frames)),
+        "the landmarks of what it is not shown are": _driven(replace(clip, landmarks=points)),
+        "what is said is": replace(clip, given=replace(clip.given, words=said)),
     }
+
+
+def _driven(clip: Batch) -> Batch:
+    """The clip with its own true video as the driver, where there is one."""
+    if clip.given.driver is None:
+        return clip
+    return replace(clip, given=replace(clip.given, driver=Pictures(frames=clip.frames, points=clip.landmarks)))
 
 
 @rule(
@@ -253,7 +299,7 @@ def _generate_state(case: MethodCase) -> None:
     weights = {name: value.clone() for name, value in case.ready.state_dict().items()}
     training, sound = case.ready.training, case.wave(20)
     with watch_state() as changed:
-        case.ready.generate(case.clips[0].identity, sound, 20)
+        case.generate(case.ready, replace(case.request(20), sound=sound))
     changed += [name for name, value in case.ready.state_dict().items() if not torch.equal(value, weights[name])]
     changed += ["its training mode"] if case.ready.training != training else []
     if changed:

@@ -61,7 +61,7 @@ class TrainableCase(Case):
         """One training batch, pictures in [0, 1]."""
         module = self.build()
         module.before_fit()
-        data = TalkingFaceData(self.config.data, module.input_spec, self.config.seed)
+        data = TalkingFaceData(self.config.data, module.input_spec, self.config.seed, module.uses)
         data.setup("fit")
         return next(iter(data.train_dataloader())).unit()
 

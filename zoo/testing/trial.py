@@ -58,7 +58,7 @@ def fit(
     given = replace(config, trainer=replace(config.trainer, max_epochs=epochs, **trainer))
     module = trainable.build(registry.trainable(config.method), config.model, seed=config.seed)
     module.before_fit()
-    data = data or TalkingFaceData(config.data, module.input_spec, config.seed)
+    data = data or TalkingFaceData(config.data, module.input_spec, config.seed, module.uses)
     each = ModelCheckpoint(folder, filename="{epoch}", auto_insert_metric_name=False, save_top_k=-1)
     lightning = make_trainer(given, [each, *callbacks], [], folder)
     lightning.fit(module, data, ckpt_path=resume, weights_only=True)

@@ -129,7 +129,7 @@ class SyncExpert(TrainableModule):
                 f"the sync expert needs clips of at least {2 * FRAMES} frames; one has {int(batch.length.min())}"
             )
         frames = faces[:, : count * FRAMES]
-        sounds = audio.per_frame(batch.wave, frames.shape[1], self.mel.samples)[:, FRAMES // 2 :: FRAMES]
+        sounds = batch.given.audio_windows(self.mel.samples)[:, FRAMES // 2 :: FRAMES]
         video = self.embed_faces(frames.reshape(-1, FRAMES, *frames.shape[2:]))
         sound = self.embed_sounds(sounds.flatten(0, 1))
         return video.view(-1, count, video.shape[1]), sound.view(-1, count, sound.shape[1])

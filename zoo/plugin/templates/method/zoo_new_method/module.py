@@ -3,8 +3,8 @@
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from zoo import audio
 from zoo.data.batch import Batch
+from zoo.data.request import Request
 from zoo.losses.reconstruction import lip_weights, weighted_l1
 from zoo.method import TalkingFaceMethod
 from zoo.spec import InputSpec
@@ -39,9 +39,9 @@ class NewMethod(TalkingFaceMethod):
 
     def reconstruct(self, batch: Batch) -> Float[Tensor, "B T 3 H W"]:
         """The frames of a training window, from a still of the same speaker and the window's sound."""
-        heard = audio.per_frame(batch.wave, batch.frames.shape[1], self.network.frontend.samples)
-        still = batch.identity[:, :1].expand_as(batch.frames)
-        return self.network(still.flatten(0, 1), heard.flatten(0, 1)).view_as(batch.frames)
+        windows = batch.given.audio_windows(self.network.frontend.samples)
+        still = batch.given.stills[:, :1].expand_as(batch.frames)
+        return self.network(still.flatten(0, 1), windows.flatten(0, 1)).view_as(batch.frames)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Float[Tensor, ""]:
         """The loss of one batch of windows."""
@@ -55,18 +55,11 @@ class NewMethod(TalkingFaceMethod):
         """Adam."""
         return torch.optim.Adam(self.parameters(), lr=self.config.learning_rate)
 
-    def generate(
-        self,
-        identity: Float[Tensor, "B N 3 H W"],
-        wave: Float[Tensor, "B S"],
-        num_frames: int,
-        pose: Float[Tensor, "B T 3 H W"] | None = None,
-    ) -> Float[Tensor, "B T 3 H W"]:
-        """A whole clip of any length. ``pose`` is ``None``: the spec says that only a still is shown."""
-        context = self.network.frontend.samples
-        heard = audio.per_frame(audio.widen(wave, num_frames, context), num_frames, context)
+    def generate(self, request: Request) -> Float[Tensor, "B T 3 H W"]:
+        """Whole clips of any length."""
         clips = []
-        for still, sound in zip(identity[:, 0], heard, strict=True):
-            parts = [self.network(still.expand(len(s), -1, -1, -1), s) for s in sound.split(AT_ONCE)]
-            clips.append(torch.cat(parts))
-        return torch.stack(clips).float()
+        for part in request.parts(AT_ONCE):
+            windows = part.audio_windows(self.network.frontend.samples)
+            stills = part.stills[:, :1].expand(-1, part.num_frames, -1, -1, -1)
+            clips.append(self.network(stills.flatten(0, 1), windows.flatten(0, 1)).unflatten(0, windows.shape[:2]))
+        return torch.cat(clips, 1).float()

@@ -1,0 +1,63 @@
+"""Batches and requests out of plain tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from zoo.clip import NUM_LANDMARKS, Word
+from zoo.data.batch import Batch
+from zoo.data.request import Pictures, Request
+
+
+def pictures(frames: Tensor, points: Tensor | None = None) -> Pictures:
+    """Frames whose landmarks nobody asks for, if none are given."""
+    if points is None:
+        points = torch.full((*frames.shape[:2], NUM_LANDMARKS, 2), torch.nan)
+    return Pictures(frames=frames, points=points)
+
+
+def request(stills: Tensor, sound: Tensor | None, num_frames: int, driver: Tensor | None = None) -> Request:
+    """A request for whole clips: reference frames ``(B, N, 3, H, W)``, the clips' own sound ``(B, S)``."""
+    seen = None if driver is None else pictures(driver)
+    return Request(num_frames=num_frames, identity=pictures(stills), sound=sound, driver=seen)
+
+
+def window_batch(
+    frames: Tensor,
+    stills: Tensor,
+    sound: Tensor,
+    landmarks: Tensor,
+    *,
+    context: int,
+    words: Sequence[tuple[Word, ...]] | None = None,
+    length: Tensor | None = None,
+) -> Batch:
+    """Training windows: ``sound`` is that of all audio windows of ``context`` samples; the true video is the driver."""
+    size, count = frames.shape[:2]
+    given = Request(
+        num_frames=count,
+        identity=pictures(stills),
+        sound=sound,
+        start=context // 2 - 320,
+        driver=pictures(frames, landmarks),
+        words=tuple(words or [()] * size),
+    )
+    return Batch(
+        given=given,
+        clip=[f"c{k}" for k in range(size)],
+        first=torch.zeros(size, dtype=torch.long),
+        frames=frames,
+        landmarks=landmarks,
+        length=torch.full((size,), count) if length is None else length,
+    )
+
+
+def given_other(batch: Batch, **changes: object) -> Batch:
+    """The batch with other fields of what is given; ``stills`` are the reference frames."""
+    if "stills" in changes:
+        changes["identity"] = replace(batch.given.identity, frames=changes.pop("stills"))  # type: ignore[arg-type]
+    return replace(batch, given=replace(batch.given, **changes))  # type: ignore[arg-type]

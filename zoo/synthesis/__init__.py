@@ -1,0 +1,1 @@
+"""Generating: the one caller of ``generate()``."""

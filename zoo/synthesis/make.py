@@ -1,0 +1,88 @@
+"""make(): the only caller of ``generate()``. It cuts what a method is given and checks what it gives back."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from zoo.data.request import Request
+from zoo.errors import GenerationError
+from zoo.method import TalkingFaceMethod
+from zoo.spec import MethodSpec, Uses
+
+SLACK = 1e-3
+"""How far beyond [0, 1] values may lie, a quarter of a grey level: they are cut off."""
+
+
+def make(module: TalkingFaceMethod, spec: MethodSpec, request: Request, mode: str = "") -> Float[Tensor, "B T 3 H W"]:
+    """Generate clips: with no more than the spec allows, without gradients, and all random states left as they were.
+
+    Args:
+        module: the method, on the device of the request.
+        spec: how it is registered: the spec alone says what is given, whatever the module says of itself.
+        request: all that is known; what the mode does not use is taken away.
+        mode: name of the mode; empty: the default.
+
+    Returns:
+        ``(B, T, 3, H, W)`` float RGB in [0, 1].
+
+    Raises:
+        ConfigError: there is no such mode.
+        GenerationError: what the method gives back is no clip: another shape, no floats, not finite, not in [0, 1].
+    """
+    given = request.only(mode or spec.default_mode, uses_of(module, spec, mode))
+    with _random_states_kept(), torch.no_grad():
+        generated: Any = module.generate(given)
+    size = module.input_spec.size
+    problem = problem_of(generated, (len(given), given.num_frames, 3, *size))
+    if problem:
+        raise GenerationError(f"{spec.name}: generate() gives {problem}")
+    clips: Tensor = generated
+    return clips.clamp(0, 1)
+
+
+def uses_of(module: TalkingFaceMethod, spec: MethodSpec, mode: str = "") -> Uses:
+    """What a mode is given; in api_version 1 the number of reference frames stands in the input format."""
+    uses = spec.uses(mode)
+    return uses if spec.api_version > 1 else replace(uses, stills=module.input_spec.num_identity)
+
+
+def problem_of(generated: Any, shape: tuple[int, ...]) -> str:
+    """Why something is no clip of this shape; empty where it is.
+
+    Args:
+        generated: what ``generate()`` gave back.
+        shape: ``(B, T, 3, H, W)``.
+    """
+    if not isinstance(generated, Tensor):
+        return f"a {type(generated).__name__}, not a tensor"
+    if tuple(generated.shape) != shape:
+        return f"the shape {tuple(generated.shape)}, not {shape}"
+    if not generated.is_floating_point():
+        return f"{generated.dtype}, not floats in [0, 1]"
+    if not bool(generated.isfinite().all()):
+        return "numbers that are not finite"
+    low, high = float(generated.min()), float(generated.max())
+    if low < -SLACK or high > 1 + SLACK:
+        return f"values in [{low:.3g}, {high:.3g}], not in [0, 1]"
+    return ""
+
+
+@contextmanager
+def _random_states_kept() -> Iterator[None]:
+    """A method that draws numbers shifts nobody else's."""
+    states = random.getstate(), np.random.get_state()
+    with torch.random.fork_rng():
+        try:
+            yield
+        finally:
+            random.setstate(states[0])
+            np.random.set_state(states[1])
