@@ -289,7 +289,7 @@ def test_folder_that_cannot_be_written(attempt: Try, tmp_path: Path):
 FULL_DISK = """
 import resource, sys
 from zoo.cli.main import main
-import zoo.predict  # before the limit: Python writes its caches
+import zoo.synthesis.predict  # before the limit: Python writes its caches
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), int(sys.argv[1])))
 main(sys.argv[2:])
 """

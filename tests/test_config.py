@@ -123,8 +123,7 @@ def test_what_is_printed_is_read_again(lipgan: MethodSpec, tmp_path: Path):
 
 def test_every_setting_has_help_and_those_of_a_method_a_source(lipgan: MethodSpec):
     for key, field in config.settings(config.RunConfig(model=lipgan.settings())):
-        if key != "model":
-            assert field.metadata["help"], key
+        assert field.metadata["help"], key
         if key.startswith("model."):
             assert field.metadata["source"], key
 

@@ -1,7 +1,6 @@
 """Building a method and loading its checkpoints: the same seed, the same weights; nothing in a file is executed."""
 
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,6 @@ from zoo_lipgan.config import LipGANConfig
 
 from zoo import registry, trainable
 from zoo.errors import DataError
-from zoo.spec import SHOWN, Shown
 
 THIN = LipGANConfig(width=0.06)
 
@@ -69,22 +67,3 @@ def test_a_checkpoint_of_another_method_or_shape(tmp_path: Path):
     with pytest.raises(DataError, match="do not fit this version of lipgan") as caught:
         trainable.load_checkpoint(wide)
     assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize("shown", SHOWN)
-def test_a_method_is_shown_no_more_of_the_true_video_than_it_declares(shown: Shown):
-    module: Any = trainable.build(replace(registry.method("lipgan"), shown=shown), THIN, seed=0)
-    frames = torch.rand(1, 2, 3, 96, 96)
-    pose = module.pose(frames)
-    match shown:
-        case "still":
-            assert pose is None
-        case "upper half":
-            assert torch.equal(pose[..., :48, :], frames[..., :48, :])
-            assert not pose[..., 48:, :].any()
-        case "video":
-            assert torch.equal(pose, frames)
-
-
-def test_every_method_declares_what_it_is_shown():
-    assert all(record.spec.shown in SHOWN for record in registry.records("zoo.methods"))

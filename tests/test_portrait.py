@@ -17,11 +17,11 @@ from tiny import Zoo
 from torch import Tensor
 from torch.nn import functional as F
 
-from zoo import portrait
 from zoo.cli.main import run
 from zoo.errors import MediaWarning, NoFaceError
-from zoo.portrait import read_face, sound_seconds
 from zoo.spec import InputSpec
+from zoo.synthesis import portrait
+from zoo.synthesis.portrait import read_face, sound_seconds
 
 
 @pytest.fixture(scope="module")

@@ -15,11 +15,13 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from zoo import predict, trainable
+from zoo import trainable
 from zoo.audio import read_audio
 from zoo.cli.main import run
+from zoo.data.request import Request
 from zoo.face.crop import place_crops
-from zoo.spec import SHOWN, Shown
+from zoo.spec import MethodSpec, Uses
+from zoo.synthesis import predict
 from zoo.video import Colour, read_picture, read_video, write_video
 
 SHORT = 4_000
@@ -78,6 +80,12 @@ def crop_box(face: predict.Face, frame: int = 0) -> tuple[slice, slice]:
     assert boxes is not None
     x0, y0, x1, y1 = boxes[frame].clamp(min=0).tolist()
     return slice(y0, y1), slice(x0, x1)
+
+
+def generate(module: Any, face: predict.Face, wave: Tensor, count: int) -> Tensor:
+    """The crops of a face that says what is in ``wave``; its own frames are the driver."""
+    request = replace(predict.make_request(module, face, face, count), sound=wave[None])
+    return predict.generate(module, request)
 
 
 def outside(frame: Tensor, box: tuple[slice, slice]) -> Tensor:
@@ -140,10 +148,10 @@ def test_lips_follow_the_sound(checkpoint: Path, tmp_path: Path):
         if isinstance(part, torch.nn.BatchNorm2d):
             part.momentum = 1.0  # its statistics are those of the next batch, so that sound has a visible effect
     module.generator.double().register_forward_pre_hook(lambda _, given: tuple(x.double() for x in given))
-    predict.generate(module.train(), face, spoken[0], 13)
+    generate(module.train(), face, spoken[0], 13)
     module.eval()
-    one, same, other = (predict.generate(module, face, wave, 13) for wave in spoken)
-    silent = predict.generate(module, face, torch.zeros(8_000), 13)
+    one, same, other = (generate(module, face, wave, 13) for wave in spoken)
+    silent = generate(module, face, torch.zeros(8_000), 13)
     assert torch.equal(one, same)
     noise = silent.diff(dim=0).abs().max()
     assert noise < 1e-6, "rounding to single precision in the end"
@@ -315,37 +323,37 @@ def test_true_mouth_is_never_seen(checkpoint: Path):
     moved = painted.clone()
     moved[1:, :, :100] = 0
     real, grey, dark = (
-        predict.generate(module, replace(face, frames=frames), clip.wave[:12_800], 20)
+        generate(module, replace(face, frames=frames), clip.wave[:12_800], 20)
         for frames in (face.frames, painted, moved)
     )
     assert torch.allclose(real, grey, atol=1e-5)
     assert not torch.allclose(real[1:], dark[1:], atol=1e-3)  # what is shown does reach it
 
 
-@pytest.mark.parametrize("shown", SHOWN)
-def test_a_video_is_shown_as_it_is_in_a_test_and_a_photo_not_at_all(shown: Shown, checkpoint: Path):
-    module = trainable.load_checkpoint(checkpoint)
-    module.shown = shown
-    poses: list[Tensor | None] = []
+@pytest.mark.parametrize("driver", ["", "upper half", "video"])
+def test_a_video_is_given_as_it_is_in_a_test_and_a_photo_not_at_all(driver: Any, checkpoint: Path):
+    module: Any = trainable.load_checkpoint(checkpoint)
+    module.spec = MethodSpec(name="m", summary="", target="", modes=(("only", Uses(driver=driver)),))
+    seen: list[Request] = []
 
-    def generate(identity: Tensor, wave: Tensor, num_frames: int, pose: Tensor | None = None) -> Tensor:
-        poses.append(pose)
-        return identity[:, :1].expand(-1, num_frames, -1, -1, -1)
+    def keep(request: Request) -> Tensor:
+        seen.append(request)
+        return request.stills[:, :1].expand(-1, request.num_frames, -1, -1, -1)
 
-    module.generate = generate  # type: ignore[method-assign]
+    module.generate = keep
     clip = drawn()
     assert clip.landmarks is not None
     for frames in (5, 1):
-        predict.generate(module, predict.Face(clip.frames[:frames], clip.landmarks[:frames], 25.0), clip.wave[:3200], 5)
-    video, photo = poses
+        generate(module, predict.Face(clip.frames[:frames], clip.landmarks[:frames], 25.0), clip.wave[:3200], 5)
+    video, photo = (None if request.driver is None else request.driver.frames for request in seen)
     assert photo is None
-    if shown == "still":
+    if not driver:
         assert video is None
         return
     assert video is not None
     half = video.shape[-2] // 2
     assert video[..., :half, :].any()
-    assert bool(video[..., half:, :].any()) == (shown == "video")
+    assert bool(video[..., half:, :].any()) == (driver == "video")
 
 
 @pytest.mark.grid

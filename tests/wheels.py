@@ -75,11 +75,11 @@ BROKEN = {
     "mapping": (method("mapping", "SPEC = {'name': 'mapping'}\n"), "is a dict, not a zoo.spec.MethodSpec"),
     "newer": (
         method("newer", spec_text("newer", api_version=99)),
-        "written for api_version 99, this zoo runs 1 to 1; upgrade talking-face-zoo",
+        "written for api_version 99, this zoo runs 1 to 2; upgrade talking-face-zoo",
     ),
     "older": (
         method("older", spec_text("older", api_version=0)),
-        "written for api_version 0, this zoo runs 1 to 1; upgrade zoo-older",
+        "written for api_version 0, this zoo runs 1 to 2; upgrade zoo-older",
     ),
     "worded": (
         method("worded", spec_text("worded") + "object.__setattr__(SPEC, 'api_version', '1')\n"),

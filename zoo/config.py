@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from zoo import registry
 from zoo.errors import ConfigError
 from zoo.plain import check_plain, first_line, parse_mapping
-from zoo.spec import TrainableSpec, reason, setting
+from zoo.spec import MethodSpec, TrainableSpec, reason, setting
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -59,7 +59,7 @@ class TrainerConfig:
 
 @dataclass
 class RunConfig:
-    """Everything that one run needs; ``model`` is the method's own dataclass."""
+    """Everything that one run needs; ``model`` and ``options`` are the method's own dataclasses."""
 
     method: str = setting("", "name of the method or expert")
     seed: int = setting(0, "seed of weights and of sampling", least=0)
@@ -80,6 +80,7 @@ class RunConfig:
     data: DataConfig = field(default_factory=DataConfig)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     model: Any = None
+    options: Any = None
 
 
 @dataclass(frozen=True)
@@ -136,7 +137,8 @@ def merge(spec: TrainableSpec, layers: Sequence[Layer]) -> RunConfig:
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
-    defaults = RunConfig(method=spec.name, model=spec.settings())
+    choices = spec.choices() if isinstance(spec, MethodSpec) else None
+    defaults = RunConfig(method=spec.name, model=spec.settings(), options=choices)
     config = OmegaConf.structured(defaults)
     check_plain(config, f"the defaults of {spec.name}", defaults=True)
     for layer in layers:
@@ -144,6 +146,7 @@ def merge(spec: TrainableSpec, layers: Sequence[Layer]) -> RunConfig:
         try:
             values = OmegaConf.create(layer.values)
             _check_method(spec, OmegaConf.select(values, "method"), layer)
+            _check_options(spec, choices, values, layer)
             config = OmegaConf.merge(config, values)
         except (OmegaConfBaseException, ValueError, TypeError) as error:
             raise ConfigError(explain(error, config, layer)) from error
@@ -152,6 +155,8 @@ def merge(spec: TrainableSpec, layers: Sequence[Layer]) -> RunConfig:
     except (OmegaConfBaseException, ValueError, TypeError) as error:  # the last two: the method's own checks
         raise ConfigError(explain(error, config, Layer("settings", {}))) from error
     assert isinstance(run, RunConfig)
+    if not isinstance(run.options, type(defaults.options)):
+        raise ConfigError(f"options: '{run.options}' is no set of options; give them one by one, as options.KEY=VALUE")
     if not isinstance(run.model, type(defaults.model)):
         raise ConfigError(f"model: '{run.model}' is no set of settings; give them one by one, as model.KEY=VALUE")
     run.method = registry.full_name(spec)
@@ -239,7 +244,7 @@ def settings(config: Any, prefix: str = "") -> Iterator[tuple[str, dataclasses.F
         value, key = getattr(config, item.name), f"{prefix}{item.name}"
         if dataclasses.is_dataclass(value):
             yield from settings(value, f"{key}.")
-        else:
+        elif item.metadata:  # not the options of a method that has none
             yield key, item
 
 
@@ -267,6 +272,13 @@ def _source(layers: Sequence[Layer], key: str) -> str:
 def _check_method(spec: TrainableSpec, name: object, layer: Layer) -> None:
     if name is not None and str(name).rpartition(":")[2] != spec.name:
         raise ConfigError(f"{layer.source}: these are settings of '{name}', not of '{spec.name}'")
+
+
+def _check_options(spec: TrainableSpec, choices: Any, values: Any, layer: Layer) -> None:
+    """Options are the method's own: where it has none, none can be given."""
+    given = values.get("options")
+    if choices is None and given is not None:
+        raise ConfigError(f"{layer.source}: options: {spec.name} has none")
 
 
 def dotlist(overrides: Sequence[str]) -> Layer:

@@ -21,8 +21,8 @@ class TalkingFaceMethod(TrainableModule):
     """A method that generates a talking face.
 
     Subclasses set up their networks in ``__init__``, implement :meth:`generate`, :meth:`reconstruct`, ``training_step``
-    and ``configure_optimizers``, and declare their input format in :attr:`input_spec`; what else they are given, the spec
-    says (:attr:`zoo.spec.MethodSpec.modes`).
+    and ``configure_optimizers``, and declare their input format in :attr:`input_spec`. What else they are given, their
+    spec says (:attr:`zoo.spec.MethodSpec.modes`).
 
     Args:
         config: the method's settings dataclass.

@@ -21,6 +21,7 @@ from zoo import __version__, api
 from zoo.errors import BrokenPluginError, ConfigError, UnknownNameError
 from zoo.printable import say
 from zoo.spec import (
+    DRIVERS,
     DatasetSpec,
     ExpertSpec,
     FaceSpec,
@@ -28,6 +29,7 @@ from zoo.spec import (
     MetricSpec,
     Spec,
     TrainableSpec,
+    Uses,
     load_object,
     reason,
 )
@@ -253,7 +255,26 @@ def _field_error(spec: Spec) -> str:
         value = getattr(spec, name)
         wrong = [word for word in (value if isinstance(value, tuple) else (value,)) if word not in known]
         if wrong:
-            return f"its {name} is '{wrong[0]}'; known: {', '.join(known)}"
+            return f"its {name} is '{wrong[0]}'; known: {', '.join(filter(None, known))}"
+    return _modes_error(spec) if isinstance(spec, MethodSpec) else ""
+
+
+def _modes_error(spec: MethodSpec) -> str:
+    """What is wrong with the modes of a method; empty where nothing is."""
+    for mode in spec.modes:
+        if not (isinstance(mode, tuple) and len(mode) == 2 and isinstance(mode[0], str) and isinstance(mode[1], Uses)):
+            return f"its modes hold {mode!r}, which is no pair of a name and a zoo.spec.Uses"
+        name, uses = mode
+        if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name):
+            return f"its mode '{name}' is not named in lower case with hyphens"
+        if uses.driver not in DRIVERS:
+            return f"its mode '{name}' has the driver '{uses.driver}'; known: {', '.join(filter(None, DRIVERS))}"
+        if type(uses.stills) is not int or uses.stills < 1:
+            return f"its mode '{name}' has {uses.stills!r} stills; at least one says who is to talk"
+    if len(dict(spec.modes)) < len(spec.modes):
+        return "two of its modes have one name"
+    if spec.shown and spec.api_version > 1:
+        return f"its shown is '{spec.shown}', which api_version 2 does not have: say it in modes"
     return ""
 
 

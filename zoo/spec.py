@@ -129,13 +129,17 @@ class TrainableSpec(Spec):
         Raises:
             BrokenPluginError: the class cannot be imported, or is no dataclass with a default for every field.
         """
-        made = self.load_part(self.config)
-        if not (isinstance(made, type) and dataclasses.is_dataclass(made)):
-            raise self.broken(f"{self.config} is not a dataclass")
+        return self.dataclass_of(self.config)
+
+    def dataclass_of(self, path: str) -> Any:
+        """A new instance of a dataclass of the plugin's (see :meth:`settings`)."""
+        kind = self.load_part(path)
+        if not (isinstance(kind, type) and dataclasses.is_dataclass(kind)):
+            raise self.broken(f"{path} is not a dataclass")
         try:
-            return made()
+            return kind()
         except Exception as error:
-            raise self.broken(f"{self.config} has no default for every setting ({reason(error)})") from error
+            raise self.broken(f"{path} has no default for every setting ({reason(error)})") from error
 
 
 Driver = Literal["", "points", "upper half", "video"]
@@ -148,6 +152,10 @@ DRIVERS: dict[Driver, str] = {
     "video": "the whole driver",
 }
 """Readable labels of :data:`Driver`; each is given all that the ones before it are."""
+
+
+Shown = Literal["", "still", "upper half", "video"]
+"""What a method of api_version 1 is given of the true video in a test."""
 
 
 @dataclass(frozen=True)
@@ -218,12 +226,12 @@ class MethodSpec(TrainableSpec):
     options: str = ""
     requires: tuple[str, ...] = ()
     capabilities: tuple[str, ...] = ()
-    shown: str = ""
+    shown: Shown = ""
 
     def __post_init__(self) -> None:
         if not self.modes:
-            drivers: dict[str, Driver] = {"upper half": "upper half", "video": "video"}
-            object.__setattr__(self, "modes", (("sound", Uses(driver=drivers.get(self.shown, ""))),))
+            driver: Driver = self.shown if self.shown in ("upper half", "video") else ""
+            object.__setattr__(self, "modes", (("sound", Uses(driver=driver)),))
 
     @property
     def default_mode(self) -> str:
@@ -243,6 +251,14 @@ class MethodSpec(TrainableSpec):
         if (mode or self.default_mode) not in modes:
             raise ConfigError(f"{self.name} has no mode '{mode}'; known: {', '.join(modes)}")
         return modes[mode or self.default_mode]
+
+    def choices(self) -> Any:
+        """A new instance of the options with all defaults; ``None`` where the method has none.
+
+        Raises:
+            BrokenPluginError: the class cannot be imported, or is no dataclass with a default for every field.
+        """
+        return self.dataclass_of(self.options) if self.options else None
 
     @property
     def trained_with(self) -> Uses:

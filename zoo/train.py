@@ -28,6 +28,7 @@ from zoo import __version__, registry, runs, torchrun, trainable
 from zoo.callbacks import StopAfter, steps_done, training_progress
 from zoo.config import RunConfig, TrainerConfig
 from zoo.corpora import corpus, join
+from zoo.data.batch import Batch
 from zoo.data.loading import loader_errors
 from zoo.data.module import TalkingFaceData
 from zoo.data.splits import split_clips
@@ -102,6 +103,8 @@ def _fit(config: RunConfig, run: Path, resume: Path | None) -> FitResult | None:
         split_clips([], data.split)
         if config.data.root is not None:  # otherwise the clips may have to be made first
             data.setup("fit")
+        if resume is None and not config.init and isinstance(module, TalkingFaceMethod):
+            module.fit_statistics(_training_batches(data))
         seen = config.data.name if config.data.root is None else str(data.store.meta["dataset"])
         module.corpora = join(module.corpora, [corpus(seen)])
         _interruptible(lambda: trainer.fit(module, data, ckpt_path=resume, weights_only=True))
@@ -118,6 +121,15 @@ def _fit(config: RunConfig, run: Path, resume: Path | None) -> FitResult | None:
         result = FitResult(run, run / "checkpoints" / "last.ckpt", scores.summary, sample, seconds)
         runs.update(run, summary=without_nan(result.summary), seconds=round(seconds, 1), steps=steps_done(trainer))
     return result
+
+
+def _training_batches(data: TalkingFaceData) -> Iterator[Batch]:
+    """The training windows of one epoch on the CPU, the same on every process; none is made before it is asked for."""
+    data.prepare_data()
+    data.setup("fit")
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        for batch in data.train_dataloader():
+            yield data.on_after_batch_transfer(batch, 0)
 
 
 def _start_from(module: trainable.TrainableModule, path: Path, named: str) -> None:

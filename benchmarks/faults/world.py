@@ -104,7 +104,7 @@ def make_world(folder: Path) -> tuple[World, dict[str, Ended]]:
         "COLUMNS": "160",
         "ZOO_CACHE": str(folder / "cache"),
     }
-    preload(("zoo.cli.main", "zoo.train", "zoo.predict", "zoo.benchmark.run"))
+    preload(("zoo.cli.main", "zoo.train", "zoo.synthesis.predict", "zoo.benchmark.run"))
     world = World(folder)
     _draw(world)
     ended = {}

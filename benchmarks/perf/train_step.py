@@ -93,7 +93,7 @@ class Plain:
         self.real = batch.frames.to(device)
         masked = self.real.clone()
         masked[..., 48:, :] = 0
-        reference = batch.identity.to(device).expand_as(self.real)
+        reference = batch.given.stills.to(device).expand_as(self.real)
         self.faces = torch.cat([masked, reference], 2).flatten(0, 1)
 
     def step(self) -> float:

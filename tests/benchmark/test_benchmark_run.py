@@ -59,7 +59,7 @@ def test_rows_of_a_whole_benchmark(results: Path):
             assert not row.sound.startswith(row.speaker)
         assert {path.name for path in (results / "cells" / name / "videos").iterdir()} == set(map(video_name, clips))
     toy = found.cells["toy-seed0-reconstruction"]
-    assert (toy.source, toy.shown, toy.trained_on) == ("given", "a still", "unknown")
+    assert (toy.source, toy.shown, toy.trained_on) == ("given", "a still, sound", "unknown")
     assert toy.parameters == 13  # one gain, and a convolution; the layer that is never called does not count
     assert toy.frames > 0
     assert toy.seconds > 0

@@ -11,9 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from zoo.data.request import Request
 from zoo.errors import ZooError
 from zoo.method import TalkingFaceMethod
-from zoo.spec import InputSpec, MethodSpec, setting
+from zoo.spec import InputSpec, MethodSpec, Uses, setting
 
 
 @dataclass
@@ -39,18 +40,20 @@ class Toy(TalkingFaceMethod):
     def input_spec(self) -> InputSpec:
         return InputSpec(size=(64, 64), frames=2, context=640)
 
-    def generate(self, identity: Tensor, wave: Tensor, num_frames: int, pose: Tensor | None = None) -> Tensor:
+    def generate(self, request: Request) -> Tensor:
         if self.config.fails == "raise":
             raise RuntimeError("no idea\nwhat a mouth is")
         if self.config.fails in ("die", "stop") and not Path(os.environ["TOY_MARK"]).exists():
             Path(os.environ["TOY_MARK"]).touch()
             os.kill(os.getpid(), signal.SIGSEGV if self.config.fails == "die" else signal.SIGSTOP)
-        bright = 0.05 * self.layer(identity[:, 0]).tanh() + identity[:, 0] * self.gain
-        loud = wave.abs().mean(1)[:, None, None, None]
-        return (bright + loud).clamp(0, 1)[:, None].expand(-1, num_frames, -1, -1, -1)
+        still = request.stills[:, 0]
+        bright = 0.05 * self.layer(still).tanh() + still * self.gain
+        assert request.sound is not None
+        loud = request.sound.abs().mean(1)[:, None, None, None]
+        return (bright + loud).clamp(0, 1)[:, None].expand(-1, request.num_frames, -1, -1, -1)
 
     def reconstruct(self, batch: Any) -> Tensor:
-        return self.generate(batch.identity, batch.wave, batch.frames.shape[1])
+        return self.generate(batch.given)
 
     def for_inference(self) -> Toy:
         """Joins its layer with what comes after, so that it is no module any more."""
@@ -69,4 +72,6 @@ class Toy(TalkingFaceMethod):
         return torch.optim.SGD(self.parameters(), lr=0.01)
 
 
-SPEC = MethodSpec(name="toy", summary="shows the still", target="toy:Toy", config="toy:ToyConfig", shown="still")
+SPEC = MethodSpec(
+    name="toy", summary="shows the still", target="toy:Toy", config="toy:ToyConfig", modes=(("sound", Uses()),)
+)

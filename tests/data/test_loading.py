@@ -46,15 +46,16 @@ def test_a_batch_is_estimated_as_it_is(store: Path):
     module = data(store, 0)
     module.setup("fit")
     batch = next(iter(module.train_dataloader()))
-    sent = sum(value.nbytes for value in (batch.frames, batch.identity, batch.wave, batch.landmarks))
-    assert batch_bytes(module.spec, 2, 3, batch.wave.shape[-1]) == sent
+    tensors = (batch.frames, batch.given.stills, batch.given.identity.points, batch.given.sound, batch.landmarks)
+    sent = sum(value.nbytes for value in tensors)
+    assert batch_bytes(module.spec, 1, 2, 3, batch.wave.shape[-1]) == sent
 
 
 def test_room_is_looked_for_before_processes_start(store: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("zoo.data.module.usable_cores", lambda: 4)
     one = data(store, 0)
     one.setup("fit")
-    size = batch_bytes(one.spec, 2, 3, next(iter(one.train_dataloader())).wave.shape[-1])
+    size = batch_bytes(one.spec, 1, 2, 3, next(iter(one.train_dataloader())).wave.shape[-1])
     room(monkeypatch, 2 * loading.IN_FLIGHT * size - 4096)
     one.train_dataloader()  # in this process nothing is sent
     module = data(store, 2)

@@ -1,5 +1,6 @@
 """The data module feeds the same windows whatever loads them, and says what is missing."""
 
+import dataclasses
 import fcntl
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +12,6 @@ import torch
 from drawn import clip_of_dots
 
 from zoo.config import DataConfig
-from zoo.data.batch import Batch
 from zoo.data.module import TalkingFaceData, store_path
 from zoo.data.shard import write_store
 from zoo.data.store import Store
@@ -34,9 +34,12 @@ def make(path: Path, spec: InputSpec | None = None, seed: int = 0, **settings: o
     return data
 
 
-def same(a: Batch, b: Batch) -> bool:
-    pairs = [(value, vars(b)[name]) for name, value in vars(a).items()]
-    return all(torch.equal(x, y) if torch.is_tensor(x) else x == y for x, y in pairs)
+def same(a: object, b: object) -> bool:
+    if torch.is_tensor(a):
+        return torch.is_tensor(b) and torch.equal(a, b)
+    if dataclasses.is_dataclass(a):
+        return all(same(value, getattr(b, name)) for name, value in vars(a).items())
+    return a == b
 
 
 def test_workers_give_the_same_batches_as_none(path: Path):

@@ -13,7 +13,7 @@ from zoo import audio
 from zoo.data.shard import write_store
 from zoo.data.store import Store
 from zoo.data.windows import Draw, EveryClip, RandomWindows, Windows, collate, place
-from zoo.spec import InputSpec
+from zoo.spec import InputSpec, Uses
 
 POINTS = (48, 54, 51, 57, 62, 66)
 """Lip landmarks marked with a dot, frame after frame: every crop shows them."""
@@ -31,7 +31,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 def draw_at(length: int, spec: InputSpec, first: int) -> tuple[int, ...]:
     """A seed whose window begins at ``first``."""
-    return next((k,) for k in range(100_000) if place(length, spec, (k,))[0] == first)
+    return next((k,) for k in range(100_000) if place(length, spec, 1, (k,))[0] == first)
 
 
 @pytest.mark.parametrize("crop", ["face", "aligned", "mouth"])
@@ -47,13 +47,13 @@ def test_landmarks_lie_on_the_pixels_they_name(store: Store, crop: str, size: tu
 
 @pytest.mark.parametrize("frames", [1, 5, 16, None])
 def test_shapes(store: Store, frames: int | None):
-    spec = InputSpec(frames=frames, context=5400, num_identity=3)
-    batch = collate([Windows(store, spec)[Draw(0, (k,))] for k in range(4)])
+    spec = InputSpec(frames=frames, context=5400)
+    batch = collate([Windows(store, spec, Uses(stills=3))[Draw(0, (k,))] for k in range(4)])
     count = frames or 75
     assert batch.frames.shape == (4, count, 3, 96, 96)
     assert batch.frames.dtype == torch.uint8
-    assert batch.identity.shape == (4, 3, 3, 96, 96)
-    assert batch.wave.shape == (4, 5400 + 640 * (count - 1))
+    assert batch.given.stills.shape == (4, 3, 3, 96, 96)
+    assert batch.given.sound.shape == (4, 5400 + 640 * (count - 1))
     assert batch.landmarks.shape == (4, count, 68, 2)
     assert batch.length.tolist() == [count] * 4
     assert batch.clip == ["s0/c0"] * 4
@@ -74,8 +74,8 @@ def test_windows_of_short_and_long_clips_share_a_batch(store: Store, frames: int
         samples = 5400 + 640 * (count - 1)
         assert torch.equal(batch.frames[b, :count], part.frames)
         assert torch.equal(batch.landmarks[b, :count], part.landmarks)
-        assert torch.equal(batch.wave[b, :samples], part.wave)
-        assert (batch.wave[b, samples:] == 0).all()
+        assert torch.equal(batch.given.sound[b, :samples], part.sound)
+        assert (batch.given.sound[b, samples:] == 0).all()
         assert (batch.frames[b, count:] == part.frames[-1]).all()
         assert (batch.landmarks[b, count:] == part.landmarks[-1]).all()
 
@@ -92,7 +92,7 @@ def test_every_frame_of_a_window_hears_what_it_hears_in_the_whole_clip(store: St
     for first in (0, 1, 37, 75 - frames):
         batch = collate([windows[Draw(0, draw_at(75, spec, first))]])
         assert batch.first.item() == first
-        heard = audio.per_frame(batch.wave, frames, context)
+        heard = batch.given.audio_windows(context)
         assert torch.equal(heard, generation[:, first : first + frames])
         assert torch.equal(batch.frames[0], whole.frames[0, first : first + frames])
         assert torch.equal(batch.landmarks[0], whole.landmarks[0, first : first + frames])
@@ -107,13 +107,11 @@ def test_an_impulse_at_a_frames_centre_is_in_the_middle_of_what_it_hears(tmp_pat
     write_store(tmp_path / "store", [replace(clip, wave=wave)], dataset="test")
     spec = InputSpec(frames=frames, context=5400)
     windows = Windows(Store(tmp_path / "store"), spec)
-    count = frames or 40
     first = 0 if frames is None else min(t, 40 - frames)
     batch = collate([windows[Draw(0, draw_at(40, spec, first))]])
-    heard = audio.per_frame(batch.wave, count, 5400)[0, t - first]
+    heard = batch.given.audio_windows(5400)[0, t - first]
     assert heard.nonzero().flatten().tolist() == [2700]
-    evaluated = collate([windows[Draw(0, None)]]).wave
-    generated = audio.per_frame(audio.widen(evaluated, 40, 5400), 40, 5400)
+    generated = collate([windows[Draw(0, None)]]).given.audio_windows(5400)
     assert torch.equal(generated[0, t], heard)
 
 
@@ -121,23 +119,23 @@ def test_an_impulse_at_a_frames_centre_is_in_the_middle_of_what_it_hears(tmp_pat
 @pytest.mark.parametrize("identity", ["still", "first"])
 def test_evaluation_gives_whole_clips_and_their_own_sound(store: Store, frames: int | None, identity: str):
     """``generate`` wants the clip's sound, without the silence around it, from every kind of method."""
-    windows = Windows(store, InputSpec(frames=frames, identity=identity, num_identity=3))
+    windows = Windows(store, InputSpec(frames=frames, identity=identity), Uses(stills=3))
     for clip, length in enumerate(LENGTHS):
         window = windows[Draw(clip, None)]
         assert len(window.frames) == length
         assert window.first == 0
-        assert torch.equal(window.wave, store.wave(clip))
-        assert torch.equal(window.identity[0], window.frames[0])
-        assert len(window.identity) == 3
+        assert torch.equal(window.sound, store.wave(clip))
+        assert torch.equal(window.stills[0], window.frames[0])
+        assert len(window.stills) == 3
 
 
 @pytest.mark.parametrize("frames", [1, 5, 16, None])
 @pytest.mark.parametrize("length", [1, 2, 5, 6, 11, 12, 13, 75])
 def test_identity_pictures_lie_away_from_the_window_where_there_is_room(length: int, frames: int | None):
-    spec = InputSpec(frames=frames, identity_gap=6, num_identity=2)
+    spec = InputSpec(frames=frames, identity_gap=6)
     firsts = set()
     for seed in range(200):
-        first, count, identity = place(length, spec, (seed,))
+        first, count, identity = place(length, spec, 2, (seed,))
         firsts.add(first)
         assert count == (length if frames is None else min(frames, length))
         assert 0 <= first <= length - count
@@ -148,7 +146,7 @@ def test_identity_pictures_lie_away_from_the_window_where_there_is_room(length: 
     if length == 75 and frames is not None:
         assert {0, 75 - frames} <= firsts  # the ends are drawn too
         assert len(firsts) > 30
-    first, _, identity = place(length, replace(spec, identity="first"), (3,))
+    first, _, identity = place(length, replace(spec, identity="first"), 2, (3,))
     assert identity == [0, 0]
 
 
@@ -158,7 +156,7 @@ def test_the_draw_decides_everything(store: Store):
     for draw in (Draw(0, (0, 1, 2)), Draw(1, (4,)), Draw(2, None)):
         for a, b in zip(one[draw], other[draw], strict=True):
             assert torch.equal(a, b) if torch.is_tensor(a) else a == b
-    places = {(w.first, w.identity.sum().item()) for w in (one[Draw(0, (0, epoch, 0))] for epoch in range(20))}
+    places = {(w.first, w.stills.sum().item()) for w in (one[Draw(0, (0, epoch, 0))] for epoch in range(20))}
     assert len(places) > 10
 
 

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 import torch
+from batches import given_other
 
 from zoo.clip import Word
-from zoo.data.batch import Batch
+from zoo.data.request import map_tensors
 from zoo.experts.lip_reader.config import LipReaderConfig
 from zoo.experts.lip_reader.module import (
     UNKNOWN,
@@ -72,7 +73,8 @@ def three_clips(make_batch: Any, spec: Any) -> Any:
     batch = make_batch(spec, [0, 1, 2])
     words = [(Word(0.1, 0.5, "Three"), Word(0.6, 1.1, "green")), (Word(0.2, 0.8, "now"),), ()]
     frames, landmarks = batch.frames[:, :30], batch.landmarks[:, :30]
-    return replace(batch, frames=frames, landmarks=landmarks, length=torch.tensor([30, 28, 30]), words=words)
+    batch = replace(batch, frames=frames, landmarks=landmarks, length=torch.tensor([30, 28, 30]))
+    return given_other(batch, words=tuple(words))
 
 
 def test_ctc_goes_down_on_one_batch(make_batch: Any, monkeypatch: pytest.MonkeyPatch):
@@ -109,11 +111,11 @@ def test_clips_without_text_teach_nothing(make_batch: Any, monkeypatch: pytest.M
     batch = three_clips(make_batch, reader.input_spec)
     reader.validation_step(batch, 0)
     assert sizes == {"val/ctc": 2, "val/wer": 3}  # two clips, three words
-    reader.validation_step(replace(batch, words=[(), (), ()]), 0)
+    reader.validation_step(given_other(batch, words=((), (), ())), 0)
     assert sizes == {"val/ctc": 0, "val/wer": 0}  # no weight, so never the best checkpoint
     reader = thin(letters=1.0, words=0.0)
     monkeypatch.setattr(reader, "log", lambda *_, **__: None)
-    loss = reader.training_step(replace(batch, words=[(), (), ()]), 0)
+    loss = reader.training_step(given_other(batch, words=((), (), ())), 0)
     loss.backward()
     assert loss.item() == 0
     assert all(p.grad is None or bool(p.grad.isfinite().all()) for p in reader.parameters())
@@ -124,7 +126,7 @@ def test_single_words_are_cut_with_enough_frames_for_ctc(place: str, make_batch:
     batch = three_clips(make_batch, thin().input_spec)
     start = {"middle": 0.6, "end": 1.15, "beyond": 1.4, "start": 0.0}[place]
     words = (Word(start, start + 0.12, "Three"),)
-    batch = replace(batch, words=[words, words, ()])
+    batch = given_other(batch, words=(words, words, ()))
     found = set()
     for _ in range(40):
         spans, texts = single_words(batch)
@@ -144,7 +146,7 @@ def test_single_words_are_cut_with_enough_frames_for_ctc(place: str, make_batch:
 
 def test_a_long_word_is_cut_with_its_neighbours(make_batch: Any):
     batch = three_clips(make_batch, thin().input_spec)
-    batch = replace(batch, words=[(Word(0.4, 0.82, "set"),)] * 3)
+    batch = given_other(batch, words=((Word(0.4, 0.82, "set"),),) * 3)
     found = {span for _ in range(60) for span in single_words(batch)[0]}
     assert found == {(first, last) for first in (8, 9, 10) for last in (21, 22, 23)}
 
@@ -207,9 +209,9 @@ def test_padding_does_not_matter(make_batch: Any):
     with torch.no_grad():
         together = reader.test_step(batch, 0)["rows"]
         assert [row["clip"] for row in together] == batch.clip
-        alone = {name: getattr(batch, name)[1:2] for name in vars(batch)}
-        alone |= {name: alone[name][:, :28] for name in ("frames", "landmarks")}
-        short = Batch(**alone)
+        alone = map_tensors(batch, lambda tensor: tensor[1:2])
+        alone = replace(alone, clip=batch.clip[1:2], frames=alone.frames[:, :28], landmarks=alone.landmarks[:, :28])
+        short = given_other(alone, num_frames=28, words=batch.given.words[1:2])
         assert reader.test_step(short, 0)["rows"] == together[1:2]
         log_probs = reader(short.frames)
     assert len(log_probs[0]) == 28

@@ -187,7 +187,7 @@ def test_training_windows_are_those_of_whole_clips(make_batch: Any):
     expert = thin(windows=4)
     drawn, whole = make_batch(expert.input_spec, [1], seed=2), make_batch(expert.input_spec, [1])
     video, sound = expert._embed(drawn, drawn.frames)
-    every = expert.embed_clip(whole.frames[0], whole.wave[0])
+    every = expert.embed_clip(whole.frames[0], whole.given.sound[0])
     first = int(drawn.first[0])
     inside = [k for k in range(4) if first + 5 * k + 4 < len(whole.frames[0]) - 3]  # the clip's sound ends there
     for k in inside:
@@ -244,11 +244,11 @@ def test_rows_of_a_clip(make_batch: Any, monkeypatch: pytest.MonkeyPatch):
     assert row["clip"] == batch.clip[0]
     assert row["positive"] == [1.0] * 14
     assert row["negative"] == [0.0] * 14  # another start of the same clip, for every one of 14 windows
-    assert row["speech"] == row["negative_speech"] == speech_windows(batch.words[0], 14).int().tolist()
+    assert row["speech"] == row["negative_speech"] == speech_windows(batch.given.words[0], 14).int().tolist()
     monkeypatch.setattr(expert, "embed_clip", lambda faces, wave: (same[:7], same[:7]))
     (row,) = expert.test_step(batch, 0)["rows"]
     assert (len(row["positive"]), len(row["negative"])) == (7, 4)  # windows 2, 3 and 4 have none 5 frames away
-    speech = speech_windows(batch.words[0], 7).int().tolist()
+    speech = speech_windows(batch.given.words[0], 7).int().tolist()
     assert row["negative_speech"] == speech[:2] + speech[5:]
 
 

@@ -73,7 +73,7 @@ def test_descending_it_brings_faces_into_sync(loss: SyncLoss):
 def test_it_tells_real_clips_in_sync_from_others(loss: SyncLoss, tiny_store: Path):
     windows = Windows(Store(tiny_store), InputSpec(frames=5, context=3800))
     batch = collate([windows[Draw(k, (k, 5))] for k in range(6)]).unit()
-    heard = audio.per_frame(batch.wave, 5, 3800)
+    heard = batch.given.audio_windows(3800)
     assert loss(batch.frames, heard) < loss(batch.frames, heard.roll(1, 0)) - 0.3
 
 

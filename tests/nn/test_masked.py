@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from batches import request
 from torch import Tensor
 
 from zoo.nn.masked import DRAWN_AT_ONCE, draw_clips, mask_lower_half
@@ -19,7 +20,7 @@ def test_the_lower_half_is_black_and_the_given_faces_stay():
 @pytest.mark.parametrize("frames", [1, DRAWN_AT_ONCE, DRAWN_AT_ONCE + 1, 70])
 @pytest.mark.parametrize("posed", [False, True])
 def test_every_frame_gets_its_own_sound_and_pose(frames: int, posed: bool):
-    reference, heard = torch.rand(2, 3, 4, 4), torch.rand(2, frames, 6)
+    reference, sound = torch.rand(2, 3, 4, 4), torch.rand(2, frames, 1) + 0.1 * torch.rand(2, frames, 640)
     pose = torch.rand(2, frames, 3, 4, 4) if posed else None
     sizes: list[int] = []
 
@@ -27,9 +28,9 @@ def test_every_frame_gets_its_own_sound_and_pose(frames: int, posed: bool):
         sizes.append(len(sound))
         return still + 10 * target + 100 * sound.mean(1)[:, None, None, None]
 
-    made = draw_clips(draw, reference, heard, pose)
+    made = draw_clips(draw, request(reference[:, None], sound.flatten(1), frames, pose), 640)
     target = reference[:, None] if pose is None else pose
-    want = reference[:, None] + 10 * target + 100 * heard.mean(2)[..., None, None, None]
+    want = reference[:, None] + 10 * target + 100 * sound.mean(2)[..., None, None, None]
     assert torch.allclose(made, want.expand_as(made), atol=1e-4)
     assert max(sizes) <= DRAWN_AT_ONCE
     assert sum(sizes) == 2 * frames

@@ -24,7 +24,7 @@ NOISY = method("noisy", "print('NOISE')\n" + spec_text("noisy"))
 BUGGY, _ = wheels.BROKEN["buggy"]
 QUITS, _ = wheels.BROKEN["quits"]
 NEWER, _ = wheels.BROKEN["newer"]
-VOICED = method("voiced", spec_text("voiced", api_version=2, voice="any"))
+VOICED = method("voiced", spec_text("voiced", api_version=3, voice="any"))
 USURPER = Plugin(
     "zoo-usurper",
     "[zoo.methods]\ntemporal-gan-static = zoo_usurper:SPEC\nsync-expert = zoo_usurper:SPEC\n"

@@ -100,3 +100,22 @@ def test_the_history_as_it_is(monkeypatch: pytest.MonkeyPatch):
     for version, past in api.APIS.items():
         assert bool(past.change) == (version < api.API_VERSION), "who is behind must be told what to change"
         assert bool(past.end) or version >= api.OLDEST
+
+
+def test_the_first_contract_still_runs_and_is_deprecated(
+    older: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.undo()
+    assert (api.OLDEST, api.API_VERSION) == (1, 2)
+    monkeypatch.syspath_prepend(str(older))
+    registry.refresh()
+    assert registry.method("dropped").api_version == 1
+    assert registry.method("kept").api_version == 2
+    assert capsys.readouterr().err == (
+        "zoo: 'dropped' is written for api_version 1, and there is a newer one; upgrade zoo-dropped "
+        f"(for its authors: {api.APIS[1].change})\n"
+    )
+    assert run(["plugin", "list", "--json"]) == 0
+    found = {item["dist"]: item for item in json.loads(capsys.readouterr().out)}
+    assert (found["zoo-dropped"]["status"], found["zoo-dropped"]["api_versions"]) == ("deprecated", [1])
+    assert (found["zoo-kept"]["status"], found["zoo-kept"]["api_versions"]) == ("ok", [2])

@@ -99,7 +99,7 @@ def test_the_list_of_packages_tells_what_is_wrong_with_each(listed: list[Done]):
         "recipe": ["lipgan"], "dataset": ["synthgrid"], "metric": ["psnr"], "expert": ["sync-expert"],
     }  # fmt: skip
     assert found["talking-face-zoo"]["adds"]["expert"]
-    assert found["zoo-slow"]["api_versions"] == [1]
+    assert found["zoo-slow"]["api_versions"] == [2]
     assert "which slows every list" in reasons["method slow"]
     assert reasons["method torchy"].startswith("its spec imports torch")
     slowed = {name for name, reason in reasons.items() if reason and "slows" in reason}

@@ -7,12 +7,12 @@ import re
 import shlex
 import shutil
 import sys
-from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 import torch
+from batches import given_other
 from fresh import Done, Fresh
 from inputs import drawn, photograph, save_picture
 
@@ -161,7 +161,7 @@ def test_the_network_of_the_template_learns_from_the_sound(tiny_store: Path, mon
     method.eval()
     with torch.inference_mode():
         own = float(method.training_step(batch, 0))
-        other = float(method.training_step(replace(batch, wave=batch.wave.roll(6, 0)), 0))
+        other = float(method.training_step(given_other(batch, sound=batch.given.sound.roll(6, 0)), 0))
         method.network.forward = lambda still, heard: still
         standing = float(method.training_step(batch, 0))
     assert own < 0.6 * standing

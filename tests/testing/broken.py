@@ -8,6 +8,7 @@ import socket
 import subprocess
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from broken_config import TinyConfig
 from torch import Tensor, nn
 
 from zoo import audio
+from zoo.data.request import Pictures, Request
 from zoo.method import TalkingFaceMethod
 from zoo.spec import InputSpec
 
@@ -42,22 +44,17 @@ class Sound(TalkingFaceMethod):
         shade = self.brush(self.ear(10 * loud).tanh())
         return (still * 4 - 2 + shade[..., None, None]).sigmoid()
 
-    def reconstruct(self, batch: Any) -> Tensor:
-        frames = batch.frames.shape[1]
-        heard = audio.per_frame(batch.wave, frames, CONTEXT)
-        return self.draw(batch.identity[:, :1].expand_as(batch.frames).flatten(0, 1), heard.flatten(0, 1)).view_as(
-            batch.frames
-        )
+    def draw_all(self, request: Request) -> Tensor:
+        """All frames of a request at once."""
+        heard = request.audio_windows(CONTEXT)
+        stills = request.stills[:, :1].expand(-1, request.num_frames, -1, -1, -1)
+        return self.draw(stills.flatten(0, 1), heard.flatten(0, 1)).unflatten(0, heard.shape[:2])
 
-    def generate(self, identity: Tensor, wave: Tensor, num_frames: int, pose: Tensor | None = None) -> Tensor:
-        heard = audio.per_frame(audio.widen(wave, num_frames, CONTEXT), num_frames, CONTEXT)
-        parts = [
-            self.draw(
-                identity[:, :1].expand(-1, part.shape[1], -1, -1, -1).flatten(0, 1), part.flatten(0, 1)
-            ).unflatten(0, part.shape[:2])
-            for part in heard.split(AT_ONCE, 1)
-        ]
-        return torch.cat(parts, 1)
+    def reconstruct(self, batch: Any) -> Tensor:
+        return self.draw_all(batch.given)
+
+    def generate(self, request: Request) -> Tensor:
+        return torch.cat([self.draw_all(part) for part in request.parts(AT_ONCE)], 1)
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         loss = (self.reconstruct(batch) - batch.frames).abs().mean()
@@ -68,16 +65,71 @@ class Sound(TalkingFaceMethod):
         return torch.optim.Adam(self.parameters(), lr=self.config.rate)
 
 
+class First(TalkingFaceMethod):
+    """The sound one as it was written for api_version 1, with the upper half of the video that it is shown."""
+
+    def __init__(self, config: TinyConfig) -> None:
+        super().__init__(config)
+        self.ear = nn.Linear(2, 4)
+        self.brush = nn.Linear(4, 3)
+
+    @property
+    def input_spec(self) -> InputSpec:
+        return InputSpec(size=(SIZE, SIZE), frames=4, context=CONTEXT)
+
+    def draw(self, seen: Tensor, heard: Tensor) -> Tensor:
+        loud = torch.stack([heard.abs().mean(-1), heard.square().mean(-1).sqrt()], -1)
+        shade = self.brush(self.ear(10 * loud).tanh())
+        return (seen * 4 - 2 + shade[..., None, None]).sigmoid()
+
+    def reconstruct(self, batch: Any) -> Tensor:
+        heard = audio.per_frame(batch.wave, batch.frames.shape[1], CONTEXT)
+        return self.draw(_joined(batch.frames, batch.identity[:, :1].expand_as(batch.frames)), heard)
+
+    def generate(  # type: ignore[override]
+        self, identity: Tensor, wave: Tensor, num_frames: int, pose: Tensor | None = None
+    ) -> Tensor:
+        assert wave.shape[1] == 640 * num_frames
+        heard = audio.per_frame(audio.widen(wave, num_frames, CONTEXT), num_frames, CONTEXT)
+        still = identity[:, :1].expand(-1, num_frames, -1, -1, -1)
+        seen = still if pose is None else _joined(pose, still)
+        parts = zip(seen.split(AT_ONCE, 1), heard.split(AT_ONCE, 1), strict=True)
+        return torch.cat([self.draw(*part) for part in parts], 1)
+
+    def generate_stream(self, identity: Tensor, audio_chunks: Iterable[Tensor]) -> Iterator[Tensor]:
+        heard, t = identity.new_zeros(len(identity), 0), 0
+        for chunk in audio_chunks:
+            heard = torch.cat([heard, chunk], 1)
+            while audio.frame_window(t, 1, CONTEXT)[1] <= heard.shape[1]:
+                yield self.draw(identity[:, 0], audio.cut(heard, *audio.frame_window(t, 1, CONTEXT)))
+                t += 1
+        for late in range(t, audio.num_frames(heard.shape[1])):
+            yield self.draw(identity[:, 0], audio.cut(heard, *audio.frame_window(late, 1, CONTEXT)))
+
+    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+        loss = (self.reconstruct(batch) - batch.frames).abs().mean()
+        self.log("train/l1", loss)
+        return loss
+
+    def configure_optimizers(self) -> Any:
+        return torch.optim.Adam(self.parameters(), lr=self.config.rate)
+
+
+def _joined(upper: Tensor, lower: Tensor) -> Tensor:
+    """The upper half of one face and the lower half of another."""
+    return torch.cat([upper[..., : SIZE // 2, :], lower[..., SIZE // 2 :, :]], -2)
+
+
 class Deaf(Sound):
     def draw(self, still: Tensor, heard: Tensor) -> Tensor:
         return super().draw(still, torch.ones_like(heard))
 
 
 class HalfDeaf(Sound):
-    def generate(self, identity: Tensor, wave: Tensor, num_frames: int, pose: Tensor | None = None) -> Tensor:
-        heard = wave.clone()
-        heard[:, wave.shape[1] // 2 - 640 :] = 0
-        return super().generate(identity, heard, num_frames, pose)
+    def generate(self, request: Request) -> Tensor:
+        heard = request.sound.clone()
+        heard[:, heard.shape[1] // 2 - 640 :] = 0
+        return super().generate(replace(request, sound=heard))
 
 
 class Faceless(Sound):
@@ -86,32 +138,32 @@ class Faceless(Sound):
 
 
 class NaN(Sound):
-    def generate(self, identity: Tensor, wave: Tensor, num_frames: int, pose: Tensor | None = None) -> Tensor:
-        return super().generate(identity, wave, num_frames, pose) * torch.nan
+    def generate(self, request: Request) -> Tensor:
+        return super().generate(request) * torch.nan
 
 
 class Signed(Sound):
-    def generate(self, identity: Tensor, wave: Tensor, num_frames: int, pose: Tensor | None = None) -> Tensor:
-        return super().generate(identity, wave, num_frames, pose) * 2 - 1
+    def generate(self, request: Request) -> Tensor:
+        return super().generate(request) * 2 - 1
 
 
 class Bytes(Sound):
-    def generate(self, identity: Tensor, wave: Tensor, num_frames: int, pose: Tensor | None = None) -> Tensor:
-        return (super().generate(identity, wave, num_frames, pose) * 255).byte()
+    def generate(self, request: Request) -> Tensor:
+        return (super().generate(request) * 255).byte()
 
 
 class Windowed(Sound):
     """Makes whole windows of four frames only."""
 
-    def generate(self, identity: Tensor, wave: Tensor, num_frames: int, pose: Tensor | None = None) -> Tensor:
-        return super().generate(identity, wave, max(num_frames // 4 * 4, 4), pose)
+    def generate(self, request: Request) -> Tensor:
+        return super().generate(replace(request, num_frames=max(request.num_frames // 4 * 4, 4)))
 
 
 class Noisy(Sound):
     """Noise from torch's own random numbers, seeded by the clock."""
 
-    def generate(self, identity: Tensor, wave: Tensor, num_frames: int, pose: Tensor | None = None) -> Tensor:
-        made = super().generate(identity, wave, num_frames, pose)
+    def generate(self, request: Request) -> Tensor:
+        made = super().generate(request)
         draw = torch.Generator()
         draw.seed()
         return (made + 0.01 * torch.rand(made.shape, generator=draw)).clamp(0, 1)
@@ -120,9 +172,9 @@ class Noisy(Sound):
 class Drawing(Sound):
     """Noise from torch's own random numbers: another state for whoever draws next."""
 
-    def generate(self, identity: Tensor, wave: Tensor, num_frames: int, pose: Tensor | None = None) -> Tensor:
+    def generate(self, request: Request) -> Tensor:
         torch.rand(3)
-        return super().generate(identity, wave, num_frames, pose)
+        return super().generate(request)
 
 
 class Counting(Sound):
@@ -132,9 +184,9 @@ class Counting(Sound):
         super().__init__(config)
         self.register_buffer("calls", torch.zeros(()))
 
-    def generate(self, identity: Tensor, wave: Tensor, num_frames: int, pose: Tensor | None = None) -> Tensor:
+    def generate(self, request: Request) -> Tensor:
         self.calls += 1
-        return super().generate(identity, wave, num_frames, pose)
+        return super().generate(request)
 
 
 class Threads(Sound):
@@ -234,8 +286,8 @@ class Scaling(Sound):
 class Hoarding(Sound):
     """Keeps wide features of every frame until the end."""
 
-    def generate(self, identity: Tensor, wave: Tensor, num_frames: int, pose: Tensor | None = None) -> Tensor:
-        made = super().generate(identity, wave, num_frames, pose)
+    def generate(self, request: Request) -> Tensor:
+        made = super().generate(request)
         features = made.repeat(1, 1, 20, 1, 1)
         return features[:, :, :3].contiguous()
 
@@ -243,22 +295,23 @@ class Hoarding(Sound):
 class Wide(Sound):
     """Fails where two clips come at once."""
 
-    def generate(self, identity: Tensor, wave: Tensor, num_frames: int, pose: Tensor | None = None) -> Tensor:
-        return super().generate(identity[:1], wave[:1], num_frames, pose)
+    def generate(self, request: Request) -> Tensor:
+        who = Pictures(frames=request.stills[:1], points=request.identity.points[:1])
+        return super().generate(replace(request, identity=who, sound=request.sound[:1]))
 
 
 class Leaving(Sound):
-    def generate(self, identity: Tensor, wave: Tensor, num_frames: int, pose: Tensor | None = None) -> Tensor:
+    def generate(self, request: Request) -> Tensor:
         raise SystemExit(3)
 
 
 class Calling(Sound):
     """Asks the network only when it generates."""
 
-    def generate(self, identity: Tensor, wave: Tensor, num_frames: int, pose: Tensor | None = None) -> Tensor:
+    def generate(self, request: Request) -> Tensor:
         with suppress(OSError):
             socket.create_connection(("weights.example.org", 443), timeout=1)
-        return super().generate(identity, wave, num_frames, pose)
+        return super().generate(request)
 
 
 class Curling(Sound):
@@ -293,8 +346,8 @@ class Fading(Sound):
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
         self.gain = 0.5
 
-    def generate(self, identity: Tensor, wave: Tensor, num_frames: int, pose: Tensor | None = None) -> Tensor:
-        return super().generate(identity, wave, num_frames, pose) * self.gain
+    def generate(self, request: Request) -> Tensor:
+        return super().generate(request) * self.gain
 
 
 class Careless(Sound):
@@ -318,66 +371,68 @@ class Patching(Sound):
 class Mixing(Sound):
     """Every clip of a batch gets the mean of all faces."""
 
-    def generate(self, identity: Tensor, wave: Tensor, num_frames: int, pose: Tensor | None = None) -> Tensor:
-        return super().generate(identity.mean(0, keepdim=True).expand_as(identity), wave, num_frames, pose)
+    def generate(self, request: Request) -> Tensor:
+        faces = request.stills.mean(0, keepdim=True).expand_as(request.stills)
+        return super().generate(replace(request, identity=replace(request.identity, frames=faces)))
 
 
 class Backwards(Sound):
     """Hears the sound from its end to its beginning."""
 
-    def generate(self, identity: Tensor, wave: Tensor, num_frames: int, pose: Tensor | None = None) -> Tensor:
-        return super().generate(identity, wave.flip(1), num_frames, pose)
+    def generate(self, request: Request) -> Tensor:
+        return super().generate(replace(request, sound=request.sound.flip(1)))
 
 
 class Shifted(Sound):
     """Hears the sound backwards, and from another second on."""
 
-    def generate(self, identity: Tensor, wave: Tensor, num_frames: int, pose: Tensor | None = None) -> Tensor:
-        return super().generate(identity, wave.roll(16_000, 1).flip(1), num_frames, pose)
+    def generate(self, request: Request) -> Tensor:
+        return super().generate(replace(request, sound=request.sound.roll(16_000, 1).flip(1)))
 
 
 class Copying(Sound):
     """Gives a video back as it is."""
 
-    def generate(self, identity: Tensor, wave: Tensor, num_frames: int, pose: Tensor | None = None) -> Tensor:
-        return super().generate(identity, wave, num_frames, pose) if pose is None else pose
+    def generate(self, request: Request) -> Tensor:
+        return super().generate(request) if request.driver is None else request.driver.frames
 
 
 class Dubbed(Sound):
     """Gives every video the same mouth, whatever the sound is."""
 
-    def generate(self, identity: Tensor, wave: Tensor, num_frames: int, pose: Tensor | None = None) -> Tensor:
-        return super().generate(identity, wave if pose is None else torch.zeros_like(wave), num_frames, pose)
+    def generate(self, request: Request) -> Tensor:
+        silent = replace(request, sound=torch.zeros_like(request.sound))
+        return super().generate(request if request.driver is None else silent)
 
 
 class Streaming(Sound):
     """Gives each frame as soon as it has heard enough."""
 
-    def generate_stream(self, identity: Tensor, audio_chunks: Iterable[Tensor]) -> Iterator[Tensor]:
-        heard, t = identity.new_zeros(len(identity), 0), 0
-        for chunk in audio_chunks:
-            heard = torch.cat([heard, chunk], 1)
+    def stream(self, start: Request, parts: Iterable[Request]) -> Iterator[Tensor]:
+        heard, t = start.stills.new_zeros(len(start), 0), 0
+        for part in parts:
+            heard = torch.cat([heard, part.sound], 1)
             while audio.frame_window(t, 1, CONTEXT)[1] <= heard.shape[1]:
-                yield self.frame(identity, heard, t)
+                yield self.frame(start, heard, t)
                 t += 1
         for late in range(t, audio.num_frames(heard.shape[1])):
-            yield self.frame(identity, heard, late)
+            yield self.frame(start, heard, late)
 
-    def frame(self, identity: Tensor, heard: Tensor, t: int) -> Tensor:
-        return self.draw(identity[:, 0], audio.cut(heard, *audio.frame_window(t, 1, CONTEXT)))
+    def frame(self, start: Request, heard: Tensor, t: int) -> Tensor:
+        return self.draw(start.stills[:, 0], audio.cut(heard, *audio.frame_window(t, 1, CONTEXT)))
 
 
 class Choppy(Streaming):
     """Hears no more than the part that came last."""
 
-    def generate_stream(self, identity: Tensor, audio_chunks: Iterable[Tensor]) -> Iterator[Tensor]:
+    def stream(self, start: Request, parts: Iterable[Request]) -> Iterator[Tensor]:
         begin = t = 0
-        for chunk in audio_chunks:
-            while 640 * (t + 1) <= begin + chunk.shape[1]:
+        for part in parts:
+            while 640 * (t + 1) <= begin + part.sound.shape[1]:
                 window = (sample - begin for sample in audio.frame_window(t, 1, CONTEXT))
-                yield self.draw(identity[:, 0], audio.cut(chunk, *window))
+                yield self.draw(start.stills[:, 0], audio.cut(part.sound, *window))
                 t += 1
-            begin += chunk.shape[1]
+            begin += part.sound.shape[1]
 
 
 class Waiting(Sound):

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from zoo.spec import MethodSpec
+from zoo.spec import MethodSpec, Uses
 
 SOUND = MethodSpec(
     name="sound",
     summary="a still that gets brighter with the sound",
     target="broken:Sound",
     config="broken_config:TinyConfig",
+    api_version=2,
     licence="none",
-    shown="still",
+    modes=(("sound", Uses()),),
     capabilities=("photo", "any-length"),
 )
 
@@ -32,8 +33,18 @@ SPECS |= {
     )
     for name in names
 }
-SPECS |= {name: replace(SPECS[name], shown="video") for name in ("Copying", "Dubbed")}
+SPECS |= {name: replace(SPECS[name], modes=(("dub", Uses(driver="video")),)) for name in ("Copying", "Dubbed")}
 SPECS["Streaming"] = replace(SPECS["Streaming"], capabilities=("photo", "video", "any-length", "stream"))
+SPECS["First"] = MethodSpec(
+    name="first",
+    summary="the sound one, written for api_version 1",
+    target="broken:First",
+    config="broken_config:TinyConfig",
+    api_version=1,
+    licence="none",
+    shown="upper half",
+    capabilities=("photo", "video", "any-length", "stream"),
+)
 SPECS["Importing"] = replace(SOUND, name="importing", target="broken_import:Importing")
 SPECS["Bare"] = replace(SOUND, name="bare", config="broken_config:Bare")
 SPECS["Turned"] = replace(SOUND, name="turned", config="broken_config:Turned")

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -47,8 +48,10 @@ def outcome(name: str, title: str) -> Check:
         return hold(kit.make_case(spec), rule)
 
 
-def test_a_sound_method_keeps_all_rules():
-    report = check("streaming")
+@pytest.mark.parametrize("name", ["streaming", "first"])
+def test_a_sound_method_keeps_all_rules(name: str):
+    """One written for this contract, and one for api_version 1."""
+    report = check(name)
     assert [(c.name, c.got) for c in report.failed] == [(CARDLESS, "it has no card: no README.md in broken")]
     assert [c.name for c in report.checks if c.status == "skipped" and "accelerator" not in c.name] == []
     assert len(report.checks) == 26
@@ -69,7 +72,7 @@ BROKEN = [
     ("Drawing", "generating changes nothing", "generate() changes torch's random state"),
     ("Counting", "generating changes nothing", "generate() changes calls"),
     ("Threads", "no global state", "default dtype, NumPy's random state, the environment"),
-    ("Peeking", "sees no more than it declares", "shown 'still'"),
+    ("Peeking", "sees no more than it declares", "given a still, sound, it makes other frames"),
     ("Phoning", "no network access", "weights.example.org"),
     ("Calling", "no network access", "weights.example.org"),
     ("Curling", "no network access", "curl -s https://weights.example.org/w.bin"),
@@ -226,8 +229,9 @@ def test_only_what_goes_to_another_machine_is_kept_from_it():
 def test_a_stream_of_the_default_is_the_whole_clip():
     with kit.usual_torch():
         case = kit.make_case(registry.method("waiting"))
-        wave = case.wave(10)
-        made = torch.stack([*case.ready.generate_stream(case.clips[0].identity, wave.split(1000, 1))], 1)
+        start, wave = case.request(10), case.wave(10)
+        parts = (replace(start, num_frames=0, sound=sound) for sound in wave.split(1000, 1))
+        made = torch.stack([*case.ready.stream(replace(start, num_frames=0, sound=None), parts)], 1)
     assert torch.equal(made, case.make(10))
 
 

@@ -24,7 +24,7 @@ def run(args: argparse.Namespace) -> int:
     """Print the spec and the settings of a method or an expert, or the variants of a metric."""
     from zoo import config
     from zoo.cli.output import print_json, print_table
-    from zoo.spec import MetricSpec, TrainableSpec
+    from zoo.spec import MethodSpec, MetricSpec, TrainableSpec
 
     spec = _find(args.name)
     facts = {**dataclasses.asdict(spec), "settings": [], "recipes": []}
@@ -32,6 +32,10 @@ def run(args: argparse.Namespace) -> int:
         from zoo.metrics.choose import describe
 
         facts["variants"] = describe(spec.name)
+    if isinstance(spec, MethodSpec):
+        del facts["shown"]
+        facts["modes"] = {mode: str(uses) for mode, uses in spec.modes}
+        facts["options"] = settings(spec.choices()) if spec.options else []
     if isinstance(spec, TrainableSpec):
         facts["settings"] = settings(spec.settings())
         facts["recipes"] = sorted(config.recipes(spec))
@@ -39,12 +43,16 @@ def run(args: argparse.Namespace) -> int:
         print_json(facts)
         return 0
     for key, value in facts.items():
-        if value and key not in ("settings", "variants", "target", "config"):
+        if value and key not in ("settings", "options", "variants", "target", "config"):
             say(f"{key.replace('_', ' '):16}{_text(value)}")
     if facts.get("variants"):
         say()
         print_table(("option", "default", "values"), facts["variants"])
         say(f"use it: zoo score --pred MADE --real REAL --metrics {spec.name} OPTION=VALUE")
+    if facts.get("options") and isinstance(spec, MethodSpec):
+        rows = [(f"options.{s['name']}", str(s["default"]), s["help"], s["source"]) for s in facts["options"]]
+        say()
+        print_table(("option", "default", "what it does", "source"), rows)
     if facts["settings"]:
         rows = [(f"model.{s['name']}", str(s["default"]), s["help"], s["source"]) for s in facts["settings"]]
         say()
@@ -80,6 +88,8 @@ def settings(defaults: Any) -> list[dict[str, Any]]:
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, dict) and "authors" not in value:
+        return "; ".join(f"{key}: {text}" for key, text in value.items())
     if isinstance(value, dict):
         return f"{value['authors']}: {value['title']}. {value['venue']} {value['year']}. {value['url']}"
     return ", ".join(map(_text, value)) if isinstance(value, (list, tuple)) else str(value)

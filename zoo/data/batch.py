@@ -10,7 +10,7 @@ from jaxtyping import Float32, Int64, Shaped
 from torch import Tensor
 
 from zoo.clip import Word
-from zoo.data.request import Pictures, Request, map_tensors
+from zoo.data.request import Pictures, Request, later, map_tensors
 from zoo.spec import Uses
 
 
@@ -59,7 +59,7 @@ class Batch:
     @property
     def words(self) -> list[tuple[Word, ...]]:
         """The words of each whole clip, with their times in seconds from its first frame; empty where unknown."""
-        return list(self.given.words)
+        return [later(words, -first) for words, first in zip(self.given.words, self.first.tolist(), strict=True)]
 
     @property
     def identity(self) -> Shaped[Tensor, "B N 3 H W"]:

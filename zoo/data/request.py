@@ -12,7 +12,7 @@ from jaxtyping import Float32, Shaped
 from torch import Tensor
 
 from zoo import audio
-from zoo.clip import MOUTH, Word
+from zoo.clip import FPS, MOUTH, Word
 from zoo.errors import ConfigError
 from zoo.spec import Uses
 
@@ -74,8 +74,8 @@ class Request:
         start: the sample of ``sound`` at which the first frame comes on screen.
         driver: of a driving video what the mode uses, one frame for each to be generated; ``None`` where it uses none,
             and of a photo.
-        words: per clip the words that are spoken, with their times in seconds from the clip's first frame; empty where
-            unknown.
+        words: per clip the words that are spoken, with their times in seconds from the request's first frame on (before
+            it they are negative); empty where unknown.
         labels: name to one value per clip; empty where unknown.
         arrays: name to ``(B, T, ...)``, one entry per frame.
         options: an instance of the dataclass that :attr:`zoo.spec.MethodSpec.options` names; ``None`` where there is
@@ -98,7 +98,7 @@ class Request:
         return len(self.identity.points)
 
     @property
-    def stills(self) -> Float32[Tensor, "B N 3 H W"]:
+    def stills(self) -> Shaped[Tensor, "B N 3 H W"]:
         """The reference frames, RGB in [0, 1]."""
         assert self.identity.frames is not None
         return self.identity.frames
@@ -137,7 +137,7 @@ class Request:
         return audio.per_frame(self.audio_around(context), self.num_frames, context)
 
     def part(self, first: int, count: int) -> Request:
-        """The request for ``count`` frames from frame ``first`` on; reference frames, words and labels stay.
+        """The request for ``count`` frames from frame ``first`` on; reference frames and labels stay.
 
         Args:
             first: index of the first frame.
@@ -148,6 +148,7 @@ class Request:
             num_frames=count,
             start=self.start + audio.num_samples(first),
             driver=None if self.driver is None else self.driver.part(first, count),
+            words=tuple(later(words, first) for words in self.words),
             arrays={name: values[:, first : first + count] for name, values in self.arrays.items()},
         )
 
@@ -204,6 +205,12 @@ class Request:
     def to(self, device: torch.device | str, **how: Any) -> Request:
         """The same on a device."""
         return map_tensors(self, lambda tensor: tensor.to(device, **how))
+
+
+def later(words: tuple[Word, ...], first: int) -> tuple[Word, ...]:
+    """Words whose times count from frame ``first`` on."""
+    past = first / FPS
+    return tuple(Word(word.start_s - past, word.end_s - past, word.text) for word in words) if first else words
 
 
 def _joined(pictures: list[Pictures]) -> Pictures:

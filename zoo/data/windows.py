@@ -20,7 +20,7 @@ from zoo import audio
 from zoo.clip import Word
 from zoo.data.batch import Batch
 from zoo.data.index import ClipInfo
-from zoo.data.request import Pictures, Request
+from zoo.data.request import Pictures, Request, later
 from zoo.data.store import Store
 from zoo.face import crop
 from zoo.spec import InputSpec, Uses
@@ -182,7 +182,7 @@ def collate(windows: Sequence[Window]) -> Batch:
         ),
         sound=torch.stack([F.pad(window.sound, (0, samples - window.sound.shape[-1])) for window in windows]),
         start=windows[0].start,
-        words=tuple(window.words for window in windows),
+        words=tuple(later(window.words, window.first) for window in windows),
     )
     return Batch(
         given=given,

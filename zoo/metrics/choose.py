@@ -169,7 +169,7 @@ def choose(
         ConfigError: a name or a value that there is not, or a metric or judge that was asked for and cannot be had.
     """
     from zoo.judges import Judges
-    from zoo.predict import choose_device
+    from zoo.synthesis.predict import choose_device
 
     wanted = _names() if names is None else list(dict.fromkeys(names))
     if not wanted:

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from zoo.data.request import Request
+from zoo.data.request import Request, map_tensors
 from zoo.errors import GenerationError
 from zoo.method import TalkingFaceMethod
 from zoo.spec import MethodSpec, Uses
@@ -39,8 +39,11 @@ def make(module: TalkingFaceMethod, spec: MethodSpec, request: Request, mode: st
         GenerationError: what the method gives back is no clip: another shape, no floats, not finite, not in [0, 1].
     """
     given = request.only(mode or spec.default_mode, uses_of(module, spec, mode))
-    with _random_states_kept(), torch.no_grad():
-        generated: Any = module.generate(given)
+    if given.options is None:
+        given = replace(given, options=spec.choices())
+    # Lightning tests in inference mode, in which nobody can turn gradients on.
+    with random_states_kept(), torch.inference_mode(False), torch.no_grad():
+        generated: Any = module.generate(map_tensors(given, _usable))
     size = module.input_spec.size
     problem = problem_of(generated, (len(given), given.num_frames, 3, *size))
     if problem:
@@ -76,8 +79,13 @@ def problem_of(generated: Any, shape: tuple[int, ...]) -> str:
     return ""
 
 
+def _usable(tensor: Tensor) -> Tensor:
+    """The tensor as one that may take part in a gradient."""
+    return tensor.clone() if tensor.is_inference() else tensor
+
+
 @contextmanager
-def _random_states_kept() -> Iterator[None]:
+def random_states_kept() -> Iterator[None]:
     """A method that draws numbers shifts nobody else's."""
     states = random.getstate(), np.random.get_state()
     with torch.random.fork_rng():

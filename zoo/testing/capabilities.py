@@ -71,7 +71,7 @@ def _memory(case: MethodCase) -> None:
     "run `zoo predict` on a photo of your own and read the error; without the capability photo this is left out",
 )
 def _photo(case: MethodCase) -> None:
-    from zoo.predict import predict
+    from zoo.synthesis.predict import Conditions, predict
     from zoo.video import read_video
 
     _require(case, "photo")
@@ -79,7 +79,8 @@ def _photo(case: MethodCase) -> None:
     Image.fromarray(picture.permute(1, 2, 0).numpy()).save(face)
     _write_wave(sound, case.wave(25)[0])
     out = case.folder / "talks.mp4"
-    done = predict(case.config.method, case.trained, face=face, sound=sound, out=out, device="cpu", progress=False)
+    given = Conditions(sound)
+    done = predict(case.config.method, case.trained, face=face, given=given, out=out, device="cpu", progress=False)
     video = read_video(out).frames
     wanted = (25, 3, picture.shape[1] // 2 * 2, picture.shape[2] // 2 * 2)
     if done.frames != wanted[0] or tuple(video.shape) != wanted:
@@ -94,7 +95,7 @@ def _photo(case: MethodCase) -> None:
     "draw the mouth from the sound where a pose is given, too; without the capability video this is left out",
 )
 def _video(case: MethodCase) -> None:
-    from zoo.predict import predict
+    from zoo.synthesis.predict import Conditions, predict
     from zoo.video import read_video, write_video
 
     _require(case, "video")
@@ -109,7 +110,8 @@ def _video(case: MethodCase) -> None:
     face, sound, out = (case.folder / name for name in ("face.mp4", "its-sound.wav", "other-mouth.mp4"))
     write_video(face, clip.frames[:VIDEO_FRAMES], wave=clip.wave[: num_samples(VIDEO_FRAMES)])
     _write_wave(sound, case.wave(VIDEO_FRAMES)[0])
-    predict(case.config.method, case.trained, face=face, sound=sound, out=out, device="cpu", progress=False)
+    given = Conditions(sound)
+    predict(case.config.method, case.trained, face=face, given=given, out=out, device="cpu", progress=False)
     made, wanted = tuple(read_video(out).frames.shape), (VIDEO_FRAMES, *clip.frames.shape[1:])
     if made != wanted:
         raise Broken(f"a video of {made}, not {wanted}")

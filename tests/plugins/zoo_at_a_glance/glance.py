@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 import torch
+from batches import window_batch
 from torch import Tensor
 from torch.nn import functional as F
 from zoo_at_a_glance.config import AtAGlanceConfig
@@ -30,15 +31,12 @@ def random_batch(module: AtAGlance, size: int = 2, frames: int = 16) -> Batch:
     coarse = torch.rand(size * frames, 3, 8, 8, generator=random)
     pictures = F.interpolate(coarse, (64, 64), mode="bilinear").view(size, frames, 3, 64, 64)
     start, stop = audio.frame_window(0, frames, module.frontend.context)
-    return Batch(
-        clip=[f"c{k}" for k in range(size)],
-        first=torch.zeros(size, dtype=torch.long),
+    return window_batch(
         frames=pictures,
-        identity=pictures[:, :1].flip(-1),
-        wave=torch.rand(size, stop - start, generator=random) - 0.5,
+        stills=pictures[:, :1].flip(-1),
+        sound=torch.rand(size, stop - start, generator=random) - 0.5,
         landmarks=torch.rand(size, frames, 68, 2, generator=random) * 64,
-        length=torch.full((size,), frames),
-        words=[()] * size,
+        context=module.frontend.context,
     )
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from batches import request
 from glance import THIN, Run, make, random_batch
 from pytorch_lightning import Trainer
 from steps import at_step
@@ -22,6 +23,8 @@ from zoo.data.store import Store
 from zoo.data.windows import Draw, Windows, collate, place
 from zoo.errors import ConfigError, DataError
 from zoo.nn.flow import LucasKanade
+from zoo.spec import Uses
+from zoo.synthesis.make import make as make_clips
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -322,7 +325,7 @@ def test_any_length(settled: AtAGlance, frames: int):
     identity = torch.rand(1, 1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     wave = torch.rand(1, 640 * frames, generator=torch.Generator().manual_seed(1)) - 0.5
     with torch.inference_mode():
-        made = settled.generate(identity, wave, frames)
+        made = settled.generate(request(identity, wave, frames))
     assert made.shape == (1, frames, 3, 64, 64)
     assert made.min() >= 0
     assert made.max() <= 1
@@ -334,11 +337,13 @@ def test_any_length(settled: AtAGlance, frames: int):
 def test_who_and_what_is_said_both_matter(settled: AtAGlance):
     batch, wave = random_batch(settled), torch.rand(2, 20 * 640) - 0.5
     with torch.inference_mode():
-        made = settled.generate(batch.identity, wave, 20)
-        assert (settled.generate(batch.identity, wave.flip(1), 20) - made).abs().mean() > 1e-4
-        assert (settled.generate(batch.identity.flip(0), wave, 20) - made).abs().mean() > 1e-4
+        made = settled.generate(request(batch.given.stills, wave, 20))
+        assert (settled.generate(request(batch.given.stills, wave.flip(1), 20)) - made).abs().mean() > 1e-4
+        assert (settled.generate(request(batch.given.stills.flip(0), wave, 20)) - made).abs().mean() > 1e-4
         # Shown a still only: the true video changes nothing.
-        assert torch.equal(settled.generate(batch.identity, wave, 20, pose=torch.rand(2, 20, 3, 64, 64)), made)
+        driven = request(batch.given.stills, wave, 20, torch.rand(2, 20, 3, 64, 64))
+        assert torch.equal(settled.generate(driven), made)
+        assert torch.equal(make_clips(settled, settled.spec, driven), made)
 
 
 def test_training_generation_and_evaluation_hear_the_same(settled: AtAGlance, tiny_store: Path):
@@ -351,7 +356,7 @@ def test_training_generation_and_evaluation_hear_the_same(settled: AtAGlance, ti
         settled.test_step(test, 0)
         heard = torch.cat(rows)
         for t in (0, 16, 40):
-            seed = next((k,) for k in range(100_000) if place(length, settled.input_spec, (k,))[0] == t)
+            seed = next((k,) for k in range(100_000) if place(length, settled.input_spec, 1, (k,))[0] == t)
             batch = collate([windows[Draw(0, seed)]]).unit()
             rows.clear()
             settled.reconstruct(batch)
@@ -375,7 +380,7 @@ def test_what_it_declares():
     spec = make(THIN).input_spec
     assert (spec.crop, spec.size, spec.frames, spec.context, spec.paste) == ("mouth", (64, 64), 16, 852, "all")
     assert spec.identity_gap == 0  # Sec. 4: any frame of the raw video
-    assert SPEC.shown == "still"
+    assert SPEC.modes == (("sound", Uses()),)
 
 
 def test_what_cannot_be_trained_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_store: Path):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from batches import window_batch
 from steps import at_step
 from torch import Tensor
 from zoo_lipgan import accuracy
@@ -31,18 +32,15 @@ def make(config: LipGANConfig) -> LipGAN:
     return module
 
 
-def window_batch(module: LipGAN, size: int = 2) -> Batch:
+def random_batch(module: LipGAN, size: int = 2) -> Batch:
     random = torch.Generator().manual_seed(0)
     frames = module.input_spec.frames or 1
-    return Batch(
-        clip=[f"c{k}" for k in range(size)],
-        first=torch.zeros(size, dtype=torch.long),
+    return window_batch(
         frames=torch.rand(size, frames, 3, SIZE, SIZE, generator=random),
-        identity=torch.rand(size, 1, 3, SIZE, SIZE, generator=random),
-        wave=torch.rand(size, module.frontend.samples + 640 * (frames - 1), generator=random) - 0.5,
+        stills=torch.rand(size, 1, 3, SIZE, SIZE, generator=random),
+        sound=torch.rand(size, module.frontend.samples + 640 * (frames - 1), generator=random) - 0.5,
         landmarks=torch.rand(size, frames, 68, 2, generator=random) * 20 + 40,
-        length=torch.full((size,), frames),
-        words=[()] * size,
+        context=module.frontend.samples,
     )
 
 
@@ -85,16 +83,16 @@ def test_only_an_expert_needs_windows():
 def test_the_losses_with_an_expert(frontend: str, adversarial: float, monkeypatch: pytest.MonkeyPatch):
     """L1 + 0.01 contrastive + 0.03 expert; without the discriminator L1 + 0.03 expert."""
     module = make(replace(EXPERT, frontend=frontend, adversarial_weight=adversarial))
-    steps, batch = Steps(module, monkeypatch), window_batch(module)
+    steps, batch = Steps(module, monkeypatch), random_batch(module)
     steps.run(batch)
     made = steps.drawn[0].view(2, 5, 3, SIZE, SIZE)
     assert module.sync_loss is not None
     samples = module.frontend.samples
-    expert = module.sync_loss(made, audio.per_frame(batch.wave, 5, samples)).item()
+    expert = module.sync_loss(made, audio.per_frame(batch.given.sound, 5, samples)).item()
     # 0.2 s around the middle of the third frame, whatever the front end's own window.
     middle = 2 * 640 + samples // 2
     cosine = module.sync_loss.expert.embed_faces(made) * module.sync_loss.expert.embed_sounds(
-        batch.wave[:, middle - 1900 : middle + 1900]
+        batch.given.sound[:, middle - 1900 : middle + 1900]
     )
     assert expert == pytest.approx(-cosine.sum(1).log().mean().item(), rel=1e-4)
     assert steps.logged["train/g_expert"] == pytest.approx(expert, rel=1e-4)
@@ -115,7 +113,7 @@ def test_the_expert_joins_with_the_discriminator(monkeypatch: pytest.MonkeyPatch
     steps, joined = Steps(module, monkeypatch), []
     for number in range(2):
         at_step(module, number, 2)
-        steps.run(window_batch(module), number)
+        steps.run(random_batch(module), number)
         joined.append(("train/g_expert" in steps.logged, "train/g_sync" in steps.logged))
     assert joined == [(False, False), (True, True)]
 
@@ -123,7 +121,7 @@ def test_the_expert_joins_with_the_discriminator(monkeypatch: pytest.MonkeyPatch
 def test_rolled_sound_comes_from_another_window(monkeypatch: pytest.MonkeyPatch):
     """Neighbours of a window are 40 ms apart: as out-of-sync samples they would be wrong."""
     module = make(replace(EXPERT, negatives="roll"))
-    steps, batch = Steps(module, monkeypatch), window_batch(module, size=3)
+    steps, batch = Steps(module, monkeypatch), random_batch(module, size=3)
     steps.run(batch)
     _, sounds, _ = steps.shown[1]
     own, rolled = sounds[15:30], sounds[30:]
@@ -134,7 +132,7 @@ def test_rolled_sound_comes_from_another_window(monkeypatch: pytest.MonkeyPatch)
 
 def test_what_an_expert_cannot_use(monkeypatch: pytest.MonkeyPatch):
     module = make(EXPERT)
-    batch = window_batch(module)
+    batch = random_batch(module)
     batch.length[0] = 4
     with pytest.raises(DataError, match="c0: shorter than a training window, which has 5 frames"):
         Steps(module, monkeypatch).run(batch)

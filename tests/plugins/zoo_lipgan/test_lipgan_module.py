@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from batches import request, window_batch
 from steps import at_step
 from torch import Tensor
 from zoo_lipgan.config import LipGANConfig
@@ -17,6 +18,8 @@ from zoo.data.batch import Batch
 from zoo.data.store import Store
 from zoo.data.windows import Draw, Windows, collate, place
 from zoo.errors import ConfigError
+from zoo.spec import Uses
+from zoo.synthesis.make import make as make_clips
 
 THIN = LipGANConfig(width=0.06)
 
@@ -33,15 +36,12 @@ def make(config: LipGANConfig) -> LipGAN:
 def random_batch(module: LipGAN, size: int = 4) -> Batch:
     random = torch.Generator().manual_seed(0)
     landmarks = torch.rand(size, 1, 68, 2, generator=random) * 20 + 40
-    return Batch(
-        clip=[f"c{k}" for k in range(size)],
-        first=torch.zeros(size, dtype=torch.long),
+    return window_batch(
         frames=torch.rand(size, 1, 3, SIZE, SIZE, generator=random),
-        identity=torch.rand(size, 1, 3, SIZE, SIZE, generator=random),
-        wave=torch.rand(size, module.frontend.samples, generator=random) - 0.5,
+        stills=torch.rand(size, 1, 3, SIZE, SIZE, generator=random),
+        sound=torch.rand(size, module.frontend.samples, generator=random) - 0.5,
         landmarks=landmarks,
-        length=torch.ones(size, dtype=torch.long),
-        words=[()] * size,
+        context=module.frontend.samples,
     )
 
 
@@ -91,8 +91,8 @@ def test_the_losses_of_a_step(margin: float, negatives: str, monkeypatch: pytest
     batch = random_batch(module)
     run.step(batch)
     (made, heard, d_made), (faces, sounds, distance) = run.shown
-    features = module.features(batch.wave)
-    real, elsewhere = batch.frames[:, 0], batch.identity[:, 0]
+    features = module.features(batch.given.sound)
+    real, elsewhere = batch.frames[:, 0], batch.given.stills[:, 0]
 
     # Generator: weighted L1 + 0.01 times the squared distance (label 0: it wants to be in sync).
     assert torch.equal(heard, features)
@@ -216,9 +216,13 @@ def test_no_true_mouth_is_seen(settled: LipGAN):
         assert torch.equal(settled.reconstruct(batch), settled.reconstruct(other))
         assert not torch.equal(settled.reconstruct(batch), settled.reconstruct(upper))
         wave = torch.rand(4, 640) - 0.5
-        made = settled.generate(batch.identity, wave, 1, pose=batch.frames)
-        assert torch.equal(made, settled.generate(batch.identity, wave, 1, pose=other.frames))
-        assert not torch.equal(made, settled.generate(batch.identity, wave, 1, pose=upper.frames))
+        asked, hidden, seen = (request(batch.given.stills, wave, 1, each.frames) for each in (batch, other, upper))
+        for generate in (settled.generate, lambda given: make_clips(settled, settled.spec, given)):
+            made = generate(asked)
+            assert torch.equal(made, generate(hidden))
+            assert not torch.equal(made, generate(seen))
+        photo = make_clips(settled, settled.spec, asked, "photo")
+        assert torch.equal(photo, make_clips(settled, settled.spec, seen, "photo"))
     masked = mask_lower_half(batch.frames)
     assert (masked[..., 48:, :] == 0).all()
     assert torch.equal(masked[..., :48, :], batch.frames[..., :48, :])
@@ -228,12 +232,12 @@ def test_who_and_what_is_said_both_matter(settled: LipGAN):
     batch = random_batch(settled)
     wave = torch.rand(4, 3 * 640) - 0.5
     with torch.inference_mode():
-        made = settled.generate(batch.identity, wave, 3)
+        made = settled.generate(request(batch.given.stills, wave, 3))
         assert made.shape == (4, 3, 3, SIZE, SIZE)
         assert made.min() >= 0
         assert made.max() <= 1
-        sound = (settled.generate(batch.identity, wave.flip(1), 3) - made).abs().mean()
-        who = (settled.generate(batch.identity.roll(1, 0), wave, 3) - made).abs().mean()
+        sound = (settled.generate(request(batch.given.stills, wave.flip(1), 3)) - made).abs().mean()
+        who = (settled.generate(request(batch.given.stills.roll(1, 0), wave, 3)) - made).abs().mean()
     assert sound > 1e-4
     assert who > 1e-4
 
@@ -242,9 +246,9 @@ def test_who_and_what_is_said_both_matter(settled: LipGAN):
 def test_any_length(settled: LipGAN, frames: int):
     identity, wave = torch.rand(1, 1, 3, SIZE, SIZE), torch.rand(1, 640 * frames) - 0.5
     with torch.inference_mode():
-        made = settled.generate(identity, wave, frames)
+        made = settled.generate(request(identity, wave, frames))
         assert made.shape == (1, frames, 3, SIZE, SIZE)
-        alone = settled.generate(identity, wave, 1)
+        alone = settled.generate(request(identity, wave, 1))
     assert (made[:, :1] - alone).abs().max() < 1e-4
 
 
@@ -266,11 +270,12 @@ def test_training_generation_and_evaluation_hear_the_same(
     length = store.clips[0].num_frames
     test = collate([windows[Draw(0, None)]]).unit()
     evaluated = heard_by(settled, monkeypatch, lambda: settled.test_step(test, 0))
-    generated = heard_by(settled, monkeypatch, lambda: settled.generate(test.identity, store.wave(0)[None], length))
+    asked = request(test.given.stills, store.wave(0)[None], length)
+    generated = heard_by(settled, monkeypatch, lambda: settled.generate(asked))
     assert evaluated.shape == (length, settled.frontend.samples)
     assert torch.equal(evaluated, generated)
     for t in (0, 1, length // 2, length - 2, length - 1):
-        seed = next((k,) for k in range(100_000) if place(length, settled.input_spec, (k,))[0] == t)
+        seed = next((k,) for k in range(100_000) if place(length, settled.input_spec, 1, (k,))[0] == t)
         batch = collate([windows[Draw(0, seed)]]).unit()
         assert batch.first.item() == t
         heard = heard_by(settled, monkeypatch, lambda batch=batch: settled.reconstruct(batch))
@@ -292,6 +297,7 @@ def test_the_mask_hides_the_mouth_of_real_clips(tiny_store: Path):
 
 
 def test_what_it_declares():
+    assert make(THIN).spec.modes == (("dub", Uses(driver="upper half")), ("photo", Uses()))
     spec = make(THIN).input_spec
     assert (spec.crop, spec.size, spec.frames, spec.context, spec.paste) == ("face", (96, 96), 1, 6000, "lower")
     assert spec.identity_gap >= 6

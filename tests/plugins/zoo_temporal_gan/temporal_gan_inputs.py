@@ -1,6 +1,7 @@
 """Tiny temporal GANs and batches of clips of different length for the tests."""
 
 import torch
+from batches import window_batch
 from zoo_temporal_gan.base import FaceGAN
 from zoo_temporal_gan.config import StaticGANConfig, TemporalGANConfig
 
@@ -31,13 +32,5 @@ def random_batch(module: FaceGAN, lengths: tuple[int, ...] = (3, 5, 4), frames: 
         pictures[row, :length] = torch.rand(length, 3, HEIGHT, WIDTH, generator=random)
         heard = 640 * (length - 1) + module.context
         wave[row, :heard] = torch.rand(heard, generator=random) - 0.5
-    return Batch(
-        clip=[f"c{k}" for k in range(size)],
-        first=torch.zeros(size, dtype=torch.long),
-        frames=pictures,
-        identity=torch.rand(size, 1, 3, HEIGHT, WIDTH, generator=random),
-        wave=wave,
-        landmarks=landmarks,
-        length=torch.tensor(lengths),
-        words=[()] * size,
-    )
+    stills = torch.rand(size, 1, 3, HEIGHT, WIDTH, generator=random)
+    return window_batch(pictures, stills, wave, landmarks, context=module.context, length=torch.tensor(lengths))

@@ -7,14 +7,17 @@ from typing import Any
 
 import pytest
 import torch
+from batches import request, window_batch
 from temporal_gan_inputs import HEIGHT, STATIC, THIN, WIDTH, make, random_batch
 from torch import Tensor
 from zoo_temporal_gan.base import AT_ONCE, FaceGAN
 from zoo_temporal_gan.networks import Memory
 
 from zoo import audio
+from zoo.data.request import Request
 from zoo.data.store import Store
 from zoo.data.windows import Draw, Windows, collate
+from zoo.synthesis.make import make as make_clips
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -37,27 +40,23 @@ def test_clips_of_a_batch_are_made_as_each_by_itself(settled: FaceGAN):
         made = settled.reconstruct(batch)
         for row, length in enumerate((2, 6, 4)):
             one = slice(row, row + 1)
-            alone = replace(
-                batch,
-                clip=["c"],
-                frames=batch.frames[one, :length],
-                identity=batch.identity[one],
-                wave=batch.wave[one, : 640 * (length - 1) + settled.context],
-                landmarks=batch.landmarks[one, :length],
-                length=batch.length[one],
-                words=[()],
-                first=batch.first[one],
+            alone = window_batch(
+                batch.frames[one, :length],
+                batch.given.stills[one],
+                batch.given.sound[one, : 640 * (length - 1) + settled.context],
+                batch.landmarks[one, :length],
+                context=settled.context,
             )
             assert (settled.reconstruct(alone)[0] - made[row, :length]).abs().max() < 1e-6
             assert (made[row, length:] == 0).all()
 
 
-def chunked(wave: Tensor, sizes: list[int]) -> Iterator[Tensor]:
+def chunked(identity: Tensor, wave: Tensor, sizes: list[int]) -> Iterator[Request]:
     """The wave in parts of the given sizes, over and over."""
     start, number = 0, 0
     while start < wave.shape[1]:
         stop = start + sizes[number % len(sizes)]
-        yield wave[:, start:stop]
+        yield request(identity, wave[:, start:stop], 0)
         start, number = stop, number + 1
 
 
@@ -67,8 +66,8 @@ def test_a_stream_is_the_whole_clip(settled: FaceGAN, sizes: list[int], samples:
     identity, wave = torch.rand(2, 1, 3, HEIGHT, WIDTH), torch.rand(2, samples) - 0.5
     count = audio.num_frames(samples)
     with torch.inference_mode():
-        whole = settled.generate(identity, audio.cut(wave, 0, 640 * count), count)
-        streamed = torch.stack([*settled.generate_stream(identity, chunked(wave, sizes))], 1)
+        whole = settled.generate(request(identity, audio.cut(wave, 0, 640 * count), count))
+        streamed = torch.stack([*settled.stream(request(identity, None, 0), chunked(identity, wave, sizes))], 1)
     assert streamed.shape == whole.shape
     assert (streamed - whole).abs().max() < 1e-6
 
@@ -77,14 +76,14 @@ def test_a_stream_gives_frames_as_soon_as_it_can_and_forgets_the_past(settled: F
     identity, wave = torch.rand(1, 1, 3, HEIGHT, WIDTH), torch.rand(1, 640 * 40) - 0.5
     given = 0
 
-    def chunks() -> Iterator[Tensor]:
+    def chunks() -> Iterator[Request]:
         nonlocal given
-        for part in chunked(wave, [160]):
-            given += part.shape[1]
+        for part in chunked(identity, wave, [160]):
+            given += part.sound.shape[1]
             yield part
 
     # Whoever forgets to switch gradients off must not pay for it with memory that grows with the stream.
-    for t, frame in enumerate(settled.generate_stream(identity, chunks())):
+    for t, frame in enumerate(settled.stream(request(identity, None, 0), chunks())):
         needed = audio.frame_window(t, 1, settled.context)[1]
         assert given == min(-(-needed // 160) * 160, wave.shape[1])
         assert not frame.requires_grad
@@ -94,10 +93,10 @@ def test_a_stream_gives_frames_as_soon_as_it_can_and_forgets_the_past(settled: F
 def test_any_length_and_the_same_every_time(settled: FaceGAN, frames: int):
     identity, wave = torch.rand(1, 1, 3, HEIGHT, WIDTH), torch.rand(1, 640 * frames) - 0.5
     with torch.inference_mode():
-        made = settled.generate(identity, wave, frames)
+        made = settled.generate(request(identity, wave, frames))
         torch.manual_seed(99)
-        assert torch.equal(made, settled.generate(identity, wave, frames))
-        short = settled.generate(identity, torch.cat([wave, torch.ones(1, 6400)], 1), frames + 1)
+        assert torch.equal(made, settled.generate(request(identity, wave, frames)))
+        short = settled.generate(request(identity, torch.cat([wave, torch.ones(1, 6400)], 1), frames + 1))
     assert made.shape == (1, frames, 3, HEIGHT, WIDTH)
     assert made.min() >= 0
     assert made.max() <= 1
@@ -109,15 +108,17 @@ def test_any_length_and_the_same_every_time(settled: FaceGAN, frames: int):
 def test_who_what_and_noise_matter_and_the_pose_does_not(settled: FaceGAN):
     identity, wave = torch.rand(2, 1, 3, HEIGHT, WIDTH), torch.rand(2, 640 * 3) - 0.5
     with torch.inference_mode():
-        made = settled.generate(identity, wave, 3)
-        assert torch.equal(made, settled.generate(identity, wave, 3, pose=torch.rand(2, 3, 3, HEIGHT, WIDTH)))
-        assert (settled.generate(identity.flip(0), wave, 3) - made).abs().mean() > 1e-4
-        assert (settled.generate(identity, wave.flip(1), 3) - made).abs().mean() > 1e-4
+        made = settled.generate(request(identity, wave, 3))
+        driven = request(identity, wave, 3, torch.rand(2, 3, 3, HEIGHT, WIDTH))
+        assert torch.equal(made, settled.generate(driven))
+        assert torch.equal(made, make_clips(settled, settled.spec, driven))
+        assert (settled.generate(request(identity.flip(0), wave, 3)) - made).abs().mean() > 1e-4
+        assert (settled.generate(request(identity, wave.flip(1), 3)) - made).abs().mean() > 1e-4
         # Both clips of a batch have the same noise, so that a clip's frames do not depend on its company.
-        alone = settled.generate(identity[1:], wave[1:], 3)
+        alone = settled.generate(request(identity[1:], wave[1:], 3))
         assert (alone - made[1:]).abs().max() < 1e-6
         settled.config = replace(settled.config, noise_seed=1)
-        assert (settled.generate(identity, wave, 3) - made).abs().max() > 1e-6
+        assert (settled.generate(request(identity, wave, 3)) - made).abs().max() > 1e-6
         settled.config = replace(settled.config, noise_seed=0)
 
 

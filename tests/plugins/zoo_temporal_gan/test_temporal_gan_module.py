@@ -18,6 +18,7 @@ from zoo_temporal_gan.static import StaticGAN
 from zoo import audio
 from zoo.data.batch import Batch
 from zoo.errors import ConfigError
+from zoo.spec import Uses
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -84,9 +85,9 @@ def test_the_losses_of_a_step(config: StaticGANConfig, kind: str, monkeypatch: p
     run.step(batch)
     ((stills, windows, _, lengths, made),) = run.shown["generator"]
     real = torch.cat([2 * batch.frames[b, : batch.length[b]] - 1 for b in range(3)])
-    assert torch.equal(stills, 2 * batch.identity[:, 0] - 1)
+    assert torch.equal(stills, 2 * batch.given.stills[:, 0] - 1)
     assert lengths.tolist() == [3, 5, 4]
-    heard = audio.per_frame(batch.wave, 5, module.context)
+    heard = audio.per_frame(batch.given.sound, 5, module.context)
     assert torch.equal(windows, torch.cat([heard[b, : batch.length[b]] for b in range(3)]))
 
     # S(x): two frames of each clip, the same ones of the real and of the generated video, beside the clip's still.
@@ -205,7 +206,7 @@ def test_padding_changes_nothing(config: StaticGANConfig, monkeypatch: pytest.Mo
         batch = random_batch(module, (2, 5, 3), frames)
         for row, length in enumerate((2, 5, 3)):
             batch.frames[row, length:] = content
-            batch.wave[row, 640 * (length - 1) + module.context :] = content
+            batch.given.sound[row, 640 * (length - 1) + module.context :] = content
         run = Run(module, monkeypatch)
         run.step(batch)
         state = {f"grad.{name}": p.grad for name, p in module.named_parameters()} | module.state_dict()
@@ -224,14 +225,14 @@ def test_mirroring_turns_the_still_with_its_clip():
     flips = [torch.equal(turned.frames[b], batch.frames[b].flip(-1)) for b in range(6)]
     assert 0 < sum(flips) < 6
     for b, flip in enumerate(flips):
-        assert torch.equal(turned.identity[b], batch.identity[b].flip(-1) if flip else batch.identity[b])
+        assert torch.equal(turned.given.stills[b], batch.given.stills[b].flip(-1) if flip else batch.given.stills[b])
         assert torch.equal(turned.frames[b], batch.frames[b].flip(-1) if flip else batch.frames[b])
         if flip:
             assert torch.allclose(turned.landmarks[b, ..., 0], WIDTH - 1 - batch.landmarks[b, ..., 0])
             assert torch.equal(turned.landmarks[b, ..., 1], batch.landmarks[b, ..., 1])
         else:
             assert torch.equal(turned.landmarks[b], batch.landmarks[b])
-    assert torch.equal(turned.wave, batch.wave)
+    assert torch.equal(turned.given.sound, batch.given.sound)
     assert mirrored(batch, 0.0) is batch
 
 
@@ -248,6 +249,7 @@ def test_training_lowers_the_l1(config: StaticGANConfig, monkeypatch: pytest.Mon
 
 
 def test_what_it_declares():
+    assert make(THIN).spec.modes == make(STATIC).spec.modes == (("sound", Uses()),)
     spec = make(THIN).input_spec
     assert (spec.crop, spec.size, spec.frames, spec.context) == ("aligned", (HEIGHT, WIDTH), None, 2560)
     assert (spec.identity, spec.num_identity, spec.paste) == ("first", 1, "all")

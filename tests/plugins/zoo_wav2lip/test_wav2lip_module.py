@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from batches import request, window_batch
 from steps import at_step
 from torch import Tensor
 from zoo_wav2lip.config import Wav2LipConfig
@@ -13,9 +14,12 @@ from zoo_wav2lip.module import SIZE, Wav2Lip
 
 from zoo import audio, registry, trainable
 from zoo.data.batch import Batch
+from zoo.data.request import Request
 from zoo.data.store import Store
 from zoo.data.windows import Draw, Windows, collate
 from zoo.errors import ConfigError, DataError
+from zoo.spec import Uses
+from zoo.synthesis.make import make as make_clips
 
 THIN = Wav2LipConfig(width=0.06)
 
@@ -31,15 +35,12 @@ def make(config: Wav2LipConfig = THIN) -> Wav2Lip:
 
 def random_batch(module: Wav2Lip, size: int = 2, frames: int = 5) -> Batch:
     random = torch.Generator().manual_seed(0)
-    return Batch(
-        clip=[f"c{k}" for k in range(size)],
-        first=torch.zeros(size, dtype=torch.long),
+    return window_batch(
         frames=torch.rand(size, frames, 3, SIZE, SIZE, generator=random),
-        identity=torch.rand(size, 1, 3, SIZE, SIZE, generator=random),
-        wave=torch.rand(size, module.input_spec.context + 640 * (frames - 1), generator=random) - 0.5,
+        stills=torch.rand(size, 1, 3, SIZE, SIZE, generator=random),
+        sound=torch.rand(size, module.input_spec.context + 640 * (frames - 1), generator=random) - 0.5,
         landmarks=torch.rand(size, frames, 68, 2, generator=random) * 20 + 40,
-        length=torch.full((size,), frames),
-        words=[()] * size,
+        context=module.input_spec.context,
     )
 
 
@@ -102,8 +103,8 @@ def test_the_losses_of_a_step(joined: bool, disc_weight: float, monkeypatch: pyt
             target, reference = shown[5 * b + t].split(3)
             assert torch.equal(target[:, :48], real[b, t, :, :48])
             assert (target[:, 48:] == 0).all()
-            assert torch.equal(reference, batch.identity[b, 0])
-            sound = batch.wave[b : b + 1, 640 * t : 640 * t + 3800]
+            assert torch.equal(reference, batch.given.stills[b, 0])
+            sound = batch.given.sound[b : b + 1, 640 * t : 640 * t + 3800]
             assert torch.allclose(mel[5 * b + t], module.frontend(sound)[0], atol=1e-5)
 
     weights = torch.ones(2, 5, 1, SIZE, SIZE)
@@ -120,7 +121,7 @@ def test_the_losses_of_a_step(joined: bool, disc_weight: float, monkeypatch: pyt
     l1 = (weights * (made - real).abs()).mean().item()
     assert run.logged["train/l1"] == pytest.approx((made - real).abs().mean().item(), rel=1e-5)
 
-    sync = module.sync_loss(made, audio.per_frame(batch.wave, 5, 3800)).item()
+    sync = module.sync_loss(made, audio.per_frame(batch.given.sound, 5, 3800)).item()
     expected, left = 0.0, 1.0
     if joined:
         expected, left = expected + 0.03 * sync, left - 0.03
@@ -178,7 +179,7 @@ def test_validation_asks_the_expert(monkeypatch: pytest.MonkeyPatch):
     with torch.inference_mode():
         module.validation_step(batch, 0)
         made = module.reconstruct(batch)
-        sync = module.sync_loss(made, audio.per_frame(batch.wave, 5, 3800))
+        sync = module.sync_loss(made, audio.per_frame(batch.given.sound, 5, 3800))
     assert logged["val/l1"][0] == pytest.approx((made - batch.frames).abs().mean().item())
     assert logged["val/sync"][0] == pytest.approx(sync.item())
     # All processes see the same value, so that the sync loss joins on all of them.
@@ -247,7 +248,9 @@ def test_what_it_cannot_use(monkeypatch: pytest.MonkeyPatch):
     with pytest.raises(DataError, match="nobody: no weights of sync-expert"):
         make(replace(THIN, expert="nobody")).before_fit()
     make(replace(THIN, expert="nobody", sync_weight=0.0)).before_fit()
-    make(replace(THIN, expert="nobody")).eval().generate(torch.rand(1, 1, 3, SIZE, SIZE), torch.zeros(1, 640), 1)
+    make(replace(THIN, expert="nobody")).eval().generate(
+        request(torch.rand(1, 1, 3, SIZE, SIZE), torch.zeros(1, 640), 1)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -269,31 +272,38 @@ def test_no_true_mouth_is_seen(settled: Wav2Lip):
     lower.frames[..., 48:, :] = torch.rand(2, 5, 3, 48, SIZE)
     upper.frames[..., :48, :] = torch.rand(2, 5, 3, 48, SIZE)
     wave = torch.rand(2, 5 * 640) - 0.5
+
+    def asked(batch: Batch) -> Request:
+        return request(batch.given.stills, wave, 5, batch.frames)
+
     with torch.inference_mode():
         for run in (
             settled.reconstruct,
-            lambda batch: settled.generate(batch.identity, wave, 5, pose=batch.frames),
+            lambda batch: settled.generate(asked(batch)),
+            lambda batch: make_clips(settled, settled.spec, asked(batch)),
         ):
             assert torch.equal(run(batch), run(lower))
             assert not torch.equal(run(batch), run(upper))
+        photo = make_clips(settled, settled.spec, asked(batch), "photo")
+        assert torch.equal(make_clips(settled, settled.spec, asked(upper), "photo"), photo)
 
 
 def test_who_and_what_is_said_both_matter(settled: Wav2Lip):
     batch, wave = random_batch(settled), torch.rand(2, 3 * 640) - 0.5
     with torch.inference_mode():
-        made = settled.generate(batch.identity, wave, 3)
+        made = settled.generate(request(batch.given.stills, wave, 3))
         assert made.shape == (2, 3, 3, SIZE, SIZE)
         assert 0 <= made.min() <= made.max() <= 1
-        assert (settled.generate(batch.identity, wave.flip(1), 3) - made).abs().mean() > 1e-4
-        assert (settled.generate(batch.identity.roll(1, 0), wave, 3) - made).abs().mean() > 1e-4
-        assert torch.equal(settled.generate(batch.identity, wave, 3), made)
+        assert (settled.generate(request(batch.given.stills, wave.flip(1), 3)) - made).abs().mean() > 1e-4
+        assert (settled.generate(request(batch.given.stills.roll(1, 0), wave, 3)) - made).abs().mean() > 1e-4
+        assert torch.equal(settled.generate(request(batch.given.stills, wave, 3)), made)
 
 
 @pytest.mark.parametrize("frames", [1, 16, 75, 200])
 def test_any_length(settled: Wav2Lip, frames: int):
     identity, wave = torch.rand(1, 1, 3, SIZE, SIZE), torch.rand(1, 640 * frames) - 0.5
     with torch.inference_mode():
-        made = settled.generate(identity, wave, frames)
+        made = settled.generate(request(identity, wave, frames))
         assert made.shape == (1, frames, 3, SIZE, SIZE)
         # Past the first pass of 32 frames as before it: what a frame is does not depend on its neighbours.
         t = min(frames - 1, 40)
@@ -316,7 +326,7 @@ def test_training_and_generation_hear_the_same(delay: int, tiny_store: Path, mon
     whole = collate([windows[Draw(0, None)]]).unit()
     with torch.inference_mode():
         module.reconstruct(batch)
-        module.generate(whole.identity, whole.wave, whole.frames.shape[1])
+        make_clips(module, module.spec, whole.given)
     trained, generated = heard[0], torch.cat(heard[1:])
     first = int(batch.first)
     assert torch.equal(trained, generated[first : first + 5])
@@ -326,6 +336,7 @@ def test_training_and_generation_hear_the_same(delay: int, tiny_store: Path, mon
 
 
 def test_what_it_declares():
+    assert make().spec.modes == (("dub", Uses(driver="upper half")), ("photo", Uses()))
     spec = make().input_spec
     assert (spec.crop, spec.size, spec.frames, spec.context, spec.paste) == ("face", (96, 96), 5, 3800, "lower")
     optimisers = make().configure_optimizers()

@@ -81,6 +81,15 @@ def sound_seconds(path: Path) -> float | None:
         return seconds if 0 < seconds <= path.stat().st_size / LEAST_RATE else None
 
 
+def has_sound(path: Path) -> bool:
+    """Whether a file holds sound."""
+    try:
+        sound_seconds(path)
+    except MediaError:
+        return False
+    return True
+
+
 def memory_needed(face: Path, seconds: float, spec: InputSpec) -> int:
     """Bytes that making a video of so many seconds will take, about.
 

@@ -1,0 +1,1 @@
+"""Three methods written against the contract alone: landmarks with gradients, sound or video, words and a label."""
