@@ -26,7 +26,7 @@ from zoo.data.request import Pictures, Request
 from zoo.errors import ConfigError, ZooError
 from zoo.files import write_aside
 from zoo.method import TalkingFaceMethod
-from zoo.spec import DRIVERS, InputSpec, reason
+from zoo.spec import InputSpec, reason
 from zoo.train import checkpoint_name
 
 SUFFIXES = {"onnx": ".onnx", "torchscript": ".pt", "safetensors": ".safetensors"}
@@ -104,7 +104,7 @@ class Generate(nn.Module):
             "wave": {"shape": [1, num_samples(self.frames)], "range": [-1, 1], "sample_rate": spec.sample_rate},
         }
         if self.uses.driver:
-            inputs["pose"] = {"shape": clip, **picture, "fps": spec.fps, "shown": DRIVERS[self.uses.driver]}
+            inputs["pose"] = {"shape": clip, **picture, "fps": spec.fps, "shown": self.uses.driver}
         return {
             "method": self.method.method_name,
             "inputs": inputs,

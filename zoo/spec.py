@@ -356,7 +356,14 @@ def reason(error: BaseException) -> str:
 
 
 def setting(
-    default: Any, text: str, source: str = "", *, choices: tuple[Any, ...] = (), least: int | float | None = None
+    default: Any,
+    text: str,
+    source: str = "",
+    *,
+    choices: tuple[Any, ...] = (),
+    least: int | float | None = None,
+    weights: str = "",
+    unless: str = "",
 ) -> Any:
     """A field of a settings dataclass that carries its own help, shown by ``zoo info``.
 
@@ -366,8 +373,12 @@ def setting(
         source: where the number comes from: paper and equation or table, "code", or "ours".
         choices: all values that it may have, where they can be counted.
         least: the smallest number that makes sense.
+        weights: name of the expert whose weights it takes (:attr:`MethodSpec.requires`).
+        unless: name of the setting that is 0 where these weights are not asked.
     """
-    metadata = {"help": text, "source": source, "choices": choices, "least": least}
+    metadata = {
+        "help": text, "source": source, "choices": choices, "least": least, "weights": weights, "unless": unless,
+    }  # fmt: skip
     if isinstance(default, (list, dict)):
         return dataclasses.field(default_factory=lambda: default.copy(), metadata=metadata)
     return dataclasses.field(default=default, metadata=metadata)

@@ -17,6 +17,8 @@ class Wav2LipConfig:
         "the sync expert that judges while training: a checkpoint, weights.safetensors, or the name of weights that "
         "come with the zoo (synthgrid: of drawn faces)",
         "paper: one trained on the same data",
+        weights="sync-expert",
+        unless="sync_weight",
     )
     sync_weight: float = setting(
         0.03,

@@ -16,6 +16,7 @@ SPEC = MethodSpec(
         year=2020,
         url="https://arxiv.org/abs/2008.10010",
     ),
+    requires=("sync-expert",),
     modes=(("dub", Uses(driver="upper half")), ("photo", Uses())),
     recipes="zoo_wav2lip.recipes",
     trial=("model.width=0.06", "model.judged_from=0", "data.batch_size=2"),

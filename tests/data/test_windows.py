@@ -129,6 +129,25 @@ def test_evaluation_gives_whole_clips_and_their_own_sound(store: Store, frames: 
         assert len(window.stills) == 3
 
 
+def test_further_reference_frames_of_a_test_clip_come_from_other_clips_of_the_speaker(tmp_path: Path):
+    """Never from the clip that is being judged: it would show the true mouth."""
+    names = [f"{speaker}/{number}" for speaker in ("ann", "bob") for number in range(3)]
+    clips = [clip_of_dots(name, 12, (48 + number,)) for number, name in enumerate([*names, "eve/0"])]
+    write_store(tmp_path / "store", clips, dataset="test")
+    store = Store(tmp_path / "store")
+    spec = InputSpec(size=(32, 32))
+    windows, first = Windows(store, spec, Uses(stills=4)), Windows(store, spec)
+    firsts = [first[Draw(number, None)].frames[0] for number in range(len(store))]
+    numbers = {info.id: number for number, info in enumerate(store.clips)}
+    for info in store.clips:
+        stills = windows[Draw(numbers[info.id], None)].stills
+        assert torch.equal(stills[0], firsts[numbers[info.id]])
+        mine = [n for n, other in enumerate(store.clips) if other.speaker == info.speaker and other.id != info.id]
+        allowed = [firsts[number] for number in mine] or [stills[0]]
+        assert all(any(torch.equal(still, one) for one in allowed) for still in stills[1:])
+        assert len({still.sum().item() for still in stills}) == min(4, len(mine) + 1)
+
+
 @pytest.mark.parametrize("frames", [1, 5, 16, None])
 @pytest.mark.parametrize("length", [1, 2, 5, 6, 11, 12, 13, 75])
 def test_identity_pictures_lie_away_from_the_window_where_there_is_room(length: int, frames: int | None):

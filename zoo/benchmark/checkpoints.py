@@ -13,17 +13,17 @@ from pathlib import Path
 from typing import Any
 
 from zoo import config as configs
-from zoo import registry, trainable
-from zoo.benchmark import past_run
+from zoo import past_run, registry, trainable
 from zoo.benchmark.bench import Bench
 from zoo.benchmark.code import code_of
 from zoo.benchmark.suite import Budget, Entry, leaves, seconds
-from zoo.config import DataConfig
+from zoo.config import DataConfig, RunConfig
 from zoo.corpora import corpora_of, drawn_only
 from zoo.data.module import store_path
 from zoo.data.splits import split_clips
 from zoo.data.store import Store
 from zoo.errors import ConfigError, ZooError
+from zoo.requirements import Requirement, find, unmet
 from zoo.spec import MethodSpec
 
 FIT_OVERHEAD_S = 30.0
@@ -149,6 +149,7 @@ def find_weights(bench: Bench, entry: Entry, seed: int, given: Mapping[str, Path
         return Weights("shipped", shipped, trainable.read_checkpoint(shipped)["zoo"]["seed"])
     fit = plan_fit(bench, entry, seed, fits)
     remarks = [f"{shorter} took fewer steps and is not taken"] if shorter else []
+    remarks += [f"needs a {needed.expert}, trained first" for needed in _unmet(entry, fit)]
     remarks.append(_taught(bench, _teacher(entry, fit)))
     weights = Weights("fitted", None, seed, replace(fit, remark="; ".join(filter(None, remarks))))
     weights.learn(bench)
@@ -285,14 +286,26 @@ def _of_run(bench: Bench, weights: Weights, run: Path) -> Weights:
     return weights
 
 
-def _teacher(entry: Entry, fit: Fit) -> str | None:
-    """``model.expert`` of a fit, where its method has that setting."""
+def _settings(entry: Entry, fit: Fit) -> RunConfig | None:
+    """All settings of a fit; ``None`` where they cannot be had: the fit will tell why."""
     layer = configs.Layer("the suite", fit.settings)
     try:
         base = configs.recipe(entry.spec, fit.settings["data"]["name"], fit.settings.get("recipe"))
-        return getattr(configs.merge(entry.spec, [base, layer]).model, "expert", None)
+        return configs.merge(entry.spec, [base, layer])
     except ZooError:
-        return None  # the fit will tell
+        return None
+
+
+def _teacher(entry: Entry, fit: Fit) -> str | None:
+    """``model.expert`` of a fit, where its method has that setting."""
+    return getattr(getattr(_settings(entry, fit), "model", None), "expert", None)
+
+
+def _unmet(entry: Entry, fit: Fit) -> list[Requirement]:
+    """The experts that are trained before a fit."""
+    settings = _settings(entry, fit)
+    needed = [] if settings is None else unmet(settings)
+    return [each for each in needed if find(each.expert, settings.data, fit.folder.parent) is None] if settings else []
 
 
 def _taught(bench: Bench, expert: str | None) -> str:

@@ -104,6 +104,7 @@ def _fit(fit: Fit, device: str, running: _Running) -> None:
         number = int(device.removeprefix("cuda:"))
         environment["CUDA_VISIBLE_DEVICES"] = visible[number] if visible != [""] else str(number)
     command = [*COMMAND, "fit", fit.method, "--config", str(fit.folder / "fit.yaml")]
+    command += ["--with-requirements", "--requirements", str(fit.folder.parent)]
     interrupted = any(map(runs.checkpoints, fit.folder.glob("*/*/*")))
     for extra in [["--resume", "last"], []] if interrupted else [[]]:
         if not extra:  # what an attempt left that cannot be gone on from

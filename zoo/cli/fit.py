@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from zoo.printable import say
 
 if TYPE_CHECKING:
+    from zoo.config import RunConfig
     from zoo.train import FitResult
 
 HELP = "train a method, then test it on clips held out"
@@ -33,6 +34,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     overrides.completer = complete.overrides  # type: ignore[attr-defined]
     parser.add_argument("--config", type=Path, metavar="FILE", help="YAML file of settings")
+    parser.add_argument("--with-requirements", action="store_true", help="train the experts first that it needs")
+    parser.add_argument(
+        "--requirements", type=Path, metavar="FOLDER", help="where runs of experts lie; without it: out"
+    )
     parser.add_argument("--print-config", action="store_true", help="print all settings as YAML and stop")
     parser.add_argument(
         "--resume", metavar="last|PATH", help="go on with the newest run, a run's folder or a checkpoint"
@@ -57,10 +62,22 @@ def run(args: argparse.Namespace) -> int:
         return 0
     from zoo import train
 
+    if checkpoint is None:
+        resolved = _required(resolved, args.with_requirements, args.requirements)
     result = train.fit(resolved, resume=checkpoint)
     if result is not None:
         show(result)
     return 0
+
+
+def _required(config: RunConfig, training: bool, folder: Path | None) -> RunConfig:
+    """The settings with the experts that the method needs (:mod:`zoo.requirements`)."""
+    from zoo import requirements
+
+    where = folder or Path(config.out)
+    if training:
+        return requirements.with_requirements(config, where)
+    return requirements.refuse_unmet(config, where)
 
 
 def _check_resume(given: str) -> None:
