@@ -51,6 +51,18 @@ class Remembering(Apart):
         return self.before
 
 
+class Local(Apart):
+    """Keeps its rows to its own process."""
+
+    def sync(self, *given: Any, **more: Any) -> None:
+        return None
+
+
+class Biased(Apart):
+    def value(self, apart: float) -> float:
+        return apart + 1
+
+
 class Random(Apart):
     def value(self, apart: float) -> float:
         draw = torch.Generator()
@@ -146,6 +158,15 @@ class Late(Few):
         return clip
 
 
+class Hidden(Few):
+    """Black pictures, in which nobody is found."""
+
+    def read(self, item: SourceItem) -> RawClip:
+        clip = super().read(item)
+        clip.frames, clip.landmarks = torch.zeros_like(clip.frames), None
+        return clip
+
+
 class Changing(Few):
     def read(self, item: SourceItem) -> RawClip:
         clip = super().read(item)
@@ -178,7 +199,7 @@ SPECS: dict[str, MetricSpec | DatasetSpec] = {
     )
     for cls in (
         *(Apart, Turned, Remembering, Random, Silent, Hopeful, Unsigned, Seeding, Asking),
-        *(Constant, Vain, Choosy, Picky),
+        *(Constant, Vain, Choosy, Picky, Local, Biased),
     )
 } | {
     cls.__name__: DatasetSpec(
@@ -189,5 +210,5 @@ SPECS: dict[str, MetricSpec | DatasetSpec] = {
         embedded=cls is not Absent,
         splits=("by-moon",) if cls is Undivided else ("by-speaker",),
     )
-    for cls in (Few, Twice, Shuffled, Late, Changing, Fetching, Undivided, Absent)
+    for cls in (Few, Twice, Shuffled, Late, Hidden, Changing, Fetching, Undivided, Absent)
 }

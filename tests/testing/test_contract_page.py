@@ -23,15 +23,15 @@ from zoo.spec import (
     Shown,
     Spec,
 )
-from zoo.testing import capabilities, datasets, faces, kit, methods, metrics, specs, trainables
+from zoo.testing import capabilities, cards, conditioning, datasets, faces, kit, methods, metrics, specs, trainables
 from zoo.testing.rules import Rules
 
 PAGE = (Path(__file__).parents[2] / "docs" / "contract.md").read_text(encoding="utf-8")
 
 RULES: dict[str, Rules] = {
     "Every plugin": specs.RULES,
-    "Methods and experts": trainables.RULES,
-    "Methods": [*methods.RULES, *capabilities.RULES],
+    "Methods and experts": [*cards.RULES, *trainables.RULES],
+    "Methods": [*methods.RULES, *conditioning.RULES, *capabilities.RULES],
     "Data sets": datasets.RULES,
     "Metrics": metrics.RULES,
     "Face backends": faces.RULES,

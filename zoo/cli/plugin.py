@@ -35,6 +35,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     kinds = ("method", "expert", "dataset", "metric", "detector", "landmarker", "embedder")
     check.add_argument("--kind", choices=kinds, help="which, where several kinds have that name")
     check.add_argument("--root", type=Path, help="raw clips of a data set, where it has no example of its own")
+    check.add_argument(
+        "--ckpt", type=Path, metavar="CHECKPOINT", help="hold these weights of a method to the rules of generation"
+    )
     check.add_argument("--quick", action="store_true", help="leave out what takes long")
     check.add_argument("--json", action="store_true", help="print JSON")
 
@@ -84,7 +87,7 @@ def _list(args: argparse.Namespace) -> int:
 def _check(args: argparse.Namespace) -> int:
     from zoo import testing
 
-    report = testing.check(args.name, kind=args.kind, quick=args.quick, root=args.root)
+    report = testing.check(args.name, kind=args.kind, quick=args.quick, root=args.root, ckpt=args.ckpt)
     if args.json:
         from zoo.cli.output import print_json
 

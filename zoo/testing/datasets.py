@@ -16,7 +16,8 @@ from zoo.data.splits import split_clips
 from zoo.data.store import Store
 from zoo.data.verify import verify
 from zoo.spec import DatasetSpec
-from zoo.testing.rules import Broken, Case, NotHere, Rules, rule
+from zoo.testing.rules import Broken, Case, NotHere, Rules, require_no_calls, rule
+from zoo.testing.specs import importable
 
 RULES: Rules = []
 
@@ -107,8 +108,10 @@ class DatasetCase(Case):
     "items are unique and stable",
     "two sources list the same items in the same order, each id once, with a speaker, and without a path's tricks",
     "sort what the file system gives, and make ids from paths below the root",
+    needs=(importable,),
 )
-def _items(case: DatasetCase) -> None:
+def lists(case: DatasetCase) -> None:
+    """List them twice."""
     if case.empty_handed:
         raise Broken(
             "no raw clips to hold it against: its spec names no `example`, and no folder was given",
@@ -132,8 +135,10 @@ def _items(case: DatasetCase) -> None:
     "raw clips are as declared",
     f"uint8 RGB pictures at {FPS:g} fps, as long a sound as float32 mono in [-1, 1] at {SAMPLE_RATE} Hz",
     "read with zoo.video.read_video and zoo.audio.read_audio, which bring clips to these rates",
+    needs=(lists,),
 )
-def _raw(case: DatasetCase) -> None:
+def reads(case: DatasetCase) -> None:
+    """Read some."""
     for clip in case.clips:
         frames, wave = clip.frames, clip.wave
         if frames.dtype != torch.uint8 or frames.ndim != 4 or frames.shape[1] != 3 or not len(frames):
@@ -158,6 +163,7 @@ def _raw(case: DatasetCase) -> None:
     "reading is deterministic",
     "a clip read twice, by two sources, is the same to the bit",
     "seed what is drawn from the item's id",
+    needs=(reads,),
 )
 def _same(case: DatasetCase) -> None:
     source = case.source()
@@ -172,6 +178,7 @@ def _same(case: DatasetCase) -> None:
     "raw clips become a store",
     "the first clips are prepared, none is set aside, and `zoo data verify` finds nothing wrong",
     "run `zoo data prepare` on a few clips and read why they are set aside",
+    needs=(reads,),
 )
 def _store(case: DatasetCase) -> None:
     report = verify(case.store, progress=False)
@@ -193,6 +200,7 @@ def _store(case: DatasetCase) -> None:
     "splits are disjoint",
     "each split that the spec names puts each clip into exactly one of train, val and test, the same way every time",
     "name splits of zoo.data.splits in the spec",
+    needs=(lists,),
 )
 def _splits(case: DatasetCase) -> None:
     infos = [ClipInfo(item.id, item.speaker, "", (), 1, 1, 1, 640) for item in case.source().items()]
@@ -214,8 +222,7 @@ def _splits(case: DatasetCase) -> None:
     "no network access",
     "nothing is asked of another machine while items are listed and clips are read",
     "let users download what its owner publishes, and tell in `url` where",
+    needs=(lists,),
 )
 def _network(case: DatasetCase) -> None:
-    _ = case.clips
-    if case.calls:
-        raise Broken(f"it asks for {', '.join(dict.fromkeys(case.calls))}")
+    require_no_calls(case, lambda: case.clips)

@@ -14,7 +14,8 @@ from zoo.data.store import Store
 from zoo.face.base import Box, Detector, Embedder, Landmarker
 from zoo.spec import FaceSpec
 from zoo.testing.corpus import tiny_corpus
-from zoo.testing.rules import Broken, Case, NotHere, Rules, rule
+from zoo.testing.rules import Broken, Case, NotHere, Rules, require_no_calls, rule
+from zoo.testing.specs import importable
 
 RULES: Rules = []
 
@@ -73,8 +74,10 @@ def box_of(points: Float32[Tensor, "68 2"]) -> Box:
     "it is a face backend",
     "its class is made without arguments and has detect(), landmarks() or embed()",
     "see zoo.face.base: Detector, Landmarker, Embedder",
+    needs=(importable,),
 )
-def _kind(case: FaceCase) -> None:
+def is_backend(case: FaceCase) -> None:
+    """Make it."""
     if not isinstance(case.made, (Detector, Landmarker, Embedder)):
         raise Broken(f"{case.spec.target} has neither detect() nor landmarks() nor embed()")
 
@@ -84,6 +87,7 @@ def _kind(case: FaceCase) -> None:
     "it finds faces",
     "a detector gives boxes around drawn faces, the largest first, and none of a black picture",
     "give zoo.face.base.Box objects in pixels of the picture, as dlib draws them: brows to chin, ear to ear",
+    needs=(is_backend,),
 )
 def _detects(case: FaceCase) -> None:
     if not isinstance(case.made, Detector):
@@ -107,6 +111,7 @@ def _detects(case: FaceCase) -> None:
     "it finds the points of a face",
     f"landmarks() gives (68, 2) float32 in pixels, in iBUG's order, within {NEAR:.0%} of the face's size of dlib's",
     "give x and y in pixels of the picture, in the order of iBUG 300-W",
+    needs=(is_backend,),
 )
 def _points(case: FaceCase) -> None:
     if not isinstance(case.made, Landmarker):
@@ -126,6 +131,7 @@ def _points(case: FaceCase) -> None:
     "it tells people apart",
     "embed() gives (T, dim) float32; two pictures of one person lie closer together than those of two",
     "return one embedding per picture, and let `dim` be its length",
+    needs=(is_backend,),
 )
 def _embeds(case: FaceCase) -> None:
     if not isinstance(case.made, Embedder):
@@ -143,6 +149,7 @@ def _embeds(case: FaceCase) -> None:
     "the same answer twice",
     "the same pictures give the same answer to the bit",
     "keep nothing from call to call, and draw nothing at random",
+    needs=(is_backend,),
 )
 def _deterministic(case: FaceCase) -> None:
     first, second = case.answer(), case.answer()
@@ -155,8 +162,7 @@ def _deterministic(case: FaceCase) -> None:
     "no network access",
     "nothing is asked of another machine while it is made and used",
     "read weights from files that the user names, and tell in the card where to get them",
+    needs=(is_backend,),
 )
 def _network(case: FaceCase) -> None:
-    case.answer()
-    if case.calls:
-        raise Broken(f"it asks for {', '.join(dict.fromkeys(case.calls))}")
+    require_no_calls(case, case.answer)

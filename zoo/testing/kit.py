@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo import registry
-from zoo.errors import BrokenPluginError, UnknownNameError
+from zoo.errors import BrokenPluginError, ConfigError, UnknownNameError
 from zoo.registry import kind_of
 from zoo.spec import DatasetSpec, ExpertSpec, FaceSpec, MethodSpec, MetricSpec, Spec
 from zoo.testing.report import Check, Report
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from zoo.testing.rules import Case, Rule
 
 
-def check(name: str, *, kind: str | None = None, quick: bool = False, root: Path | None = None) -> Report:
+def check(
+    name: str, *, kind: str | None = None, quick: bool = False, root: Path | None = None, ckpt: Path | None = None
+) -> Report:
     """Hold an installed plugin against the contract of its kind.
 
     Methods and experts are trained for seconds on six drawn clips, with the settings of their spec's
@@ -30,14 +32,20 @@ def check(name: str, *, kind: str | None = None, quick: bool = False, root: Path
         kind: ``method``, ``expert``, ``dataset``, ``metric``, ... ; ``None``: whichever has that name.
         quick: leave out what starts further processes or trains more than once.
         root: a folder of raw clips for a data set, in place of its example.
+        ckpt: a checkpoint of the method, which is held to the rules of generation in place of a network that is trained
+            for seconds.
 
     Returns:
         One :class:`zoo.testing.Check` per rule; a plugin that is installed but broken is a report with that failure.
 
     Raises:
         UnknownNameError: no plugin has that name, or several kinds have it and ``kind`` does not say which.
+        ConfigError: ``ckpt`` for something that is no method.
+        DataError: ``ckpt`` is missing, or no checkpoint of this method.
     """
     group = find_group(name, kind)
+    from zoo.testing.rules import hold
+
     kind = kind_of(group)
     entries = [entry for entry in _meant(name) if entry.group == group]
     dist, version = (entries[0].dist, entries[0].version) if len(entries) == 1 else ("", "")
@@ -47,7 +55,10 @@ def check(name: str, *, kind: str | None = None, quick: bool = False, root: Path
         failed = Check("spec is valid", "failed", "the spec loads", str(error), "run `zoo doctor`")
         return Report(name, kind, dist, version, [failed])
     version = _version(spec.dist) or version
-    return Report(name, kind, spec.dist, version, list(run(spec, quick=quick, root=root)))
+    with usual_torch():
+        case = make_case(spec, root=root, ckpt=ckpt)
+        checks = [hold(case, rule) for rule in rules_of(spec, quick=quick, ckpt=ckpt)]
+    return Report(name, kind, spec.dist, version, checks, case.asked)
 
 
 def _meant(name: str) -> list[registry.Entry]:
@@ -83,47 +94,56 @@ def _version(dist: str) -> str:
         return ""
 
 
-def run(spec: Spec, *, quick: bool = False, root: Path | None = None) -> Iterator[Check]:
-    """Hold a spec against all rules of its kind, one after the other (see :func:`check`)."""
-    from zoo.testing.rules import hold
+def rules_of(spec: Spec, *, quick: bool = False, ckpt: Path | None = None) -> list[Rule]:
+    """The rules of a spec's kind, those of its class bases included; last, whether any of it asked the network.
 
-    with usual_torch():
-        case = make_case(spec, root=root)
-        for rule in rules_of(spec):
-            if not (quick and rule.slow):
-                yield hold(case, rule)
+    Args:
+        spec: the plugin's.
+        quick: leave out what is slow.
+        ckpt: leave out what is about training.
+    """
+    from zoo.testing import capabilities, cards, conditioning, datasets, faces, methods, metrics, specs, trainables
 
-
-def rules_of(spec: Spec) -> list[Rule]:
-    """The rules of a spec's kind, those of its class bases included; last, whether any of it asked the network."""
-    from zoo.testing import capabilities, datasets, faces, methods, metrics, specs, trainables
-
+    trained = [*cards.RULES, *trainables.RULES]
     for kinds, rules in (
-        (MethodSpec, [*trainables.RULES, *methods.RULES, *capabilities.RULES]),
-        (ExpertSpec, trainables.RULES),
+        (MethodSpec, [*trained, *methods.RULES, *conditioning.RULES, *capabilities.RULES]),
+        (ExpertSpec, trained),
         (DatasetSpec, datasets.RULES),
         (MetricSpec, metrics.RULES),
         (FaceSpec, faces.RULES),
     ):
         if isinstance(spec, kinds):
-            return sorted([*specs.RULES, *rules], key=lambda rule: rule.name == "no network access")
+            held = [rule for rule in (*specs.RULES, *rules) if not ((quick and rule.slow) or (ckpt and rule.training))]
+            return sorted(held, key=lambda rule: rule.name == "no network access")
     return specs.RULES
 
 
-def make_case(spec: Spec, *, root: Path | None = None, peers: Sequence[str] = ()) -> Case:
+def make_case(spec: Spec, *, root: Path | None = None, peers: Sequence[str] = (), ckpt: Path | None = None) -> Case:
     """What the rules of a spec's kind look at.
 
     Args:
         spec: the plugin's.
         root: a folder of raw clips, for a data set.
         peers: other methods and experts that are checked in the same session.
+        ckpt: a checkpoint of the method.
+
+    Raises:
+        ConfigError: ``ckpt`` for something that is no method.
+        DataError: ``ckpt`` is no checkpoint of this method.
     """
-    from zoo.testing import datasets, faces, methods, metrics, rules, trainables
+    from zoo.testing import cases, datasets, faces, metrics, rules
+
+    if ckpt is not None:
+        if not isinstance(spec, MethodSpec):
+            raise ConfigError(f"'{spec.name}' is no method: --ckpt is for what generates")
+        found = cases.MethodCase(spec, ckpt=ckpt)
+        _ = found.given
+        return found
 
     if isinstance(spec, MethodSpec):
-        return methods.MethodCase(spec, peers=tuple(peers))
+        return cases.MethodCase(spec, peers=tuple(peers))
     if isinstance(spec, ExpertSpec):
-        return trainables.TrainableCase(spec, peers=tuple(peers))
+        return cases.TrainableCase(spec, peers=tuple(peers))
     if isinstance(spec, DatasetSpec):
         return datasets.DatasetCase(spec, root=root)
     if isinstance(spec, MetricSpec):

@@ -21,10 +21,11 @@ from zoo.footage import Footage
 from zoo.judges import Judges
 from zoo.metrics.base import ClipMetric
 from zoo.metrics.choose import choose, make_metric, parameters
-from zoo.spec import MetricSpec, reason
+from zoo.spec import MetricSpec
 from zoo.testing.corpus import tiny_corpus
 from zoo.testing.guards import watch_state
-from zoo.testing.rules import Broken, Case, NotHere, Rules, rule
+from zoo.testing.rules import Broken, Case, NotHere, Rules, require_no_calls, rule
+from zoo.testing.specs import importable
 
 RULES: Rules = []
 
@@ -52,15 +53,6 @@ def bounds(spec: MetricSpec) -> tuple[float, float]:
     return float(low or -math.inf), float(high or math.inf)
 
 
-def constructor_error(spec: MetricSpec) -> str:
-    """Why a metric cannot be made with the options of its spec; empty where it can."""
-    try:
-        spec.load()(**dict(spec.options))
-    except (Exception, SystemExit) as error:
-        return reason(error)
-    return ""
-
-
 @dataclass
 class MetricCase(Case):
     """A metric and some clips to score.
@@ -79,11 +71,6 @@ class MetricCase(Case):
         return registry.full_name(self.spec)
 
     @cached_property
-    def failure(self) -> str:
-        """See :func:`constructor_error`."""
-        return constructor_error(self.spec)
-
-    @cached_property
     def judges(self) -> Judges:
         """Those that come with the zoo.
 
@@ -98,7 +85,6 @@ class MetricCase(Case):
     @cached_property
     def real(self) -> list[Footage]:
         """The real clips."""
-        self.metric()
         store = Store(self.corpus or tiny_corpus())
         clips = [store.clip(number) for number in (0, 2, len(store) - 1)]
         return [
@@ -120,13 +106,7 @@ class MetricCase(Case):
         return [replace(clip, frames=_noisy(clip.frames.roll(6, 0))) for clip in self.real]
 
     def metric(self, **options: str) -> ClipMetric:
-        """The metric, without rows.
-
-        Raises:
-            NotHere: it cannot be made at all, which is for the rule "spec is valid" to say.
-        """
-        if self.failure:
-            raise NotHere("its constructor fails")
+        """The metric, without rows."""
         return make_metric(self.name, options)[1]
 
     def scored(self, made: list[Footage], numbers: list[int] | None = None) -> ClipMetric:
@@ -155,11 +135,28 @@ def _noisy(frames: Tensor) -> Tensor:
 
 @rule(
     RULES,
+    "it can be made",
+    "its class is a zoo.metrics.base.ClipMetric, and the options of its spec are all that it needs",
+    "give every argument of the constructor a default, or name it in `options`; read files at first use",
+    needs=(importable,),
+)
+def makeable(case: MetricCase) -> None:
+    """Make it."""
+    target = case.spec.load()
+    if not (isinstance(target, type) and issubclass(target, ClipMetric)):
+        raise Broken(f"{case.spec.target} is no {ClipMetric.__module__}.ClipMetric")
+    target(**dict(case.spec.options))
+
+
+@rule(
+    RULES,
     "values lie within the bounds",
     "each clip gives one row; its value and that of all clips are numbers within the spec's bounds",
     "give each clip to ClipMetric.add once, and declare the true `bounds`",
+    needs=(makeable,),
 )
-def _range(case: MetricCase) -> None:
+def scores(case: MetricCase) -> None:
+    """Score all clips."""
     low, high = bounds(case.spec)
     rows = case.all.rows()
     if [row.clip for row in rows] != [f"clip{number}" for number in range(CLIPS)]:
@@ -176,9 +173,22 @@ def _range(case: MetricCase) -> None:
 
 @rule(
     RULES,
+    "scoring is deterministic",
+    "the same clips scored twice give the same rows to the bit",
+    "seed what is drawn at random from a torch.Generator of its own",
+    needs=(scores,),
+)
+def repeats(case: MetricCase) -> None:
+    """Score them again."""
+    _same(case.all, case.scored(case.made), "when they are scored again")
+
+
+@rule(
+    RULES,
     "a perfect clip gets the best value",
     "the real clip itself gets the best value that there is, and no generated one gets a better",
     "check `better`, `bounds` and `real_row` of the spec: real_row means that real clips get various values",
+    needs=(repeats,),
 )
 def _identity(case: MetricCase) -> None:
     if case.spec.real_row:
@@ -199,6 +209,7 @@ def _identity(case: MetricCase) -> None:
     "what was made decides the value",
     "clips that are noisy and late get other rows than the real clips themselves, and not all clips get one value",
     "score `pred` against `real` in observe(), and compute the statistics from their pictures or sound",
+    needs=(repeats,),
 )
 def _tells_apart(case: MetricCase) -> None:
     own = case.scored(case.real)
@@ -225,8 +236,10 @@ def _vary(metrics: list[ClipMetric]) -> bool:
     "order and batches change nothing",
     "the same clips in another order, one of them twice, give the same rows and the same value to the bit",
     "keep nothing between clips but rows, and compute the value from them in reduce()",
+    needs=(repeats,),
 )
-def _order(case: MetricCase) -> None:
+def orderless(case: MetricCase) -> None:
+    """Score them in another order."""
     other = case.scored(case.made, [2, 0, 1, 0])
     _same(case.all, other, "in another order")
 
@@ -236,6 +249,7 @@ def _order(case: MetricCase) -> None:
     "the number of processes changes nothing",
     "two processes with some clips each give the same rows and the same value as one, to the bit",
     "keep all state in rows (ClipMetric.add), which travel between processes as they are",
+    needs=(orderless,),
 )
 def _processes(case: MetricCase) -> None:
     one, two = case.scored(case.made, [0, 1]), case.scored(case.made, [1, 2])
@@ -257,19 +271,10 @@ def _same(one: ClipMetric, other: ClipMetric, when: str) -> None:
 
 @rule(
     RULES,
-    "scoring is deterministic",
-    "the same clips scored twice give the same rows to the bit",
-    "seed what is drawn at random from a torch.Generator of its own",
-)
-def _deterministic(case: MetricCase) -> None:
-    _same(case.all, case.scored(case.made), "when they are scored again")
-
-
-@rule(
-    RULES,
     "a clip that cannot be scored is no number",
     "it lowers the coverage and leaves the value as it is; no clip at all is NaN",
     "use ClipMetric.skip, and leave compute() and result() to ClipMetric",
+    needs=(repeats,),
 )
 def _skipped(case: MetricCase) -> None:
     value = float(case.metric().compute())
@@ -290,17 +295,19 @@ def _skipped(case: MetricCase) -> None:
     "rows carry their signature",
     "the signature begins with the name, ends with the zoo's version, and stands in every row",
     "give every setting that matters to super().__init__(...), and let add() write the rows",
+    needs=(scores,),
 )
-def _signature(case: MetricCase) -> None:
+def signed(case: MetricCase) -> None:
+    """Read the rows."""
     metric = case.all
     if not metric.signature.startswith(f"{metric.name}|") and metric.signature != f"{metric.name}|zoo:{__version__}":
         raise Broken(f"the signature {metric.signature}")
     if not metric.signature.endswith(f"|zoo:{__version__}") or "\n" in metric.signature:
         raise Broken(f"the signature {metric.signature}")
     lines = b"".join(bytes(part.cpu().numpy()) for part in metric.packed).splitlines()
-    signed = {json.loads(line)["of"] for line in lines}
-    if signed != {metric.signature}:
-        raise Broken(f"rows signed {', '.join(sorted(signed))}, the metric {metric.signature}")
+    found = {json.loads(line)["of"] for line in lines}
+    if found != {metric.signature}:
+        raise Broken(f"rows signed {', '.join(sorted(found))}, the metric {metric.signature}")
 
 
 @rule(
@@ -308,9 +315,9 @@ def _signature(case: MetricCase) -> None:
     "the signature tells the options",
     "each option that a command line can give as a number or a choice changes the signature",
     "give every option to super().__init__(...)",
+    needs=(makeable, signed),
 )
 def _options(case: MetricCase) -> None:
-    case.metric()
     options = parameters(case.name)
     if not options:
         raise NotHere("it has no option")
@@ -350,6 +357,7 @@ def _tells(case: MetricCase, option: str, values: tuple[str, ...], given: dict[s
     "scoring changes nothing",
     "scoring leaves torch's, NumPy's and Python's settings and random numbers, and the clips, as they were",
     "use generators of your own, and copy before you change",
+    needs=(scores,),
 )
 def _state(case: MetricCase) -> None:
     frames = [clip.frames.clone() for clip in case.made]
@@ -366,8 +374,7 @@ def _state(case: MetricCase) -> None:
     "no network access",
     "nothing is asked of another machine while clips are scored",
     "read weights from files that the user names, declare the need `backbone`, and tell where to get them",
+    needs=(makeable,),
 )
 def _network(case: MetricCase) -> None:
-    _ = case.all
-    if case.calls:
-        raise Broken(f"it asks for {', '.join(dict.fromkeys(case.calls))}")
+    require_no_calls(case, lambda: case.all)

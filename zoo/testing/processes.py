@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from zoo.testing.trainables import TrainableCase
+    from zoo.testing.cases import TrainableCase
 
 TIMEOUT_S = 600
 """Seconds for two processes and one plugin; processes that wait for each other would wait for ever."""

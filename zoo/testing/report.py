@@ -5,9 +5,19 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-Status = Literal["passed", "failed", "skipped"]
+Status = Literal["passed", "failed", "undecided", "not asked", "skipped"]
 
-_SIGNS: dict[Status, str] = {"passed": "ok", "failed": "FAILED", "skipped": "skipped"}
+_SIGNS: dict[Status, str] = {
+    "passed": "ok",
+    "failed": "FAILED",
+    "undecided": "UNDECIDED",
+    "not asked": "not asked",
+    "skipped": "skipped",
+}
+
+_ALWAYS = ("passed", "failed", "skipped")
+
+_WIDTH = 2 + max(map(len, _SIGNS.values()))
 
 
 @dataclass(frozen=True)
@@ -16,9 +26,10 @@ class Check:
 
     Attributes:
         name: what was checked, the same words for every plugin, for example ``determinism under a seed``.
-        status: ``passed``, ``failed``, or ``skipped`` for a reason that is declared or lies in this machine.
+        status: ``passed``; ``failed``; ``undecided`` where nothing can be said as yet; ``not asked`` where a rule that
+            it needs is not kept; ``skipped`` for a reason that is declared or lies in this machine.
         expected: what the contract asks for (of a failed check).
-        got: what the plugin did instead (of a failed check), or the reason why it was skipped.
+        got: what the plugin did instead (of a failed check), or the reason why nothing is said.
         mend: what its author may do about it (of a failed check).
         seconds: how long it took.
     """
@@ -41,6 +52,7 @@ class Report:
         dist: the distribution that it came with.
         version: that distribution's version; empty where it has none.
         checks: in the order in which they ran.
+        asked: which weights were asked; empty where there are none.
     """
 
     name: str
@@ -48,11 +60,12 @@ class Report:
     dist: str = ""
     version: str = ""
     checks: list[Check] = field(default_factory=list)
+    asked: str = ""
 
     @property
     def ok(self) -> bool:
-        """Whether something was checked and no check failed."""
-        return bool(self.checks) and not self.failed
+        """Whether something was checked, and all of it is kept that can be asked of this plugin on this machine."""
+        return bool(self.checks) and all(check.status in ("passed", "skipped") for check in self.checks)
 
     @property
     def failed(self) -> list[Check]:
@@ -67,15 +80,17 @@ class Report:
         """The report in plain lines: one per check, and below each failure what was expected, got, and the mend."""
         origin = " ".join(filter(None, (self.dist, self.version)))
         lines = [f"{self.kind} {self.name}" + (f" ({origin})" if origin else "")]
+        lines += [f"weights: {self.asked}"] if self.asked else []
         for check in self.checks:
-            why = f": {check.got}" if check.status == "skipped" else ""
-            lines.append(f"  {_SIGNS[check.status]:<8}{check.name}{why} ({check.seconds:.1f} s)")
+            why = f": {check.got}" if check.got and check.status != "failed" else ""
+            lines.append(f"  {_SIGNS[check.status]:<{_WIDTH}}{check.name}{why} ({check.seconds:.1f} s)")
             if check.status == "failed":
                 told = (("expected", check.expected), ("got", check.got), ("mend", check.mend))
-                lines += [f"          {word:<9} {text}" for word, text in told if text]
+                lines += [f"{'':{_WIDTH + 2}}{word:<9} {text}" for word, text in told if text]
         return "\n".join([*lines, self._last_line()])
 
     def _last_line(self) -> str:
         count = {status: sum(check.status == status for check in self.checks) for status in _SIGNS}
         seconds = sum(check.seconds for check in self.checks)
-        return f"{count['passed']} passed, {count['failed']} failed, {count['skipped']} skipped in {seconds:.0f} s"
+        told = [f"{number} {status}" for status, number in count.items() if number or status in _ALWAYS]
+        return f"{', '.join(told)} in {seconds:.0f} s"

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -14,16 +11,12 @@ from torch import Tensor
 
 from zoo import config as configs
 from zoo import registry, trainable
-from zoo.config import RunConfig
-from zoo.data.batch import Batch
-from zoo.data.module import TalkingFaceData
 from zoo.errors import ConfigError
-from zoo.spec import TrainableSpec
-from zoo.testing.corpus import tiny_corpus
+from zoo.testing.cases import TrainableCase
 from zoo.testing.guards import watch_state
-from zoo.testing.rules import Broken, Case, Rules, rule
-from zoo.testing.trial import FEW, STEPS, Practice, few_steps, fit, practise, trial, watched
-from zoo.trainable import TrainableModule
+from zoo.testing.rules import Broken, Rules, require_no_calls, rule
+from zoo.testing.specs import importable
+from zoo.testing.trial import FEW, STEPS, few_steps, fit, watched
 
 if TYPE_CHECKING:
     from zoo.testing.processes import Rank
@@ -37,67 +30,49 @@ AS_ONE = 1e-3
 """By how much of its way a parameter may be elsewhere after two processes took the steps of one."""
 
 
-@dataclass
-class TrainableCase(Case):
-    """A method or an expert on the tiny corpus, with its trial's settings (:attr:`zoo.spec.TrainableSpec.trial`).
+@rule(
+    RULES,
+    "it is built from its settings",
+    "the settings of its `trial` are taken, and its class makes a module of them; or the checkpoint is read",
+    "correct `trial` or `config` of the spec, or what the class does with its settings",
+    needs=(importable,),
+)
+def buildable(case: TrainableCase) -> None:
+    """Build it."""
+    _ = case.given if case.ckpt else case.build()
 
-    Attributes:
-        spec: its spec.
-        corpus: the tiny corpus; ``None``: where :func:`zoo.testing.corpus.tiny_corpus` keeps it.
-        peers: others that are checked in this run: what needs further processes is done for all of them at once.
-    """
 
-    spec: TrainableSpec
-    corpus: Path | None = None
-    peers: tuple[str, ...] = ()
+@rule(
+    RULES,
+    "weights are finite",
+    "every weight is a number, before training and in a checkpoint",
+    "look for a division by zero in what sets first weights; of a checkpoint, train anew with a smaller step size",
+    needs=(buildable,),
+)
+def finite_weights(case: TrainableCase) -> None:
+    """Look at all weights."""
+    state = (case.given if case.ckpt else case.build()).state_dict()
+    odd = [name for name, value in state.items() if value.is_floating_point() and not bool(value.isfinite().all())]
+    if odd:
+        raise Broken(f"{len(odd)} of {len(state)} weights with numbers that are not finite, first {odd[0]}")
 
-    @cached_property
-    def config(self) -> RunConfig:
-        """The settings of a trial."""
-        return trial(self.spec, self.corpus or tiny_corpus())
 
-    @cached_property
-    def batch(self) -> Batch:
-        """One training batch, pictures in [0, 1]."""
-        module = self.build()
-        module.before_fit()
-        data = TalkingFaceData(self.config.data, module.input_spec, self.config.seed, module.uses)
-        data.setup("fit")
-        return next(iter(data.train_dataloader())).unit()
-
-    @cached_property
-    def practice(self) -> Practice:
-        """What came of some steps on one batch."""
-        return practise(self.build(), self.config, self.batch, self.folder / "practice")
-
-    @cached_property
-    def finished(self) -> tuple[TrainableModule, Path]:
-        """Two epochs in one go: the module as they left it, and its checkpoint."""
-        module, path = fit(self.config, self.folder / "at-once", epochs=2)
-        module._trainer = None
-        return module, path
-
-    @property
-    def trained(self) -> Path:
-        """The checkpoint of two epochs in one go."""
-        return self.finished[1]
-
-    def answers(self, module: TrainableModule) -> dict[str, Tensor]:
-        """What a module says to one batch, by what it is called."""
-        return {name: torch.tensor(value) for name, value in watched(module, self.batch).items()}
-
-    def use(self) -> None:
-        """Build it, train it, and ask it."""
-        _ = self.practice
-
-    def build(self, seed: int = 0) -> TrainableModule:
-        """The module with fresh weights."""
-        return trainable.build(self.spec, self.config.model, seed=seed)
-
-    @cached_property
-    def ready(self) -> TrainableModule:
-        """The module after its steps on one batch, in evaluation mode."""
-        return self.practice.module.eval().requires_grad_(False)
+@rule(
+    RULES,
+    "training stays finite",
+    f"in {STEPS} steps on one batch all that is logged, all gradients and all weights are finite numbers",
+    "take a smaller step size in `trial`, clip gradients, and keep divisions, logarithms and roots away from zero",
+    needs=(finite_weights,),
+    training=True,
+)
+def trains(case: TrainableCase) -> None:
+    """Train it."""
+    if case.practice.odd:
+        raise Broken(case.practice.odd)
+    odd = [name for name, value in case.practice.logged.items() if not math.isfinite(value)]
+    odd += [name for name, value in case.practice.after.items() if not math.isfinite(value)]
+    if odd:
+        raise Broken(f"logged {', '.join(dict.fromkeys(odd))} that is not finite")
 
 
 @rule(
@@ -105,6 +80,8 @@ class TrainableCase(Case):
     "settings come back from YAML",
     "every setting is documented by zoo.spec.setting, and comes back unchanged from the YAML file of a run",
     "give every field of the settings `= setting(DEFAULT, TEXT, SOURCE)`; use numbers, words, lists and dicts only",
+    needs=(buildable,),
+    training=True,
 )
 def _round_trip(case: TrainableCase) -> None:
     found = case.spec.settings()
@@ -136,14 +113,14 @@ def _difference(one: dict[str, Any], other: dict[str, Any], prefix: str = "") ->
 @rule(
     RULES,
     "a few steps lower the loss on one batch",
-    f"after {STEPS} steps on one batch the module's own validation loss on it is lower, and all that it logs is finite",
+    f"after {STEPS} steps on one batch the module's own validation loss on it is lower",
     "check that the optimiser owns the generating network, that its step is taken, and the step size in `trial`",
+    needs=(trains,),
+    training=True,
 )
-def _learns(case: TrainableCase) -> None:
+def learns(case: TrainableCase) -> None:
+    """Compare the losses."""
     practice = case.practice
-    odd = [f"{name}={value}" for name, value in practice.logged.items() if not math.isfinite(value)]
-    if odd:
-        raise Broken(f"logged {', '.join(odd)}")
     for name, before in practice.before.items():
         after = practice.after[name]
         if after < before:
@@ -156,9 +133,11 @@ def _learns(case: TrainableCase) -> None:
 @rule(
     RULES,
     "every parameter gets a gradient",
-    "each parameter that requires a gradient belongs to an optimiser and gets one that is finite and not all zero",
+    "each parameter that requires a gradient belongs to an optimiser and gets one that is not all zero",
     "remove what is not used, freeze what is not to be trained with requires_grad_(False), or set `trial` so that all "
     "losses are at work from the first steps",
+    needs=(trains,),
+    training=True,
 )
 def _gradients(case: TrainableCase) -> None:
     practice = case.practice
@@ -166,7 +145,6 @@ def _gradients(case: TrainableCase) -> None:
     if not wanted:
         raise Broken("it has no parameter to train")
     for names, problem in (
-        (practice.wrong, "a gradient that is not finite"),
         (wanted - practice.owned, "no optimiser"),
         (wanted - practice.reached, "no gradient"),
     ):
@@ -181,6 +159,8 @@ def _gradients(case: TrainableCase) -> None:
     "the seed decides the weights",
     "two modules built with one seed are the same, and another seed gives other weights",
     "draw first weights from torch's random numbers only, which the zoo has seeded",
+    needs=(finite_weights,),
+    training=True,
 )
 def _seeded(case: TrainableCase) -> None:
     one, two, other = (case.build(seed).state_dict() for seed in (3, 3, 4))
@@ -194,24 +174,25 @@ def _seeded(case: TrainableCase) -> None:
 @rule(
     RULES,
     "a checkpoint comes back",
-    "a checkpoint read with weights_only=True builds the same module: settings, weights and what it makes",
+    "a checkpoint read with weights_only=True builds the same module: settings, weights and what it logs",
     "keep plain numbers, words, lists, dicts and tensors in checkpoints, and all that matters in the state_dict",
+    needs=(trains,),
+    training=True,
 )
-def _checkpoint(case: TrainableCase) -> None:
+def comes_back(case: TrainableCase) -> None:
+    """Keep it, and load it."""
     kept = torch.load(case.trained, map_location="cpu", weights_only=True)
-    module = trainable.load_checkpoint(case.trained, registry.full_name(case.spec))
+    loaded = {when: trainable.load_checkpoint(path, registry.full_name(case.spec)) for when, path in case.files.items()}
+    module = loaded["the checkpoint"]
     if dataclasses.asdict(module.config) != dataclasses.asdict(case.config.model):
         raise Broken("the settings changed on the way")
     _same(kept["state_dict"], module.state_dict(), "the weights")
-    weights = case.folder / "weights.safetensors"
-    trainable.save_weights(module, weights)
-    again = trainable.load_checkpoint(weights, registry.full_name(case.spec))
-    _same(again.state_dict(), module.state_dict(), "the weights, as safetensors,")
-    said = case.answers(module)
-    for other, when in ((again, "from the checkpoint and from safetensors"), (case.finished[0], "as it was trained")):
-        for name, value in case.answers(other).items():
-            if not torch.allclose(value, said[name], rtol=LOADED, atol=LOADED, equal_nan=True):
-                raise Broken(f"{name} is another after loading ({when})")
+    _same(loaded["safetensors"].state_dict(), module.state_dict(), "the weights, as safetensors,")
+    said = watched(case.finished[0], case.batch)
+    for when, other in loaded.items():
+        for name, value in watched(other, case.batch).items():
+            if not math.isclose(value, said[name], rel_tol=LOADED, abs_tol=LOADED):
+                raise Broken(f"{name} is another when it is read from {when}: {value:.6g}, as trained {said[name]:.6g}")
 
 
 def _same(one: dict[str, Tensor], other: dict[str, Tensor], what: str) -> None:
@@ -229,6 +210,8 @@ def _same(one: dict[str, Tensor], other: dict[str, Tensor], what: str) -> None:
     "optimisers, to the bit",
     "draw from torch's random numbers only, and keep counters in buffers (register_buffer): checkpoints hold those",
     slow=True,
+    needs=(comes_back,),
+    training=True,
 )
 def _resume(case: TrainableCase) -> None:
     _, second = fit(case.config, case.folder / "resumed", epochs=2, resume=case.trained.with_name("0.ckpt"))
@@ -258,8 +241,11 @@ def _both(case: TrainableCase) -> list[Rank]:
     "call the networks inside training_step, step optimisers through self.optimizers() and manual_backward, and let "
     "every process take the same number of steps",
     slow=True,
+    needs=(trains,),
+    training=True,
 )
-def _processes(case: TrainableCase) -> None:
+def processes_agree(case: TrainableCase) -> None:
+    """Compare two processes."""
     ranks = _both(case)
     if len({rank.weights for rank in ranks}) != 1:
         raise Broken("the two processes ended with different weights")
@@ -273,6 +259,8 @@ def _processes(case: TrainableCase) -> None:
     "gradients are averaged over the processes: scale neither losses nor step sizes by their number, and by nothing "
     "that differs between them",
     slow=True,
+    needs=(processes_agree,),
+    training=True,
 )
 def _one_or_two(case: TrainableCase) -> None:
     ranks = _both(case)
@@ -297,6 +285,8 @@ def _one_or_two(case: TrainableCase) -> None:
     "other machines",
     "do at first use what is done at import now, and set nothing that others see",
     slow=True,
+    needs=(trains,),
+    training=True,
 )
 def _import_state(case: TrainableCase) -> None:
     from zoo.testing.processes import two_processes
@@ -314,6 +304,8 @@ def _import_state(case: TrainableCase) -> None:
     "building and training leave torch's, NumPy's and Python's settings, the environment and the working folder as "
     "they were",
     "use torch.Generator objects of your own, and context managers such as torch.no_grad() where a setting is needed",
+    needs=(trains,),
+    training=True,
 )
 def _build_state(case: TrainableCase) -> None:
     with watch_state(drawing=False) as changed:
@@ -329,8 +321,10 @@ def _build_state(case: TrainableCase) -> None:
     "no network access",
     "nothing is asked of another machine while it is built, trained, or used",
     "read weights from files that the user names, and tell in the card where to get them",
+    needs=(
+        finite_weights,
+        trains,
+    ),
 )
 def _network(case: TrainableCase) -> None:
-    case.use()
-    if case.calls:
-        raise Broken(f"it asks for {', '.join(dict.fromkeys(case.calls))}")
+    require_no_calls(case, case.use)

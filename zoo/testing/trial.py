@@ -18,7 +18,7 @@ from zoo import registry, trainable
 from zoo.config import DataConfig, RunConfig
 from zoo.data.batch import Batch
 from zoo.data.module import TalkingFaceData
-from zoo.spec import InputSpec, TrainableSpec
+from zoo.spec import InputSpec, TrainableSpec, Uses
 from zoo.testing.guards import watch_state
 from zoo.testing.rules import Broken
 from zoo.train import make_trainer, quiet
@@ -68,8 +68,8 @@ def fit(
 class OneBatch(TalkingFaceData):
     """The same batch again and again, and in every process."""
 
-    def __init__(self, config: DataConfig, spec: InputSpec, seed: int, steps: int) -> None:
-        super().__init__(config, spec, seed)
+    def __init__(self, config: DataConfig, spec: InputSpec, seed: int, steps: int, uses: Uses | None = None) -> None:
+        super().__init__(config, spec, seed, uses)
         self.steps = steps
 
     def train_dataloader(self) -> DataLoader[Any]:
@@ -90,27 +90,27 @@ class Practice:
         before: what ``validation_step`` logs of the batch before the first step.
         after: the same after the last.
         reached: parameters that got a gradient which is not all zero.
-        wrong: parameters whose gradient was not finite.
+        odd: what was not finite first, and at which step; empty where all was.
         owned: parameters that an optimiser has.
         logged: all that was logged, with the last value.
-    changed: what training changed of the state that all code shares.
+        changed: what training changed of the state that all code shares.
     """
 
     module: TrainableModule
     before: dict[str, float] = field(default_factory=dict)
     after: dict[str, float] = field(default_factory=dict)
     reached: set[str] = field(default_factory=set)
-    wrong: set[str] = field(default_factory=set)
+    odd: str = ""
     owned: set[str] = field(default_factory=set)
     logged: dict[str, float] = field(default_factory=dict)
     changed: list[str] = field(default_factory=list)
 
 
 class _Gradients(pl.Callback):
-    """Notes which parameters get gradients."""
+    """Notes which parameters get gradients, and where numbers stop being finite."""
 
     def __init__(self, found: Practice) -> None:
-        self.found = found
+        self.found, self.step = found, 1
 
     def on_before_optimizer_step(self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: Any) -> None:
         """Look at what this optimiser is about to use."""
@@ -120,9 +120,24 @@ class _Gradients(pl.Callback):
             if parameter.grad is None:
                 continue
             if not bool(parameter.grad.isfinite().all()):
-                self.found.wrong.add(name)
+                self._tell(f"a gradient of {name} is not finite")
             elif bool(parameter.grad.count_nonzero()):
                 self.found.reached.add(name)
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Look at what the step logged, and at what it left."""
+        for name, value in trainer.callback_metrics.items():
+            if not bool(value.isfinite()):
+                self._tell(f"{name} is {float(value)}")
+        for name, weight in pl_module.named_parameters():
+            if not bool(weight.isfinite().all()):
+                self._tell(f"{name} is not finite")
+        self.step += 1
+
+    def _tell(self, what: str) -> None:
+        self.found.odd = self.found.odd or f"in step {self.step} of {STEPS} {what}"
 
 
 def practise(fresh: TrainableModule, config: RunConfig, batch: Batch, folder: Path) -> Practice:
@@ -136,7 +151,7 @@ def practise(fresh: TrainableModule, config: RunConfig, batch: Batch, folder: Pa
     """
     before = watched(fresh, batch)
     found = Practice(fresh, before)
-    data = OneBatch(config.data, fresh.input_spec, config.seed, STEPS)
+    data = OneBatch(config.data, fresh.input_spec, config.seed, STEPS, fresh.uses)
     quiet()
     with watch_state(drawing=False) as found.changed:
         found.module, _ = fit(config, folder, epochs=1, data=data, callbacks=[_Gradients(found)], limit_val_batches=0)
@@ -168,8 +183,8 @@ def few_steps(config: RunConfig, folder: Path, **trainer: Any) -> dict[str, Tens
         folder: where checkpoints go.
         **trainer: settings of the trainer, such as ``devices``.
     """
-    spec = trainable.build(registry.trainable(config.method), config.model).input_spec
-    data = OneBatch(config.data, spec, config.seed, FEW)
+    like = trainable.build(registry.trainable(config.method), config.model)
+    data = OneBatch(config.data, like.input_spec, config.seed, FEW, like.uses)
     module, _ = fit(config, folder, epochs=1, data=data, callbacks=[_SameDraws()], limit_val_batches=0, **trainer)
     return {name: value.detach().clone() for name, value in module.named_parameters()}
 

@@ -1,0 +1,1 @@
+"""A method whose card says another thing than its spec."""
