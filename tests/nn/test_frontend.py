@@ -27,16 +27,21 @@ def test_columns_and_samples():
 
 
 def test_mel_is_that_of_librosa():
+    """Against librosa in double precision; what single precision rounds, the logarithm of a quiet band enlarges."""
     librosa = pytest.importorskip("librosa")
     rows = sounds(6000)
     got = Mel(27)(torch.tensor(rows)).numpy()
-    for sound, features in zip(rows, got, strict=True):
+    bank = librosa.filters.mel(sr=16_000, n_fft=800, n_mels=80, fmin=55, fmax=7600, dtype=np.float64)
+    for sound, features in zip(rows.astype(np.float64), got, strict=True):
         emphasised = np.append(sound[0], sound[1:] - 0.97 * sound[:-1])
         magnitude = np.abs(librosa.stft(emphasised, n_fft=800, hop_length=200, win_length=800, center=False))
-        bank = librosa.filters.mel(sr=16_000, n_fft=800, n_mels=80, fmin=55, fmax=7600)
-        decibel = 20 * np.log10(np.maximum(1e-5, bank @ magnitude)) - 20
-        expected = np.clip(8 * (decibel + 100) / 100 - 4, -4, 4)
-        assert np.abs(features[0] - expected).max() < 1e-4
+        mel = np.maximum(1e-5, bank @ magnitude)
+        expected = np.clip(8 * (20 * np.log10(mel) + 80) / 100 - 4, -4, 4)
+        # An FFT of 800 samples and a sum over bins are off by some units in the last place of the loudest bin.
+        rounding = 16 * np.finfo(np.float32).eps * magnitude.max(0) * bank.sum(1, keepdims=True)
+        bound = 1e-5 + 1.6 * np.log10(1 + rounding / mel)
+        assert (np.abs(features[0] - expected) <= bound).all()
+        assert bound[mel >= 0.01 * mel.max()].max() < 1e-3, "loud bands are exact"
     assert got[3].max() == -4
     assert np.abs(got).max() <= 4
 

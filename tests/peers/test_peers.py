@@ -132,9 +132,16 @@ def test_options_are_chosen_after_training(zoo: Zoo, peers: dict[str, str], runs
 def test_they_take_part_in_a_benchmark(zoo: Zoo, peers: dict[str, str], runs: dict[str, Path], tmp_path: Path):
     given = [word for name, run in runs.items() for word in ("--ckpt", f"{name}={run / 'weights.safetensors'}")]
     done = zoo(
-        "benchmark", *PEERS, *given, "--out", str(tmp_path), "data.clips=6", "test_clips=1", "metrics=[lmd]",
-        "references=[still]", **peers,
+        "benchmark", "--methods", ",".join(PEERS), *given, "--out", str(tmp_path), "data.clips=16", "test_clips=1",
+        "metrics=[motion,sync_acc]", "references=[still]", "modes=all", "tracks=[reconstruction,video,video-cross]", **peers,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    for name in PEERS:
-        assert name in (tmp_path / "leaderboard.md").read_text()
+    cells = sorted(path.parent.name for path in tmp_path.glob("cells/*/rows.jsonl"))
+    assert cells == [
+        "peer-driven-seed0-reconstruction", "peer-driven.video-seed0-video", "peer-driven.video-seed0-video-cross",
+        "peer-points-seed0-reconstruction", "peer-said-seed0-reconstruction",
+        "still-reconstruction", "still-video", "still-video-cross",
+    ]  # fmt: skip
+    table = (tmp_path / "leaderboard.md").read_text()
+    assert "a still, the whole driver" in table
+    assert "a still, words, emotion" in table

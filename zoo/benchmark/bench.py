@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from typing import get_args
 
 import numpy as np
 from jaxtyping import Float32, UInt8
@@ -14,6 +15,7 @@ from zoo import audio, registry
 from zoo.benchmark.partners import Partners
 from zoo.benchmark.results import Metric, Suite, Track
 from zoo.benchmark.suite import NamedSuite
+from zoo.benchmark.tracks import TRACKS
 from zoo.clip import FPS, Clip, Word
 from zoo.config import DataConfig
 from zoo.corpora import corpus
@@ -43,12 +45,14 @@ class Scene:
         index: its number in the store.
         sound: what is known of the clip that gives the sound.
         wave: that sound in [-1, 1] at 16 kHz, as long as the pictures.
+        driver: number of the clip whose video drives the face; ``None``: its own.
     """
 
     clip: Clip
     index: int
     sound: ClipInfo
     wave: Float32[Tensor, " S"]
+    driver: int | None = None
 
     @property
     def still(self) -> Float32[Tensor, "T 68 2"]:
@@ -191,12 +195,19 @@ class Bench:
         """The clip whose sound is heard with a face: its own, or a ``foreign`` one."""
         return self.partner(index) if foreign else index
 
-    def scene(self, index: int, *, foreign: bool) -> Scene:
-        """A test clip with its own sound, or with a ``foreign`` one."""
+    def scene(self, index: int, *, foreign: bool, track: str = "reconstruction") -> Scene:
+        """A test clip with its own sound, or with a ``foreign`` one.
+
+        Args:
+            index: number of the clip.
+            foreign: whether another clip's sound is heard, or its video seen.
+            track: where the video drives, the foreign clip's does.
+        """
         giver = self.giver(index, foreign=foreign)
+        driver = giver if TRACKS[track].driver == "foreign" else None
         clip = self.store.clip(index)
         wave = audio.cut(self.store.wave(giver), 0, audio.num_samples(len(clip.frames)))
-        return Scene(clip, index, self.store.clips[giver], wave)
+        return Scene(clip, index, self.store.clips[giver], wave, driver)
 
     def real(self, scene: Scene) -> Footage:
         """The real video of a scene as the judges see it; slow findings are kept from one call to the next.
@@ -228,7 +239,7 @@ class Bench:
 
     def names(self, subject: str, track: Track) -> list[str]:
         """Metrics that tell something of a subject: without a real partner, only those that need none."""
-        alone = track == "cross" or subject == "wrong-sound"
+        alone = TRACKS[track].foreign or subject == "wrong-sound"
         return [name for name, (spec, _) in self.metrics.items() if spec.real_row or not alone]
 
     def frames(self) -> dict[str, int]:
@@ -245,7 +256,7 @@ class Bench:
 
         config = self.suite.config
         infos, partners = [self.info(index) for index in self.test], self.partners
-        cross = "cross" in config.tracks
+        cross = any(TRACKS[track].foreign for track in config.tracks)
         settings = dataclasses.asdict(config)
         return Suite(
             name=self.suite.name,
@@ -254,7 +265,7 @@ class Bench:
             split=self.data.split,
             speaker_dependent=self.data.split in SPEAKER_DEPENDENT,
             clips={info.id: info.speaker for info in sorted(infos, key=lambda info: info.id)},
-            tracks=[track for track in ("reconstruction", "cross") if track in config.tracks],
+            tracks=[name for name in get_args(Track) if name in config.tracks],
             metrics=[_column(name, *pair) for name, pair in self.metrics.items()],
             settings=settings | {"data": settings["data"] | {"root": None}, "runs": None},
             data=self.fingerprint,

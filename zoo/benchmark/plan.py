@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from itertools import count
+from itertools import count, product
 from pathlib import Path
 
 from zoo import __version__, registry, runs
@@ -19,6 +19,7 @@ from zoo.benchmark.ledger import Ledger, Task
 from zoo.benchmark.locks import is_locked
 from zoo.benchmark.results import Cell, Suite, Track, read_cell
 from zoo.benchmark.suite import REFERENCES, WITHOUT_CROSS, Entry, find_entry
+from zoo.benchmark.tracks import TRACKS
 from zoo.errors import DataError, ZooError
 from zoo.spec import DRIVERS, Uses
 
@@ -133,14 +134,14 @@ def make_plan(
     """
     config = bench.suite.config
     suite = bench.describe()
-    if "cross" in suite.tracks or "wrong-sound" in config.references:
+    if any(TRACKS[track].foreign for track in suite.tracks) or "wrong-sound" in config.references:
         bench.partner(bench.test[0])  # before any work is done
     cells: list[Planned] = []
     for name in config.references if references is None else references:
         cells += [
             _plan_cell(bench, out, _reference(bench, name, track), None)
             for track in suite.tracks
-            if not (track == "cross" and name in WITHOUT_CROSS)
+            if _has_reference(name, track)
         ]
     for name in methods:
         entry = find_entry(config, name)
@@ -149,9 +150,19 @@ def make_plan(
             weights = find_weights(bench, entry, seed, given or {}, out / "fits")
             # One file is one training, however many seeds are asked for.
             weights_by_seed.setdefault(weights.seed, weights)
-        for seed, weights in weights_by_seed.items():
-            cells += [_plan_cell(bench, out, _method(bench, entry, seed, track), weights) for track in suite.tracks]
+        modes = entry.spec.modes if config.modes == "all" else entry.spec.modes[:1]
+        for (seed, weights), (mode, uses) in product(weights_by_seed.items(), modes):
+            tracks = [track for track in suite.tracks if TRACKS[track].takes(uses)]
+            tracks = tracks or ["video"]  # the one of modes that nobody speaks to
+            cells += [_plan_cell(bench, out, _method(bench, entry, mode, seed, track), weights) for track in tracks]
     return Plan(out, suite, cells, _outdated(out, suite, bench, cells))
+
+
+def _has_reference(name: str, track: str) -> bool:
+    """Whether a reference means something on a track: where nobody speaks, no sound is wrong, or to retrieve by."""
+    if TRACKS[track].foreign and name in WITHOUT_CROSS:
+        return False
+    return TRACKS[track].sound != "none" or name in ("real", "still")
 
 
 def _reference(bench: Bench, name: str, track: Track) -> Cell:
@@ -170,21 +181,23 @@ def _reference(bench: Bench, name: str, track: Track) -> Cell:
     )
 
 
-def _method(bench: Bench, entry: Entry, seed: int, track: Track) -> Cell:
+def _method(bench: Bench, entry: Entry, mode: str, seed: int, track: Track) -> Cell:
     spec, registered = entry.spec, registry.full_name(entry.spec)
+    name = entry.name if mode == spec.default_mode else f"{entry.name}.{mode}"
     return Cell(
-        name=f"{file_name(entry.name)}-seed{seed}-{track}",
+        name=f"{file_name(name)}-seed{seed}-{track}",
         key="",
         suite=bench.suite.name,
-        method=entry.name,
-        base="" if entry.name == registered else registered,
+        method=name,
+        mode=mode,
+        base="" if name == registered else registered,
         kind="method",
         track=track,
         seed=seed,
         summary=entry.summary,
         dist=spec.dist,
-        shown=str(spec.uses()),
-        protocols=bench.protocols(bench.names(entry.name, track)),
+        shown=str(spec.uses(mode)),
+        protocols=bench.protocols(bench.names(name, track)),
         code=code_of(spec.target),
     )
 

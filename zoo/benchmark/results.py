@@ -94,7 +94,8 @@ class Cell:
         reason: why it failed; empty else.
         summary: one line that says what it is.
         dist: distribution that brought the method.
-        shown: what the method is shown of the true video.
+        shown: what the method is given.
+        mode: of the method; empty for a reference and in folders that an older zoo wrote: the default.
         checkpoint: digits of the weights' SHA-256 as in :class:`Row`; empty for a reference.
         source: where the weights come from: ``fitted``, ``given``, ``run``, ``shipped``, or empty.
         parameters: trainable numbers that generate; 0 for a reference.
@@ -129,6 +130,7 @@ class Cell:
     summary: str = ""
     dist: str = ""
     shown: str = ""
+    mode: str = ""
     checkpoint: str = ""
     source: str = ""
     parameters: Count = 0

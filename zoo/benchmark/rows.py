@@ -16,7 +16,7 @@ from zoo.records import LARGEST
 SCHEMA = 1
 """Version of the rows and cells. It grows when an older zoo could not read them; older ones are read for ever."""
 
-Track = Literal["reconstruction", "cross"]
+Track = Literal["reconstruction", "cross", "video", "video-cross"]
 """``reconstruction``: the sound belongs to the face. ``cross``: the sound is that of another speaker's clip."""
 
 

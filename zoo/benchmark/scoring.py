@@ -11,6 +11,7 @@ from torch import Tensor
 from zoo.benchmark.bench import Bench, Scene, follow
 from zoo.benchmark.results import Cell, Row
 from zoo.benchmark.subjects import Subject
+from zoo.benchmark.tracks import TRACKS
 from zoo.errors import FAILED
 from zoo.metrics.base import ClipMetric
 from zoo.score import Column, Look
@@ -31,8 +32,8 @@ class Scorer:
 
     @property
     def foreign(self) -> bool:
-        """Whether the sound is that of another clip."""
-        return self.cell.track == "cross" or self.cell.method == "wrong-sound"
+        """Whether another clip gives the sound, or the driver."""
+        return TRACKS[self.cell.track].foreign or self.cell.method == "wrong-sound"
 
     def look(self, scene: Scene, subject: Subject, made: UInt8[Tensor, "T 3 H W"]) -> Look:
         """The generated and the real video as the judges see them; the face is looked for in the generated one."""

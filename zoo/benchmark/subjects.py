@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from zoo import audio
 from zoo.benchmark.bench import Bench, Scene
+from zoo.data.request import Request
 from zoo.data.windows import Draw, Windows, collate
 from zoo.errors import ConfigError
 from zoo.evaluate import paste_back
@@ -121,16 +122,17 @@ class Method(Subject):
         name: of the method.
         checkpoint: its weights.
         device: where it runs.
+        mode: of the method; empty: its default.
     """
 
-    def __init__(self, bench: Bench, name: str, checkpoint: Path, device: torch.device) -> None:
+    def __init__(self, bench: Bench, name: str, checkpoint: Path, device: torch.device, mode: str = "") -> None:
         module = load_checkpoint(checkpoint, name)
         if not isinstance(module, TalkingFaceMethod):
             raise ConfigError(f"{name} is an expert, which makes no faces")
         self.module, self.checkpoint = module.to(device), checkpoint
         self.spec = self.module.input_spec
         self.windows = Windows(bench.store, self.spec, self.module.uses)
-        self.device = device
+        self.device, self.mode = device, mode
 
     def make(self, scene: Scene) -> UInt8[Tensor, "T 3 H W"]:
         """See :class:`Subject`. The crops are laid over the first frame: over the others the true jaw would show."""
@@ -148,12 +150,21 @@ class Method(Subject):
 
     def _run(self, scene: Scene, count: int | None) -> Float32[Tensor, "T 3 h w"]:
         """The first ``count`` frames as the method makes them; ``None``: all."""
-        given = collate([self.windows[Draw(scene.index, None)]]).unit().given
-        given = replace(given, sound=scene.wave[None]).part(0, count or given.num_frames).to(self.device)
+        given = self._whole(scene.index)
+        driver = given.driver if scene.driver is None else self._whole(scene.driver).driver
+        assert driver is not None
+        assert driver.frames is not None
+        held = [min(t, driver.frames.shape[1] - 1) for t in range(given.num_frames)]  # the last, where it is too short
+        given = replace(given, sound=scene.wave[None], driver=driver.chosen(held), words=(scene.words,))
+        given = given.part(0, count or given.num_frames).to(self.device)
         started = time.perf_counter()
-        crops = make(self.module, self.module.spec, given)[0].float().cpu()
+        crops = make(self.module, self.module.spec, given, self.mode)[0].float().cpu()
         self.seconds = time.perf_counter() - started
         return crops
+
+    def _whole(self, index: int) -> Request:
+        """All that is known of a clip."""
+        return collate([self.windows[Draw(index, None)]]).unit().given
 
     def tags(self) -> dict[str, str]:
         """See :class:`Subject`."""
@@ -186,10 +197,10 @@ class _Counting:
         return sum(weight.numel() for weight in weights)
 
 
-def make_subject(bench: Bench, name: str, checkpoint: Path | None, device: torch.device) -> Subject:
-    """A method by its checkpoint, or else a reference by its name."""
+def make_subject(bench: Bench, name: str, checkpoint: Path | None, device: torch.device, mode: str = "") -> Subject:
+    """A method by its checkpoint, in one of its modes, or else a reference by its name."""
     if checkpoint is not None:
-        return Method(bench, name, checkpoint, device)
+        return Method(bench, name, checkpoint, device, mode)
     match name:
         case "still":
             return Still()

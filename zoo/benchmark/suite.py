@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo import api, registry
+from zoo.benchmark.tracks import SPEECH, TRACKS
 from zoo.config import Layer, dotlist, explain, parse_layer, read_layer
 from zoo.errors import ConfigError
 from zoo.plain import check_plain
@@ -25,8 +26,6 @@ REFERENCES = {
     "retrieval": "for every frame the training frame that sounds most like it, its lower face laid over the still",
 }
 """Rows that every leaderboard is read against, in its order."""
-
-TRACKS = ("reconstruction", "cross")
 
 WITHOUT_CROSS = ("real", "wrong-sound")
 """References that are not run with the sound of others: one has no meaning there, the other is the same again."""
@@ -79,7 +78,8 @@ class SuiteConfig:
     title: str = setting("", "for headings")
     data: SuiteData = field(default_factory=SuiteData)
     test_clips: int | None = setting(None, "how many test clips, evenly out of those of the split; none: all", least=1)
-    tracks: list[str] = setting(list(TRACKS), "which are run", choices=TRACKS)
+    tracks: list[str] = setting(list(SPEECH), "which are run", choices=tuple(TRACKS))
+    modes: str = setting("default", "of each method: default, or all", choices=("default", "all"))
     metrics: list[str] = setting(["lmd"], "in the order of the columns")
     options: dict[str, Any] = setting({}, "of metrics, as cpbd: {variant: python}")
     judges: Judging = field(default_factory=Judging)
@@ -259,11 +259,13 @@ def _check(suite: SuiteConfig, source: str) -> None:
     for key in ("tracks", "metrics", "references"):
         if not all(isinstance(value, str) for value in getattr(suite, key)):
             raise ConfigError(f"{source}: {key}: a list of words")
-    for key, wanted in (("tracks", TRACKS), ("references", tuple(REFERENCES))):
+    for key, wanted in (("tracks", tuple(TRACKS)), ("references", tuple(REFERENCES))):
         for value in getattr(suite, key):
             if value not in wanted:
                 near = difflib.get_close_matches(value, wanted, n=1) or wanted
                 raise ConfigError(f"{source}: {key}: '{value}' is none of {', '.join(wanted)}; did you mean {near[0]}?")
+    if suite.modes not in ("default", "all"):
+        raise ConfigError(f"{source}: modes: '{suite.modes}' is neither default nor all")
     for key in ("tracks", "metrics", "seeds"):
         values = getattr(suite, key)
         if not values or len(set(values)) < len(values):

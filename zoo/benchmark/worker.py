@@ -118,16 +118,18 @@ class Worker:
             self.broken = f"{checkpoint} holds other weights than those that were planned, on {platform.node()}"
             return
         try:
-            self.subject = make_subject(
-                self.bench, self.cell.base or self.cell.method, Path(checkpoint) if checkpoint else None, self.device
-            )
+            path = Path(checkpoint) if checkpoint else None
+            name = self.cell.base or self.cell.method
+            self.subject = make_subject(self.bench, name, path, self.device, mode=self.cell.mode)
         except Exception as error:
             self.broken = said(error)
 
     def _work(self, task: Task) -> None:
         started = time.perf_counter()
         try:
-            scene = self.bench.scene(self.bench.store.index(task.clip), foreign=self.scorer.foreign)
+            scene = self.bench.scene(
+                self.bench.store.index(task.clip), foreign=self.scorer.foreign, track=self.cell.track
+            )
             rows = self._score(task, scene)
         except Exception as error:
             self._add(self.scorer.failed(task.clip, task.metrics, self.broken or said(error)))
