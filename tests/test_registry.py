@@ -154,7 +154,7 @@ def test_a_class_that_cannot_be_imported_names_its_distribution(capsys: pytest.C
     ],
 )
 def test_what_a_spec_points_at_must_keep_the_contract(fields: dict[str, str], reason: str):
-    given = {"target": "zoo_lipgan.module:LipGAN", "config": "zoo_lipgan.config:LipGANConfig", **fields}
+    given = {"target": "zoo_lipgan.method:LipGAN", "config": "zoo_lipgan.config:LipGANConfig", **fields}
     spec = MethodSpec(name="mine", summary="", dist="my-dist", **given)
     with pytest.raises(BrokenPluginError) as error:
         trainable.build(spec, ValueError("what `reason` eats") if "target" in fields else config.resolve(spec).model)
@@ -222,7 +222,7 @@ def test_the_same_distribution_twice_on_the_path_is_no_collision(tmp_path: Path,
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: talking-face-zoo\nVersion: 0.0.1\n")
     (info / "entry_points.txt").write_text("[zoo.methods]\nlipgan = stale:SPEC\nlong-gone = stale:SPEC\n")
     monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
-    assert registry.method("lipgan").target == "zoo_lipgan.module:LipGAN"
+    assert registry.method("lipgan").target == "zoo_lipgan.method:LipGAN"
     assert "long-gone" not in {entry.name for entry in registry.entries()}
 
 

@@ -5,24 +5,24 @@ from pytorch_lightning import LightningModule, Trainer
 from steps import at_step
 
 from zoo.errors import ConfigError
-from zoo.schedule import fading, reached, share_done
+from zoo.schedule import lr_factor, reached, share_done
 
 
-def test_step_sizes_fade_over_the_last_part_of_a_run_of_any_length():
+def test_learning_rates_fall_over_the_last_part_of_a_run_of_any_length():
     module = LightningModule()
     for planned in (4, 400):
         left = []
         for quarter in range(5):
             at_step(module, quarter * planned // 4, planned)
             assert share_done(module) == quarter / 4
-            left.append((fading(module, 0.0), fading(module, 0.5), fading(module, 1.0), reached(module, 0.5)))
+            left.append((lr_factor(module, 0.0), lr_factor(module, 0.5), lr_factor(module, 1.0), reached(module, 0.5)))
         assert left == [(1, 1, 1, False), (1, 1, 0.75, False), (1, 1, 0.5, True), (1, 0.5, 0.25, True), (1, 0, 0, True)]
 
 
 def test_a_run_that_only_time_ends_has_no_last_part():
     module = LightningModule()
     module.trainer = Trainer(max_epochs=-1, accelerator="cpu", logger=False)
-    assert (fading(module, 0.0), reached(module, 0.0)) == (1, True)
-    for ask in (fading, reached):
+    assert (lr_factor(module, 0.0), reached(module, 0.0)) == (1, True)
+    for ask in (lr_factor, reached):
         with pytest.raises(ConfigError, match="set max_epochs or max_steps"):
             ask(module, 0.5)

@@ -22,6 +22,7 @@ from zoo.config import resolve
 from zoo.data.shard import write_store
 from zoo.data.store import Store
 from zoo.train import make_trainer
+from zoo.trainable import build
 
 SPEAKERS = ("train0", "train1", "train2", "val0", "test0", "test1", "test2")
 
@@ -31,8 +32,8 @@ SETTINGS = (
     "trainer.accelerator=cpu",
     "trainer.log_every_n_steps=1",
     "model.width=0.06",
-    "model.judged_from=0.01",  # from the second step on
-    "model.fade=0",
+    "model.adversarial_start=0.01",  # from the second step on
+    "model.lr_decay_fraction=0",
 )
 
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}
@@ -239,9 +240,12 @@ def test_metrics_of_both_parts_are_kept(at_once: Path, resumed: Path):
 def test_networks_may_take_turns_on_several_devices(strategy: str, tmp_path: Path):
     """Plain DDP refuses a step in which the discriminator has no part yet."""
     settings = ["trainer.devices=2", "trainer.accelerator=cpu", f"trainer.strategy={strategy}"]
-    trainer = make_trainer(resolve(registry.method("lipgan"), settings), [], [], tmp_path)
-    assert isinstance(trainer.strategy, DDPStrategy)
-    assert trainer.strategy._ddp_kwargs["find_unused_parameters"]
+    for name, turns in (("lipgan", True), ("sync-expert", False)):
+        run = resolve(registry.trainable(name), settings)
+        unused = build(registry.trainable(name), run.model).find_unused_parameters
+        trainer = make_trainer(run, [], [], tmp_path, find_unused_parameters=unused)
+        assert isinstance(trainer.strategy, DDPStrategy)
+        assert trainer.strategy._ddp_kwargs["find_unused_parameters"] is turns
 
 
 @pytest.mark.parametrize("name", ["two_processes", "under_torchrun"])

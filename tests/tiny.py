@@ -15,6 +15,6 @@ TINY = [
     "trainer.accelerator=cpu",
     "trainer.limit_test_batches=1",
     "model.width=0.06",
-    "model.judged_from=0",
+    "model.adversarial_start=0",
 ]
 """Settings of the smallest run of ``zoo fit lipgan``: two steps, one test clip."""

@@ -47,7 +47,7 @@ def spec_text(name: str, **fields: object) -> str:
     given = {
         "name": name,
         "summary": f"what {name} does",
-        "target": "zoo_lipgan.module:LipGAN",
+        "target": "zoo_lipgan.method:LipGAN",
         "config": "zoo_lipgan.config:LipGANConfig",
         **fields,
     }

@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import re
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from zoo import registry
 from zoo.errors import ConfigError
 from zoo.plain import check_plain, first_line, parse_mapping
+from zoo.printable import say
 from zoo.spec import MethodSpec, TrainableSpec, reason, setting
 
 if TYPE_CHECKING:
@@ -124,6 +126,7 @@ def own_settings(spec: TrainableSpec, overrides: Sequence[str]) -> list[str]:
     if all("." in item.partition("=")[0] or item.partition("=")[0] in general for item in overrides):
         return list(overrides)  # without importing the method's settings
     own = {item.name for item in dataclasses.fields(spec.settings())} - general
+    own |= {old for old, new in RENAMED.items() if new in own}
     return [f"model.{item}" if item.partition("=")[0] in own else item for item in overrides]
 
 
@@ -147,6 +150,8 @@ def merge(spec: TrainableSpec, layers: Sequence[Layer]) -> RunConfig:
             values = OmegaConf.create(layer.values)
             _check_method(spec, OmegaConf.select(values, "method"), layer)
             _check_options(spec, choices, values, layer)
+            if isinstance(values.get("model"), Mapping):
+                values.model = renamed(values.model, defaults.model, layer.source)
             config = OmegaConf.merge(config, values)
         except (OmegaConfBaseException, ValueError, TypeError) as error:
             raise ConfigError(explain(error, config, layer)) from error
@@ -162,6 +167,29 @@ def merge(spec: TrainableSpec, layers: Sequence[Layer]) -> RunConfig:
     run.method = registry.full_name(spec)
     _check_values(run, layers)
     return run
+
+
+RENAMED = {"judged_from": "adversarial_start", "fade": "lr_decay_fraction"}
+"""Settings of methods under their old names: old runs, checkpoints and suites have them."""
+
+_told: set[str] = set()
+
+
+def renamed(model: Mapping[str, Any], settings: Any, source: str) -> dict[str, Any]:
+    """A method's settings with the names of today; the first time in a process one line says so.
+
+    Args:
+        model: settings from a file or a command line.
+        settings: the method's own dataclass, whose names count: another's ``fade`` stays what it is.
+        source: where they come from.
+    """
+    known = {item.name for item in dataclasses.fields(settings)}
+    old = [name for name in model if name not in known and RENAMED.get(name) in known]
+    if old and not _told.issuperset(old):
+        _told.update(old)
+        names = ", ".join(f"model.{name} is now model.{RENAMED[name]}" for name in old)
+        say(f"zoo: {source}: {names}", file=sys.stderr)
+    return {RENAMED[name] if name in old else name: value for name, value in model.items()}
 
 
 def read_layer(path: str | Path) -> Layer:

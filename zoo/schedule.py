@@ -19,20 +19,20 @@ def share_done(module: LightningModule) -> float:
     planned = steps_planned(module.trainer)
     if not math.isfinite(planned):
         raise ConfigError(
-            "trainer: step sizes follow the number of steps: set max_epochs or max_steps, or model.fade=0 "
-            "model.judged_from=0"
+            "trainer: learning rates and discriminators follow the number of steps: set max_epochs or max_steps, or "
+            "model.lr_decay_fraction=0 model.adversarial_start=0"
         )
     return min(1.0, steps_done(module.trainer) / max(1, planned))
 
 
-def fading(module: LightningModule, fade: float) -> float:
-    """What is left of a step size that falls linearly to zero over the last part of the run, 1 to 0.
+def lr_factor(module: LightningModule, decay_fraction: float) -> float:
+    """Factor on a learning rate that falls linearly to zero over the last part of the run, 1 to 0.
 
     Args:
         module: what is trained.
-        fade: share of the run's steps; 0: the step size stays.
+        decay_fraction: fraction of the run's steps; 0: the learning rate stays.
     """
-    return min(1.0, (1 - share_done(module)) / fade) if fade else 1.0
+    return min(1.0, (1 - share_done(module)) / decay_fraction) if decay_fraction else 1.0
 
 
 def reached(module: LightningModule, share: float) -> bool:

@@ -99,7 +99,8 @@ def _fit(config: RunConfig, run: Path, resume: Path | None) -> FitResult | None:
     scores = ScoreClips(run)
     with closing(RunFolder(config, run, resume)) as folder:
         callbacks = [folder, best, last, scores, LearningRateMonitor(), training_progress()]
-        trainer = make_trainer(config, callbacks, [folder.table], run)
+        unused = module.find_unused_parameters
+        trainer = make_trainer(config, callbacks, [folder.table], run, find_unused_parameters=unused)
         split_clips([], data.split)
         if config.data.root is not None:  # otherwise the clips may have to be made first
             data.setup("fit")
@@ -235,8 +236,17 @@ def test(config: RunConfig, checkpoint: Path, run: Path) -> dict[str, Any] | Non
     return scores.summary if trainer.is_global_zero else None
 
 
-def make_trainer(config: RunConfig, callbacks: list[Any], loggers: list[Any], run: Path) -> pl.Trainer:
+def make_trainer(
+    config: RunConfig, callbacks: list[Any], loggers: list[Any], run: Path, *, find_unused_parameters: bool = False
+) -> pl.Trainer:
     """The Lightning trainer of the settings. Samplers are ours: Lightning's repeat clips in evaluation.
+
+    Args:
+        config: the settings.
+        callbacks: besides those that every run has.
+        loggers: where losses go.
+        run: the run's folder.
+        find_unused_parameters: see :attr:`zoo.trainable.TrainableModule.find_unused_parameters`.
 
     Raises:
         ConfigError: Lightning refuses a setting.
@@ -264,8 +274,7 @@ def make_trainer(config: RunConfig, callbacks: list[Any], loggers: list[Any], ru
         if given["strategy"] == "auto" and isinstance(pl.Trainer(**given | {"callbacks": []}).strategy, DDPStrategy):
             given["strategy"] = "ddp"
         if given["strategy"] == "ddp":
-            # A GAN's two networks take turns, so in every backward pass some parameters have no gradient.
-            given["strategy"] = DDPStrategy(find_unused_parameters=True)
+            given["strategy"] = DDPStrategy(find_unused_parameters=find_unused_parameters)
         files.trainer = pl.Trainer(**given)
         return files.trainer
     except (MisconfigurationException, ValueError, TypeError) as error:

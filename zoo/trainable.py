@@ -16,6 +16,7 @@ import torch
 
 from zoo import __version__
 from zoo.checkpoint import digest, in_order, read_checkpoint
+from zoo.config import renamed
 from zoo.corpora import UNKNOWN, Corpus, as_plain, corpora_of, join
 from zoo.data.batch import Batch
 from zoo.data.store import Store
@@ -59,6 +60,14 @@ class TrainableModule(pl.LightningModule, ABC):
     def __init__(self, config: Any) -> None:
         super().__init__()
         self.config = config
+
+    @property
+    def find_unused_parameters(self) -> bool:
+        """Whether a backward pass may leave parameters without gradient, which DDP must know.
+
+        Where the module takes the steps itself, as networks that take turns do; others say so by a class attribute.
+        """
+        return not self.automatic_optimization
 
     def take_spec(self, spec: TrainableSpec, seed: int) -> None:
         """Keep what the module must know of how it was registered and built."""
@@ -187,7 +196,8 @@ def start_from(module: TrainableModule, path: Path) -> dict[str, Any]:
     _fill(module, checkpoint, f"{path}: the settings give another network than these weights are of")
     module.corpora = corpora_of(checkpoint["zoo"], path) or (UNKNOWN,)
     here = dataclasses.asdict(module.config)
-    return {name: value for name, value in checkpoint["zoo"]["config"].items() if here.get(name, value) != value}
+    there = renamed(checkpoint["zoo"]["config"], module.config, str(path))
+    return {name: value for name, value in there.items() if here.get(name, value) != value}
 
 
 def _fill(module: TrainableModule, checkpoint: dict[str, Any], problem: str) -> None:

@@ -16,7 +16,7 @@ STORE = ("data.batch_size=2", "data.windows_per_clip=1", "data.num_workers=0")
 
 FIT = (
     "fit", "lipgan", *STORE, "trainer.max_epochs=2", "trainer.accelerator=cpu", "trainer.log_every_n_steps=1",
-    "model.width=0.06", "model.judged_from=0",
+    "model.width=0.06", "model.adversarial_start=0",
 )  # fmt: skip
 """Two epochs of LipGAN at its thinnest; ``data.root`` is missing."""
 

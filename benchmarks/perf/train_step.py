@@ -30,7 +30,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, IterableDataset
 from zoo_wav2lip.config import Wav2LipConfig
-from zoo_wav2lip.module import Wav2Lip
+from zoo_wav2lip.method import Wav2Lip
 from zoo_wav2lip.networks import Generator, QualityDiscriminator
 
 from zoo import registry

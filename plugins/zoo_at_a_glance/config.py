@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from zoo.methods.config import AdversarialConfig
 from zoo.spec import setting
 
 
@@ -47,36 +48,23 @@ FLOWS = ("lucas-kanade", "flownets", "raft")
 
 
 @dataclass
-class AtAGlanceConfig:
+class AtAGlanceConfig(AdversarialConfig):
     """Settings of At a Glance; the defaults are the paper's full model and its published training."""
 
     ablation: str = setting("e", "column of Table 2, a to i; e is the full model", "Table 2", choices=tuple(ABLATIONS))
     width: float = setting(1.0, "factor on all channel counts; 1 is the published network", "ours")
     last_kernel: int = setting(7, "side of the decoder's last 3-D convolution, odd", "Table 6: 7", least=1)
     residual_blocks: int = setting(9, "residual blocks of the decoder", "Table 6: 9", least=1)
-    channels_last: bool = setting(True, "memory layout of the networks; the same numbers, up to twice as fast", "ours")
     pixel_weight: float = setting(1.0, "weight of the L1 of pixels in [-1, 1]", "Sec. 4; the code has 0.2")
     perceptual_weight: float = setting(1.0, "weight of the squared distance of features", "Sec. 4")
     correlation_weight: float = setting(0.5, "weight of the correlation losses on real and on made flow", "Sec. 4")
     adversarial_weight: float = setting(1.0, "weight of the adversarial loss", "eq. 2")
     fake_weight: float = setting(0.5, "discriminator: weight of made videos", "eq. 4, Sec. 4.2")
     mismatch_weight: float = setting(0.5, "discriminator: weight of real videos with another's sound", "eq. 4")
-    learning_rate: float = setting(2e-4, "Adam step size of generator and discriminator", "code")
-    correlation_rate: float = setting(1e-4, "Adam step size of the correlation networks", "code")
+    learning_rate: float = setting(2e-4, "Adam's learning rate of generator and discriminator", "code")
+    correlation_rate: float = setting(1e-4, "Adam's learning rate of the correlation networks", "code")
     correlation_decay: float = setting(5e-4, "weight decay of the correlation networks", "code")
     beta1: float = setting(0.5, "Adam's first moment", "code")
-    fade: float = setting(
-        0.0,
-        "share of the run, its end, in which the generator's step size falls to zero; 0: it stays",
-        "Sec. 5.1: fixed",
-        least=0,
-    )
-    judged_from: float = setting(
-        0.0,
-        "share of the run after which the discriminator joins; 0: from the first; (a), which has no other loss, always",
-        "ours",
-        least=0,
-    )
     norm_fixed_from: float = setting(
         1.0,
         "share of the run after which the generator's batch normalisation keeps its statistics: small batches have "
@@ -111,9 +99,11 @@ class AutoencoderConfig:
 
     width: float = setting(1.0, "factor on all channel counts; 1 is the published network", "ours")
     frames: int = setting(4, "frames drawn from a clip at once", "ours", least=1)
-    learning_rate: float = setting(2e-4, "AdamW step size (the highest, where it changes)", "code: the generator's")
-    warmup: float = setting(0.0, "share of the steps in which the step size rises", "ours")
-    decay: bool = setting(False, "let the step size fall to zero along a cosine", "ours")
+    learning_rate: float = setting(
+        2e-4, "AdamW's learning rate (the highest, where it changes)", "code: the generator's"
+    )
+    warmup: float = setting(0.0, "share of the steps in which the learning rate rises", "ours")
+    decay: bool = setting(False, "let the learning rate fall to zero along a cosine", "ours")
     weight_decay: float = setting(0.0, "AdamW's weight decay", "ours")
 
 
@@ -125,7 +115,7 @@ class FlowConfig:
     frames: int = setting(4, "frames drawn from a clip at once", "ours", least=1)
     largest: float = setting(4.0, "largest shift of a whole picture in pixels", "ours")
     bend: float = setting(4.0, "largest bend of a picture in pixels, on top", "ours")
-    learning_rate: float = setting(1e-4, "AdamW step size (the highest, where it changes)", "code")
-    warmup: float = setting(0.0, "share of the steps in which the step size rises", "ours")
-    decay: bool = setting(False, "let the step size fall to zero along a cosine", "ours")
+    learning_rate: float = setting(1e-4, "AdamW's learning rate (the highest, where it changes)", "code")
+    warmup: float = setting(0.0, "share of the steps in which the learning rate rises", "ours")
+    decay: bool = setting(False, "let the learning rate fall to zero along a cosine", "ours")
     weight_decay: float = setting(4e-4, "AdamW's weight decay", "code: of Adam, where it is part of the gradient")

@@ -15,7 +15,7 @@ LICENCE = "Apache-2.0; written from the paper and published facts, no code or we
 SPEC = MethodSpec(
     name="at-a-glance",
     summary="16 mouths at once from a still and 0.64 s of sound; correlation loss and three-stream discriminator",
-    target="zoo_at_a_glance.module:AtAGlance",
+    target="zoo_at_a_glance.method:AtAGlance",
     config="zoo_at_a_glance.config:AtAGlanceConfig",
     api_version=2,
     licence=LICENCE,
@@ -26,7 +26,7 @@ SPEC = MethodSpec(
         "model.width=0.06",
         "model.residual_blocks=1",
         "model.autoencoder_steps=2",
-        "model.judged_from=0",
+        "model.adversarial_start=0",
         "data.batch_size=2",
     ),
     capabilities=("photo", "video", "any-length"),

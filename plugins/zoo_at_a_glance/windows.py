@@ -2,14 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from zoo.data.request import Request
 from zoo_at_a_glance.frontend import FRAMES
 
 STRIDE = 8
 """Frames from one window to the next (Sec. 5.1: an overlap of 8)."""
+
+
+WINDOWS_AT_ONCE = 8
+"""How many windows are made together, so that memory does not grow with the clip."""
+
+Render = Callable[[Tensor, Tensor], Tensor]
+"""Windows of frames from reference frames and the sound of each window."""
+
+
+def render_clips(render: Render, request: Request, context: int) -> Float[Tensor, "B T 3 H W"]:
+    """Whole clips, some windows at a time; windows are cross-faded (:func:`join`).
+
+    Args:
+        render: the method.
+        request: what is known of the clips.
+        context: samples of a frame's audio window.
+    """
+    starts = window_starts(request.num_frames)
+    sounds = torch.stack([request.part(start, FRAMES).audio_around(context) for start in starts], 1)
+    clips = []
+    for still, windows in zip(request.stills[:, 0], sounds, strict=True):
+        parts = [render(still.expand(len(part), -1, -1, -1), part) for part in windows.split(WINDOWS_AT_ONCE)]
+        clips.append(join(torch.cat(parts), request.num_frames))
+    return torch.stack(clips)
 
 
 def window_starts(num_frames: int) -> list[int]:

@@ -9,7 +9,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from zoo.data.batch import Batch
+from zoo.data.store import Store
+from zoo.methods.framewise import FramewiseMethod
 from zoo.metrics.sync_acc import expert_quality, negative_starts
+from zoo_lipgan.config import LipGANConfig
 from zoo_lipgan.networks import Discriminator
 
 LEAST_SHIFT = 6
@@ -17,6 +21,28 @@ LEAST_SHIFT = 6
 
 FARTHEST = 2.0
 """The largest distance of two unit vectors."""
+
+
+class ScoresDiscriminator(FramewiseMethod):
+    """Scores of a test tell how good the discriminator is, where there is one."""
+
+    config: LipGANConfig
+    discriminator: Discriminator
+
+    def score(self, outputs: Float[Tensor, "B T 3 h w"], batch: Batch, store: Store) -> list[dict[str, Any]]:
+        """As any method's, and how far the discriminator tells real frames in sync from real frames that are not."""
+        rows = super().score(outputs, batch, store)
+        if self.config.adversarial_weight > 0:
+            for b, row in enumerate(rows):
+                count, context = int(batch.length[b]), self.input_spec.context
+                windows = batch.given.part(0, count).audio_windows(context)[b]
+                row |= distances(self.discriminator, batch.frames[b, :count], self.features(windows))
+        return rows
+
+    def summarise(self, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        """As any method's, with the discriminator's accuracy."""
+        found = summary(rows, self.config.margin) if self.config.adversarial_weight > 0 else {}
+        return super().summarise(rows) | found
 
 
 def distances(

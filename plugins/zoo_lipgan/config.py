@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from zoo.methods.config import AdversarialConfig
 from zoo.spec import setting
 
 
 @dataclass
-class LipGANConfig:
+class LipGANConfig(AdversarialConfig):
     """Settings of LipGAN; the defaults are the paper's network and the published training."""
 
     frontend: str = setting(
@@ -41,18 +42,5 @@ class LipGANConfig:
         "project page; code: roll by 10",
         choices=("clip", "roll"),
     )
-    learning_rate: float = setting(1e-4, "Adam step size of both networks", "code, train.py")
-    fade: float = setting(
-        0.0,
-        "share of the run, its end, in which the generator's step size falls to zero; 0: it stays",
-        "code: they stay",
-        least=0,
-    )
+    learning_rate: float = setting(1e-4, "Adam's learning rate of both networks", "code, train.py")
     beta1: float = setting(0.9, "Adam's first moment", "Keras default")
-    discriminator_every: int = setting(1, "steps of the generator per step of the discriminator", "code: 1", least=1)
-    judged_from: float = setting(
-        0.0, "share of the run after which discriminator and expert join; 0: from the first", "ours", least=0
-    )
-    channels_last: bool = setting(
-        True, "memory layout of the networks; the same numbers, faster on most CPUs and GPUs", "ours"
-    )

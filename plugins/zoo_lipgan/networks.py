@@ -10,6 +10,9 @@ from torch.nn import functional as F
 from zoo.nn.blocks import ConvBlock, Pair, Residual, UpBlock, scaled
 from zoo.nn.frontend import Mel, Mfcc
 
+SIZE = 96
+"""Height and width of LipGAN's faces in pixels."""
+
 FRONTENDS: dict[str, tuple[type[Mel] | type[Mfcc], int]] = {"mel": (Mel, 27), "mfcc": (Mfcc, 35)}
 """The two published front ends and their columns: 80x27 log-mel and 12x35 MFCC, about 350 ms each."""
 

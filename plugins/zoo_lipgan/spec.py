@@ -5,7 +5,7 @@ from zoo.spec import MethodSpec, Paper, Uses
 SPEC = MethodSpec(
     name="lipgan",
     summary="one frame at a time from a masked face, a reference face and 350 ms of sound; sync discriminator",
-    target="zoo_lipgan.module:LipGAN",
+    target="zoo_lipgan.method:LipGAN",
     config="zoo_lipgan.config:LipGANConfig",
     api_version=2,
     licence="Apache-2.0; written from the paper and published facts, no code or weights of the authors",
@@ -18,6 +18,6 @@ SPEC = MethodSpec(
     ),
     modes=(("dub", Uses(driver="upper half")), ("photo", Uses())),
     recipes="zoo_lipgan.recipes",
-    trial=("model.width=0.06", "model.judged_from=0"),
+    trial=("model.width=0.06", "model.adversarial_start=0"),
     capabilities=("photo", "video", "any-length"),
 )

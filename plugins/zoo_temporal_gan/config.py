@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from zoo.methods.config import AdversarialConfig
 from zoo.spec import setting
 
 
@@ -27,7 +28,7 @@ PRESETS = {"paper": Preset(50, 0.16, 16_000), "released": Preset(128, 0.2, 50_00
 
 
 @dataclass
-class StaticGANConfig:
+class StaticGANConfig(AdversarialConfig):
     """Settings of the static baseline; the defaults are the paper's, as far as it tells."""
 
     preset: str = setting(
@@ -80,27 +81,14 @@ class StaticGANConfig:
     sampled_frames: int = setting(
         1, "frames per clip and step that S(x) draws for the frame discriminator", "paper 2.3 tells no number", least=1
     )
-    learning_rate: float = setting(2e-4, "Adam step size of the generator", "paper 2.3")
-    frame_learning_rate: float = setting(1e-3, "Adam step size of the frame discriminator", "paper 2.3")
-    decay_from: int = setting(20, "epochs before those two step sizes decay", "paper 2.3", least=0)
-    decay_rate: float = setting(0.1, "share of the step size that is lost in each later epoch", "paper 2.3", least=0)
+    learning_rate: float = setting(2e-4, "Adam's learning rate of the generator", "paper 2.3")
+    frame_learning_rate: float = setting(1e-3, "Adam's learning rate of the frame discriminator", "paper 2.3")
+    decay_from: int = setting(20, "epochs before those two learning rates decay", "paper 2.3", least=0)
+    decay_rate: float = setting(
+        0.1, "share of the learning rate that is lost in each later epoch", "paper 2.3", least=0
+    )
     beta1: float = setting(0.9, "Adam's first moment", "Adam's default; the paper tells none", least=0)
-    fade: float = setting(
-        0.0,
-        "share of the run, its end, in which the generator's step size falls to zero; 0: it stays",
-        "paper 2.3: decay_from",
-        least=0,
-    )
-    judged_from: float = setting(
-        0.0,
-        "share of the run after which the discriminators join; 0: from the first",
-        "ours: 0 is the paper's",
-        least=0,
-    )
     mirror: float = setting(0.5, "share of training clips that are mirrored", "paper 3.1", least=0)
-    channels_last: bool = setting(
-        True, "memory layout of the networks; the same numbers, faster on most CPUs and GPUs", "ours"
-    )
 
 
 @dataclass
@@ -118,7 +106,7 @@ class TemporalGANConfig(StaticGANConfig):
     )
     sequence_weight: float = setting(1.0, "weight of the sequence discriminator for the generator", "eq. 1", least=0)
     sequence_learning_rate: float = setting(
-        5e-5, "Adam step size of the sequence discriminator; it does not decay", "paper 2.3"
+        5e-5, "Adam's learning rate of the sequence discriminator; it does not decay", "paper 2.3"
     )
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn import functional as F
+
+from zoo.losses.adversarial import loss_as_generated, loss_as_real
 
 
 def half_l1(
@@ -31,14 +30,9 @@ def half_l1(
     return lower + upper * error[:, :, :middle].mean() if upper else lower
 
 
-def judge_loss(real: Float[Tensor, " n"], made: Float[Tensor, " n"]) -> Float[Tensor, ""]:
-    """What a discriminator makes small: minus its two terms of eq. 1, ``log D(real) + log(1 - D(made))``, of logits."""
-    return F.softplus(-real).mean() + F.softplus(made).mean()
-
-
-def fooling_loss(made: Float[Tensor, " n"], kind: Literal["non-saturating", "minimax"]) -> Float[Tensor, ""]:
-    """What the generator makes small, of logits: ``-log D(made)``, or ``log(1 - D(made))`` as eq. 1 is printed.
+def fooling_loss(logits: Float[Tensor, " n"], kind: str) -> Float[Tensor, ""]:
+    """What the generator makes small: ``-log D`` (``non-saturating``), or ``log(1 - D)`` (``minimax``), eq. 1 as printed.
 
     Both want the same, but the second has hardly any gradient where the discriminator is sure.
     """
-    return F.softplus(-made).mean() if kind == "non-saturating" else -F.softplus(made).mean()
+    return loss_as_real(logits) if kind == "non-saturating" else -loss_as_generated(logits)

@@ -8,6 +8,34 @@ from torch import Tensor
 from torchaudio.functional import resample
 
 from zoo.clip import SAMPLE_RATE
+from zoo.errors import ConfigError
+from zoo_temporal_gan.networks import prime_factors
+
+LARGEST_STRIDE = 13
+"""Largest prime factor of a window in milliseconds: it becomes a stride, and half a kernel, of the sound encoder."""
+
+
+def check_sound(window_s: float, sample_rate: int) -> None:
+    """Refuse what the sound encoder cannot be built for.
+
+    Args:
+        window_s: seconds of an audio window.
+        sample_rate: samples per second.
+
+    Raises:
+        ConfigError: no whole milliseconds or kHz, or a prime factor above :data:`LARGEST_STRIDE`.
+    """
+    steps = round(window_s * 1000)
+    if sample_rate % 1000:
+        raise ConfigError(
+            f"model.sample_rate: {sample_rate} is not a whole number of kHz, which the sound encoder needs; "
+            "16000 takes the sound as it is"
+        )
+    if abs(steps - window_s * 1000) > 1e-6 or max(prime_factors(steps)) > LARGEST_STRIDE:
+        raise ConfigError(
+            f"model.window_s: {window_s} s cannot be divided for the sound encoder; give whole milliseconds without a "
+            f"prime factor above {LARGEST_STRIDE}, such as 0.16, 0.2 or 0.35"
+        )
 
 
 def context_samples(window_s: float) -> int:

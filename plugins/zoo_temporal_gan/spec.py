@@ -12,12 +12,12 @@ PAPER = Paper(
 
 LICENCE = "Apache-2.0; written from the paper and published facts, no code or weights of the authors"
 
-TRIAL = ("model.height=32", "model.width=0.06", "model.judged_from=0")
+TRIAL = ("model.height=32", "model.width=0.06", "model.adversarial_start=0")
 
 SPEC = MethodSpec(
     name="temporal-gan",
     summary="a whole face from one still and raw sound with recurrent networks; frame and sequence discriminators",
-    target="zoo_temporal_gan.module:TemporalGAN",
+    target="zoo_temporal_gan.method:TemporalGAN",
     config="zoo_temporal_gan.config:TemporalGANConfig",
     api_version=2,
     licence=LICENCE,
@@ -31,7 +31,7 @@ SPEC = MethodSpec(
 STATIC = MethodSpec(
     name="temporal-gan-static",
     summary="the temporal GAN's baseline: each frame by itself from one still and a sliding window of raw sound",
-    target="zoo_temporal_gan.static:StaticGAN",
+    target="zoo_temporal_gan.method:StaticGAN",
     config="zoo_temporal_gan.config:StaticGANConfig",
     api_version=2,
     licence=LICENCE,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from zoo.methods.config import AdversarialConfig
 from zoo.spec import setting
 
 
 @dataclass
-class Wav2LipConfig:
+class Wav2LipConfig(AdversarialConfig):
     """Settings of Wav2Lip; the defaults are the published network and training, with the discriminator of quality."""
 
     width: float = setting(1.0, "factor on all channel counts; 1 is the published network", "ours")
@@ -32,9 +33,6 @@ class Wav2LipConfig:
     disc_weight: float = setting(
         0.07, "weight of the discriminator's loss; 0: no discriminator", "code, hq_wav2lip_train.py", least=0
     )
-    judged_from: float = setting(
-        0.0, "share of the run after which the discriminator joins; 0: from the first", "ours; code: 0", least=0
-    )
     lip_weight: float = setting(
         1.0, "weight of the lip region in the L1 loss against 1 elsewhere", "LipGAN's project page; code: 1", least=1
     )
@@ -44,14 +42,5 @@ class Wav2LipConfig:
         "ours: the frame itself; code: 1 in training, 2 in inference",
         least=0,
     )
-    learning_rate: float = setting(1e-4, "Adam step size of both networks", "code")
-    fade: float = setting(
-        0.0,
-        "share of the run, its end, in which the generator's step size falls to zero; 0: it stays",
-        "code: they stay",
-        least=0,
-    )
+    learning_rate: float = setting(1e-4, "Adam's learning rate of both networks", "code")
     beta1: float = setting(0.5, "Adam's first moment", "code")
-    channels_last: bool = setting(
-        True, "memory layout of the networks; the same numbers, faster on most CPUs and GPUs", "ours"
-    )

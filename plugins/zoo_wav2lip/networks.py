@@ -8,6 +8,12 @@ from torch import Tensor, nn
 
 from zoo.nn.blocks import ConvBlock, ConvResidual, Pair, UpBlock, scaled
 
+SIZE = 96
+"""Height and width of Wav2Lip's faces in pixels."""
+
+COLUMNS = 16
+"""Columns of mel of an audio window: 0.2 s."""
+
 LEAKY = 0.01
 """Slope of the discriminator's LeakyReLU (code)."""
 
@@ -115,3 +121,8 @@ class QualityDiscriminator(nn.Module):
     def forward(self, lower: Float[Tensor, "batch 3 48 96"]) -> Float[Tensor, " batch"]:
         """Logits that lower halves (RGB in [0, 1]) are real; the published sigmoid is part of the loss here."""
         return self.verdict(self.face_encoder(lower)).flatten()
+
+
+def lower_half(faces: Float[Tensor, "N 3 H W"]) -> Float[Tensor, "N 3 h W"]:
+    """What the discriminator sees of faces."""
+    return faces[..., faces.shape[-2] // 2 :, :]

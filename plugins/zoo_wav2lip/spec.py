@@ -5,7 +5,7 @@ from zoo.spec import MethodSpec, Paper, Uses
 SPEC = MethodSpec(
     name="wav2lip",
     summary="windows of five frames from masked faces and 0.2 s of sound each; a frozen sync expert is the loss",
-    target="zoo_wav2lip.module:Wav2Lip",
+    target="zoo_wav2lip.method:Wav2Lip",
     config="zoo_wav2lip.config:Wav2LipConfig",
     api_version=2,
     licence="Apache-2.0; written from the paper and published facts, no code or weights of the authors",
@@ -19,7 +19,7 @@ SPEC = MethodSpec(
     requires=("sync-expert",),
     modes=(("dub", Uses(driver="upper half")), ("photo", Uses())),
     recipes="zoo_wav2lip.recipes",
-    trial=("model.width=0.06", "model.judged_from=0", "data.batch_size=2"),
+    trial=("model.width=0.06", "model.adversarial_start=0", "data.batch_size=2"),
     importer="zoo_wav2lip.released:read",
     capabilities=("photo", "video", "any-length"),
 )

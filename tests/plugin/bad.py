@@ -12,7 +12,7 @@ RAISES = method(
     "raises",
     spec_text("raises", target="zoo_raises_net:Raises", trial=("model.width=0.06",)),
     zoo_raises_net="""
-from zoo_lipgan.module import LipGAN
+from zoo_lipgan.method import LipGAN
 class Raises(LipGAN):
     def training_step(self, batch, batch_idx):
         raise RuntimeError("no idea what a mouth is")
@@ -61,7 +61,7 @@ EXITS = method(
     "exits",
     spec_text("exits", target="zoo_exits_net:Exits", trial=("model.width=0.06",)),
     zoo_exits_net="""
-from zoo_lipgan.module import LipGAN
+from zoo_lipgan.method import LipGAN
 class Exits(LipGAN):
     def training_step(self, batch, batch_idx):
         raise SystemExit(0)

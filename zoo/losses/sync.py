@@ -13,9 +13,10 @@ from torch import Tensor
 from zoo import registry
 from zoo.corpora import corpus, drawn_only
 from zoo.data.module import TalkingFaceData
-from zoo.experts.sync_expert.module import SyncExpert
-from zoo.experts.sync_expert.networks import FRAMES
 from zoo.trainable import find_weights, load_checkpoint, read_checkpoint
+
+FRAMES = 5
+"""Frames per window of the expert."""
 
 LEAST_COSINE = 1e-4
 """Below it the logarithm is cut: its slope grows without bound, and one such window would undo all others."""
@@ -46,9 +47,7 @@ class SyncLoss:
         # Building a network draws weights, which the run must not notice; and one that validation asks first is asked
         # in training, too, where tensors of inference mode cannot be used.
         with torch.random.fork_rng(devices=[]), torch.inference_mode(False):
-            module = load_checkpoint(path, "sync-expert").for_inference()
-        assert isinstance(module, SyncExpert)
-        self.expert = module
+            self.expert: Any = load_checkpoint(path, "sync-expert").for_inference()
         self.scores: dict[str, Any] = read_checkpoint(path)["zoo"].get("scores", {})
 
     def check_data(self, data: TalkingFaceData) -> None:
@@ -60,20 +59,20 @@ class SyncLoss:
             )
 
     def __call__(
-        self, faces: Float[Tensor, "batch 5 3 96 96"], heard: Float[Tensor, "batch 5 context"]
+        self, faces: Float[Tensor, "batch 5 3 96 96"], windows: Float[Tensor, "batch 5 context"]
     ) -> Float[Tensor, ""]:
         """Mean over windows.
 
         Args:
             faces: RGB in [0, 1], drawn.
-            heard: what each frame hears, centred on it (:func:`zoo.audio.per_frame`); of the middle frame's the expert
-                hears 0.2 s.
+            windows: the audio window of each frame, centred on it (:func:`zoo.audio.per_frame`); the expert is given
+                the middle 0.2 s of the middle frame's.
 
         Returns:
             0 where it is certain of all; 0.69 where it does not know.
         """
         expert = self.expert.to(faces.device)
-        first = heard.shape[-1] // 2 - expert.mel.samples // 2
-        sound = heard[:, FRAMES // 2, first : first + expert.mel.samples]
+        first = windows.shape[-1] // 2 - expert.mel.samples // 2
+        sound = windows[:, FRAMES // 2, first : first + expert.mel.samples]
         cosine = (expert.embed_faces(faces).float() * expert.embed_sounds(sound).float()).sum(1)
         return -cosine.clamp(LEAST_COSINE, 1).log().mean()

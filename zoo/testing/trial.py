@@ -60,7 +60,8 @@ def fit(
     module.before_fit()
     data = data or TalkingFaceData(config.data, module.input_spec, config.seed, module.uses)
     each = ModelCheckpoint(folder, filename="{epoch}", auto_insert_metric_name=False, save_top_k=-1)
-    lightning = make_trainer(given, [each, *callbacks], [], folder)
+    unused = module.find_unused_parameters
+    lightning = make_trainer(given, [each, *callbacks], [], folder, find_unused_parameters=unused)
     lightning.fit(module, data, ckpt_path=resume, weights_only=True)
     return module, folder / f"{epochs - 1}.ckpt"
 

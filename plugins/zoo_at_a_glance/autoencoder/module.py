@@ -10,14 +10,17 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
+from zoo import trainable
 from zoo.data.batch import Batch
 from zoo.data.store import Store
+from zoo.errors import DataError
 from zoo.experts.schedule import adam
 from zoo.spec import InputSpec
 from zoo.trainable import TrainableModule
 from zoo_at_a_glance.autoencoder.networks import Autoencoder
 from zoo_at_a_glance.config import AutoencoderConfig
 from zoo_at_a_glance.networks import SIZE, initialise
+from zoo_at_a_glance.spec import AUTOENCODER
 
 
 class MouthAutoencoder(TrainableModule):
@@ -90,3 +93,20 @@ class MouthAutoencoder(TrainableModule):
     def configure_optimizers(self) -> Any:
         """AdamW, with the schedule of the settings."""
         return adam(self, self.config)
+
+
+def load_autoencoder(weights: str, width: float) -> Autoencoder:
+    """The network of a trained mouth autoencoder.
+
+    Args:
+        weights: a checkpoint of `zoo fit mouth-autoencoder`.
+        width: what it must have been made with.
+
+    Raises:
+        DataError: there is no such file, or its network is of another width.
+    """
+    loaded = trainable.load_checkpoint(trainable.find_weights(AUTOENCODER, weights), AUTOENCODER.name)
+    assert isinstance(loaded, MouthAutoencoder)
+    if loaded.config.width != width:
+        raise DataError(f"model.autoencoder_width: {weights} has {loaded.config.width}, not {width}")
+    return loaded.network

@@ -8,7 +8,8 @@ from batches import window_batch
 from torch import Tensor
 from torch.nn import functional as F
 from zoo_at_a_glance.config import AtAGlanceConfig
-from zoo_at_a_glance.module import AtAGlance, make_flow
+from zoo_at_a_glance.method import AtAGlance
+from zoo_at_a_glance.motion import Flow, make_flow
 
 from zoo import audio, registry, trainable
 from zoo.data.batch import Batch
@@ -21,8 +22,7 @@ THIN = AtAGlanceConfig(
 def make(settings: AtAGlanceConfig) -> AtAGlance:
     module = trainable.build(registry.method("at-a-glance"), settings, seed=1)
     assert isinstance(module, AtAGlance)
-    if module.needs_flow:
-        module.use_flow(make_flow(settings))
+    module.flow = Flow(make_flow(settings))
     return module
 
 
@@ -52,8 +52,6 @@ class Run:
         monkeypatch.setattr(module, "optimizers", lambda: given)
         monkeypatch.setattr(module, "manual_backward", lambda loss: loss.backward())
         monkeypatch.setattr(module, "log", lambda name, value, **_: self.logged.update({name: float(value)}))
-        monkeypatch.setattr(module, "toggle_optimizer", lambda optimiser: None)
-        monkeypatch.setattr(module, "untoggle_optimizer", lambda optimiser: None)
 
     def watch(self, name: str, network: torch.nn.Module) -> None:
         kept = self.shown.setdefault(name, [])

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from torchvision.models.optical_flow import raft_small
 from zoo_at_a_glance.config import FlowConfig
 from zoo_at_a_glance.flow.module import MouthFlow
-from zoo_at_a_glance.module import make_flow
+from zoo_at_a_glance.motion import Flow, make_flow
 
 from zoo import registry, trainable
 from zoo.errors import ConfigError, DataError
@@ -52,14 +52,14 @@ def test_a_step_with_a_learnt_flow(flow: str, tmp_path: Path, monkeypatch: pytes
     else:
         torch.save(raft_small().state_dict(), tmp_path / "raft.pth")
         estimator = Raft(tmp_path / "raft.pth", updates=1)
-    module.use_flow(estimator)
+    module.flow = Flow(estimator)
     before = [value.clone() for value in estimator.parameters()]
     module.steps_done.fill_(module.warm_up)
     run, batch = Run(module, monkeypatch), random_batch(module)
     fresh = [value.clone() for value in module.generator.parameters()]
     at_step(module, 1, 2)
     run.step(batch, 1)
-    assert {"train/correlation_made", "train/d_loss"} <= run.logged.keys()
+    assert {"train/correlation_generated", "train/d_loss"} <= run.logged.keys()
     assert all(np.isfinite(value) for value in run.logged.values())
     assert any(not torch.equal(a, b) for a, b in zip(fresh, module.generator.parameters(), strict=True))
     assert all(torch.equal(a, b) for a, b in zip(before, estimator.parameters(), strict=True))
@@ -67,9 +67,10 @@ def test_a_step_with_a_learnt_flow(flow: str, tmp_path: Path, monkeypatch: pytes
 
 def test_the_correlation_loss_is_exact_in_bf16(monkeypatch: pytest.MonkeyPatch):
     module = make(replace(THIN, ablation="e")).eval()
-    given = module.example(random_batch(module))
+    features, _, real = module.inputs(random_batch(module))
+    assert module.flow is not None
     with torch.no_grad():
-        sound, flow = module.generator.encode(given.features), module.flow(given.real)
-        exact = module.correlation(sound, given.real, flow)
+        sound, flow = module.generator.encode(features), module.flow(real)
+        exact = module.correlation(sound, real, flow)
         with torch.autocast("cpu", torch.bfloat16):
-            assert torch.equal(module.correlation(sound, given.real, flow), exact)
+            assert torch.equal(module.correlation(sound, real, flow), exact)

@@ -26,9 +26,9 @@ SETTINGS = (
     "model.autoencoder=null",
     "model.autoencoder_steps=1",
     "model.autoencoder_width=0.03",
-    "model.fade=0",
+    "model.lr_decay_fraction=0",
     "model.norm_fixed_from=1",
-    "model.judged_from=0",
+    "model.adversarial_start=0",
 )
 
 Fit = Callable[..., Path]

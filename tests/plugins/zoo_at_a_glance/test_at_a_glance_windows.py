@@ -1,10 +1,8 @@
 """Windows that are joined, and the losses, by hand."""
 
-import math
-
 import pytest
 import torch
-from zoo_at_a_glance.losses import correlation_loss, discriminator_loss, generator_loss
+from zoo_at_a_glance.losses import correlation_loss
 from zoo_at_a_glance.windows import join, window_starts
 
 
@@ -41,15 +39,3 @@ def test_the_correlation_loss_by_hand():
     assert correlation_loss(sound[:1], motion[:1]).item() == pytest.approx(0, abs=1e-6)
     assert correlation_loss(sound, motion).item() == pytest.approx((0 + 1 + 2) / 3, abs=1e-6)
     assert correlation_loss(torch.zeros(1, 2), motion[:1]).item() == 1  # nothing to correlate, nothing divided by zero
-
-
-def test_the_adversarial_losses_by_hand():
-    real, fake, mismatched = (torch.tensor([value]) for value in (2.0, -1.0, 0.5))
-
-    def p(logit: float) -> float:
-        return 1 / (1 + math.exp(-logit))
-
-    assert generator_loss(fake).item() == pytest.approx(-math.log(p(-1.0)), rel=1e-5)
-    expected = -math.log(p(2.0)) - 0.5 * math.log(1 - p(-1.0)) - 0.25 * math.log(1 - p(0.5))
-    found = discriminator_loss(real, fake, mismatched, fake_weight=0.5, mismatch_weight=0.25)
-    assert found.item() == pytest.approx(expected, rel=1e-5)

@@ -11,8 +11,8 @@ from steps import at_step
 from torch import Tensor
 from zoo_lipgan import accuracy
 from zoo_lipgan.config import LipGANConfig
-from zoo_lipgan.module import SIZE, LipGAN
-from zoo_lipgan.networks import Discriminator
+from zoo_lipgan.method import LipGAN
+from zoo_lipgan.networks import SIZE, Discriminator
 
 from zoo import audio, registry, trainable
 from zoo.cli import main
@@ -55,8 +55,6 @@ class Steps:
         monkeypatch.setattr(module, "optimizers", lambda: optimisers)
         monkeypatch.setattr(module, "manual_backward", lambda loss: loss.backward())
         monkeypatch.setattr(module, "log", lambda name, value, **_: self.logged.update({name: float(value)}))
-        monkeypatch.setattr(module, "toggle_optimizer", lambda optimiser: None)
-        monkeypatch.setattr(module, "untoggle_optimizer", lambda optimiser: None)
         module.generator.register_forward_hook(lambda _, given, out: self.drawn.append(out.detach()))
         module.discriminator.register_forward_hook(
             lambda _, given, out: self.shown.append((*(g.detach() for g in given), out.detach()))
@@ -109,7 +107,7 @@ def test_the_losses_with_an_expert(frontend: str, adversarial: float, monkeypatc
 
 
 def test_the_expert_joins_with_the_discriminator(monkeypatch: pytest.MonkeyPatch):
-    module = make(replace(EXPERT, judged_from=0.5))
+    module = make(replace(EXPERT, adversarial_start=0.5))
     steps, joined = Steps(module, monkeypatch), []
     for number in range(2):
         at_step(module, number, 2)
@@ -182,7 +180,7 @@ def test_a_run_with_an_expert(tiny_store: Path, tmp_path: Path, monkeypatch: pyt
     code = main.run(
         ["fit", "lipgan", f"data.root={tiny_store}", "data.batch_size=2", "data.windows_per_clip=1",
          "trainer.max_epochs=1", "trainer.accelerator=cpu", "trainer.limit_test_batches=1",
-         "trainer.log_every_n_steps=1", "model.width=0.06", "model.judged_from=0", "model.expert=synthgrid",
+         "trainer.log_every_n_steps=1", "model.width=0.06", "model.adversarial_start=0", "model.expert=synthgrid",
          "model.adversarial_weight=0"]
     )  # fmt: skip
     assert code == 0

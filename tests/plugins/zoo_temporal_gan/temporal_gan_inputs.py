@@ -2,8 +2,8 @@
 
 import torch
 from batches import window_batch
-from zoo_temporal_gan.base import FaceGAN
 from zoo_temporal_gan.config import StaticGANConfig, TemporalGANConfig
+from zoo_temporal_gan.method import StaticGAN
 
 from zoo import registry, trainable
 from zoo.data.batch import Batch
@@ -13,14 +13,14 @@ THIN = TemporalGANConfig(height=HEIGHT, width=0.05, mirror=0.0)
 STATIC = StaticGANConfig(height=HEIGHT, width=0.05, mirror=0.0)
 
 
-def make(config: StaticGANConfig) -> FaceGAN:
+def make(config: StaticGANConfig) -> StaticGAN:
     name = "temporal-gan" if isinstance(config, TemporalGANConfig) else "temporal-gan-static"
     module = trainable.build(registry.method(name), config, seed=1)
-    assert isinstance(module, FaceGAN)
+    assert isinstance(module, StaticGAN)
     return module
 
 
-def random_batch(module: FaceGAN, lengths: tuple[int, ...] = (3, 5, 4), frames: int | None = None) -> Batch:
+def random_batch(module: StaticGAN, lengths: tuple[int, ...] = (3, 5, 4), frames: int | None = None) -> Batch:
     """Clips of some lengths, all padded to ``frames`` frames."""
     random = torch.Generator().manual_seed(0)
     size, most = len(lengths), frames or max(lengths)

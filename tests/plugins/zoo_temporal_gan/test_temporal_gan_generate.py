@@ -10,7 +10,8 @@ import torch
 from batches import request, window_batch
 from temporal_gan_inputs import HEIGHT, STATIC, THIN, WIDTH, make, random_batch
 from torch import Tensor
-from zoo_temporal_gan.base import AT_ONCE, FaceGAN
+from zoo_temporal_gan.generation import AT_ONCE
+from zoo_temporal_gan.method import StaticGAN
 from zoo_temporal_gan.networks import Memory
 
 from zoo import audio
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module", params=["temporal", "static", "released"])
-def settled(request: pytest.FixtureRequest) -> FaceGAN:
+def settled(request: pytest.FixtureRequest) -> StaticGAN:
     """A network whose norms know its inputs, so that no signal has faded at the output."""
     module = make({"temporal": THIN, "static": STATIC, "released": replace(THIN, preset="released")}[request.param])
     for norm in module.modules():
@@ -34,7 +35,7 @@ def settled(request: pytest.FixtureRequest) -> FaceGAN:
     return module.eval()
 
 
-def test_clips_of_a_batch_are_made_as_each_by_itself(settled: FaceGAN):
+def test_clips_of_a_batch_are_made_as_each_by_itself(settled: StaticGAN):
     batch = random_batch(settled, (2, 6, 4), frames=9)
     with torch.inference_mode():
         made = settled.reconstruct(batch)
@@ -62,7 +63,7 @@ def chunked(identity: Tensor, wave: Tensor, sizes: list[int]) -> Iterator[Reques
 
 @pytest.mark.parametrize("sizes", [[100_000], [640], [1, 0, 3000, 17], [1279]])
 @pytest.mark.parametrize("samples", [640 * 20, 640 * 20 - 300, 640 * 20 + 1, 5])
-def test_a_stream_is_the_whole_clip(settled: FaceGAN, sizes: list[int], samples: int):
+def test_a_stream_is_the_whole_clip(settled: StaticGAN, sizes: list[int], samples: int):
     identity, wave = torch.rand(2, 1, 3, HEIGHT, WIDTH), torch.rand(2, samples) - 0.5
     count = audio.num_frames(samples)
     with torch.inference_mode():
@@ -72,7 +73,7 @@ def test_a_stream_is_the_whole_clip(settled: FaceGAN, sizes: list[int], samples:
     assert (streamed - whole).abs().max() < 1e-6
 
 
-def test_a_stream_gives_frames_as_soon_as_it_can_and_forgets_the_past(settled: FaceGAN):
+def test_a_stream_gives_frames_as_soon_as_it_can_and_forgets_the_past(settled: StaticGAN):
     identity, wave = torch.rand(1, 1, 3, HEIGHT, WIDTH), torch.rand(1, 640 * 40) - 0.5
     given = 0
 
@@ -90,7 +91,7 @@ def test_a_stream_gives_frames_as_soon_as_it_can_and_forgets_the_past(settled: F
 
 
 @pytest.mark.parametrize("frames", [1, AT_ONCE, 75, 200])
-def test_any_length_and_the_same_every_time(settled: FaceGAN, frames: int):
+def test_any_length_and_the_same_every_time(settled: StaticGAN, frames: int):
     identity, wave = torch.rand(1, 1, 3, HEIGHT, WIDTH), torch.rand(1, 640 * frames) - 0.5
     with torch.inference_mode():
         made = settled.generate(request(identity, wave, frames))
@@ -105,7 +106,7 @@ def test_any_length_and_the_same_every_time(settled: FaceGAN, frames: int):
         assert (short[:, :untouched] - made[:, :untouched]).abs().max() < 1e-6
 
 
-def test_who_what_and_noise_matter_and_the_pose_does_not(settled: FaceGAN):
+def test_who_what_and_noise_matter_and_the_pose_does_not(settled: StaticGAN):
     identity, wave = torch.rand(2, 1, 3, HEIGHT, WIDTH), torch.rand(2, 640 * 3) - 0.5
     with torch.inference_mode():
         made = settled.generate(request(identity, wave, 3))
@@ -140,7 +141,7 @@ def test_the_past_is_heard_by_the_temporal_one_only():
         assert bool(changed[12] > 0) is remembers
 
 
-def test_training_generation_and_evaluation_hear_the_same(settled: FaceGAN, tiny_store: Path, monkeypatch: Any):
+def test_training_generation_and_evaluation_hear_the_same(settled: StaticGAN, tiny_store: Path, monkeypatch: Any):
     store = Store(tiny_store)
     windows = Windows(store, settled.input_spec)
     heard: list[Tensor] = []

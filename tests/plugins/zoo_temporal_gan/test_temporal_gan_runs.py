@@ -29,8 +29,8 @@ SETTINGS = (
     "trainer.log_every_n_steps=1",
     "model.height=32",
     "model.width=0.05",
-    "model.judged_from=0",
-    "model.fade=0",  # a resumed run is planned longer
+    "model.adversarial_start=0",
+    "model.lr_decay_fraction=0",  # a resumed run is planned longer
 )
 
 PER_CLIP = {"temporal-gan": 1, "temporal-gan-static": 4}

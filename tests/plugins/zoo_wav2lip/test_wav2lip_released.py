@@ -8,7 +8,7 @@ import published
 import pytest
 import torch
 from torch import nn
-from zoo_wav2lip.module import Wav2Lip
+from zoo_wav2lip.method import Wav2Lip
 from zoo_wav2lip.networks import Generator, QualityDiscriminator
 
 from zoo import judges, registry, trainable

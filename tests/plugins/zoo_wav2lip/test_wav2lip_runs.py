@@ -25,8 +25,8 @@ SETTINGS = (
     "trainer.accelerator=cpu",
     "trainer.log_every_n_steps=1",
     "model.width=0.06",
-    "model.judged_from=0.01",  # from the second step on
-    "model.fade=0",
+    "model.adversarial_start=0.01",  # from the second step on
+    "model.lr_decay_fraction=0",
     "model.sync_bar=100",  # joins after the first epoch
 )
 

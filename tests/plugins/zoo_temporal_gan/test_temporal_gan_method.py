@@ -9,11 +9,10 @@ from steps import at_step
 from temporal_gan_inputs import HEIGHT, STATIC, THIN, WIDTH, make, random_batch
 from torch import Tensor
 from torch.nn import functional as F
-from zoo_temporal_gan.base import FaceGAN, mirrored
+from zoo_temporal_gan.clips import mirrored
 from zoo_temporal_gan.config import StaticGANConfig, TemporalGANConfig
-from zoo_temporal_gan.losses import fooling_loss, half_l1, judge_loss
-from zoo_temporal_gan.module import TemporalGAN
-from zoo_temporal_gan.static import StaticGAN
+from zoo_temporal_gan.losses import fooling_loss, half_l1
+from zoo_temporal_gan.method import StaticGAN, TemporalGAN
 
 from zoo import audio
 from zoo.data.batch import Batch
@@ -26,7 +25,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 class Run:
     """Training steps of a module without a Trainer; keeps what is logged and what the networks are shown."""
 
-    def __init__(self, module: FaceGAN, monkeypatch: pytest.MonkeyPatch, epoch: int = 0) -> None:
+    def __init__(self, module: StaticGAN, monkeypatch: pytest.MonkeyPatch, epoch: int = 0) -> None:
         self.module = module
         self.optimisers = module.configure_optimizers()
         self.logged: dict[str, float] = {}
@@ -34,8 +33,6 @@ class Run:
         monkeypatch.setattr(module, "optimizers", lambda: self.optimisers)
         monkeypatch.setattr(module, "manual_backward", lambda loss: loss.backward())
         monkeypatch.setattr(module, "log", lambda name, value, **_: self.logged.update({name: value.item()}))
-        monkeypatch.setattr(module, "toggle_optimizer", lambda optimiser: None)
-        monkeypatch.setattr(module, "untoggle_optimizer", lambda optimiser: None)
         monkeypatch.setattr(type(module), "current_epoch", property(lambda _: epoch))
         for name, network in module.named_children():
             network.register_forward_hook(
@@ -134,7 +131,6 @@ def test_the_terms_by_hand():
     logits = torch.tensor([0.3, -2.0])
     ones, zeros = torch.ones(2), torch.zeros(2)
     bce = F.binary_cross_entropy_with_logits
-    assert judge_loss(logits, -3 * logits).item() == pytest.approx((bce(logits, ones) + bce(-3 * logits, zeros)).item())
     assert fooling_loss(logits, "non-saturating").item() == pytest.approx(bce(logits, ones).item())
     assert fooling_loss(logits, "minimax").item() == pytest.approx(-bce(logits, zeros).item())
 
@@ -173,7 +169,7 @@ def test_the_lip_region_may_count_more(monkeypatch: pytest.MonkeyPatch):
 
 def test_discriminators_join_after_the_warm_up(monkeypatch: pytest.MonkeyPatch):
     for done, joined in ((0, False), (1, False), (2, True)):
-        module = make(replace(THIN, judged_from=0.5, fade=1.0))
+        module = make(replace(THIN, adversarial_start=0.5, lr_decay_fraction=1.0))
         run = Run(module, monkeypatch)
         at_step(module, done, 4)
         run.step(random_batch(module))
@@ -185,16 +181,17 @@ def test_discriminators_join_after_the_warm_up(monkeypatch: pytest.MonkeyPatch):
             assert run.logged["train/g_loss"] == pytest.approx(400 * run.logged["train/l1"])
 
 
-def test_the_three_step_sizes_and_their_decay(monkeypatch: pytest.MonkeyPatch):
+def test_the_three_learning_rates_and_their_decay(monkeypatch: pytest.MonkeyPatch):
     """2e-4 and 1e-3 lose 10 % in every epoch after the 20th, 5e-5 stays."""
-    module = make(THIN)
-    assert module.step_sizes(0) == module.step_sizes(19) == [2e-4, 1e-3, 5e-5]
-    assert module.step_sizes(20) == pytest.approx([1.8e-4, 9e-4, 5e-5])
-    assert module.step_sizes(22) == pytest.approx([2e-4 * 0.729, 1e-3 * 0.729, 5e-5])
-    run = Run(module, monkeypatch, epoch=21)
-    run.step(random_batch(module))
-    assert [group["lr"] for o in run.optimisers for group in o.param_groups] == pytest.approx([1.62e-4, 8.1e-4, 5e-5])
-    assert make(STATIC).step_sizes(20) == pytest.approx([1.8e-4, 9e-4])
+    for config, stays in ((THIN, [5e-5]), (STATIC, [])):
+        for epoch, left in ((0, 1), (19, 1), (20, 0.9), (21, 0.81), (22, 0.729)):
+            module = make(config)
+            run = Run(module, monkeypatch, epoch=epoch)
+            rates = [group.learning_rate for groups in module.players().values() for group in groups]
+            assert rates == pytest.approx([2e-4 * left, 1e-3 * left, *stays])
+            if epoch == 21:
+                run.step(random_batch(module))
+                assert [group["lr"] for o in run.optimisers for group in o.param_groups] == pytest.approx(rates)
 
 
 @BOTH

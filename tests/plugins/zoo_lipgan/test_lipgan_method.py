@@ -11,9 +11,10 @@ from batches import request, window_batch
 from steps import at_step
 from torch import Tensor
 from zoo_lipgan.config import LipGANConfig
-from zoo_lipgan.module import SIZE, LipGAN, mask_lower_half
+from zoo_lipgan.method import LipGAN
+from zoo_lipgan.networks import SIZE
 
-from zoo import audio, registry, trainable
+from zoo import audio, config, registry, trainable
 from zoo.data.batch import Batch
 from zoo.data.store import Store
 from zoo.data.windows import Draw, Windows, collate, place
@@ -56,8 +57,6 @@ class Run:
         monkeypatch.setattr(module, "optimizers", lambda: self.optimisers)
         monkeypatch.setattr(module, "manual_backward", lambda loss: loss.backward())
         monkeypatch.setattr(module, "log", lambda name, value, **_: self.logged.update({name: value.item()}))
-        monkeypatch.setattr(module, "toggle_optimizer", lambda optimiser: None)
-        monkeypatch.setattr(module, "untoggle_optimizer", lambda optimiser: None)
         module.discriminator.register_forward_hook(
             lambda _, given, out: self.shown.append((*(g.detach() for g in given), out.detach()))
         )
@@ -142,7 +141,7 @@ def test_alpha_of_one_is_plain_l1_and_no_adversary_no_discriminator(monkeypatch:
 
 
 def test_the_discriminator_joins_after_the_warm_up_and_every_so_often(monkeypatch: pytest.MonkeyPatch):
-    module = make(replace(THIN, judged_from=0.4, discriminator_every=2))
+    module = make(replace(THIN, adversarial_start=0.4, discriminator_every=2))
     run = Run(module, monkeypatch)
     batch = random_batch(module)
     calls = []
@@ -154,9 +153,9 @@ def test_the_discriminator_joins_after_the_warm_up_and_every_so_often(monkeypatc
     assert calls == [0, 0, 2, 1, 2]
 
 
-def test_the_generators_step_size_stays_or_fades_out(monkeypatch: pytest.MonkeyPatch):
+def test_the_generators_learning_rate_stays_or_falls(monkeypatch: pytest.MonkeyPatch):
     for fade, expected in ((0.0, [1, 1, 1, 1]), (0.5, [1, 1, 1, 0.5])):
-        module = make(replace(THIN, learning_rate=1e-3, fade=fade))
+        module = make(replace(THIN, learning_rate=1e-3, lr_decay_fraction=fade))
         run, sizes = Run(module, monkeypatch), []
         for number in range(4):
             at_step(module, number, 4)
@@ -185,12 +184,12 @@ def test_training_lowers_both_losses(monkeypatch: pytest.MonkeyPatch):
 
 def test_settings_that_make_no_sense():
     for change, words in (
-        ({"frontend": "lpc"}, "mel, mfcc"),
-        ({"negatives": "none"}, "neither clip nor roll"),
-        ({"lip_weight": 0.5}, "at least 1"),
+        ("frontend=lpc", "mel, mfcc"),
+        ("negatives=none", "clip, roll"),
+        ("lip_weight=0.5", "at least 1"),
     ):
         with pytest.raises(ConfigError, match=words):
-            make(replace(THIN, **change))  # type: ignore[arg-type]
+            config.resolve(registry.method("lipgan"), [change])
 
 
 @pytest.fixture(scope="module", params=["mel", "mfcc"])

@@ -10,7 +10,8 @@ from batches import request, window_batch
 from steps import at_step
 from torch import Tensor
 from zoo_wav2lip.config import Wav2LipConfig
-from zoo_wav2lip.module import SIZE, Wav2Lip
+from zoo_wav2lip.method import Wav2Lip
+from zoo_wav2lip.networks import SIZE
 
 from zoo import audio, registry, trainable
 from zoo.data.batch import Batch
@@ -56,8 +57,6 @@ class Run:
         monkeypatch.setattr(module, "optimizers", lambda: self.optimisers)
         monkeypatch.setattr(module, "manual_backward", lambda loss: loss.backward())
         monkeypatch.setattr(module, "log", lambda name, value, **_: self.logged.update({name: float(value)}))
-        monkeypatch.setattr(module, "toggle_optimizer", lambda optimiser: None)
-        monkeypatch.setattr(module, "untoggle_optimizer", lambda optimiser: None)
         module.generator.register_forward_hook(
             lambda _, given, out: self.drawn.append((*(g.detach() for g in given), out.detach()))
         )
@@ -138,7 +137,7 @@ def test_the_losses_of_a_step(joined: bool, disc_weight: float, monkeypatch: pyt
         wanted = -of_real.log().mean() - (1 - of_made).log().mean()
         assert run.logged["train/d_loss"] == pytest.approx(wanted.item(), rel=1e-4)
         assert run.logged["train/d_real"] == pytest.approx(of_real.mean().item(), rel=1e-4)
-        assert run.logged["train/d_made"] == pytest.approx(of_made.mean().item(), rel=1e-4)
+        assert run.logged["train/d_generated"] == pytest.approx(of_made.mean().item(), rel=1e-4)
     else:
         assert run.judged == []
         assert all(p.grad is None for p in module.discriminator.parameters())
@@ -149,7 +148,7 @@ def test_the_sync_loss_reaches_the_generator_and_not_the_expert(monkeypatch: pyt
     """With L1 taken away, all that moves the generator came through the frozen expert."""
     module = make(replace(THIN, sync_weight=0.5, disc_weight=0.0))
     module.sync_joined.fill_(1)
-    monkeypatch.setattr("zoo_wav2lip.module.weighted_l1", lambda made, real, weights: made.new_zeros(()))
+    monkeypatch.setattr("zoo.methods.framewise.weighted_l1", lambda made, real, weights: made.new_zeros(()))
     before = {name: value.clone() for name, value in module.sync_loss.expert.state_dict().items()}
     Run(module, monkeypatch).step(random_batch(module))
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in module.generator.output[1].parameters())
@@ -199,7 +198,7 @@ def test_it_says_where_the_expert_is_of_no_use(
     val: list[int], limit: float, name: str, config: Wav2LipConfig, words: str, monkeypatch: pytest.MonkeyPatch
 ):
     told: list[str] = []
-    monkeypatch.setattr("zoo_wav2lip.module.rank_zero_warn", told.append)
+    monkeypatch.setattr("zoo_wav2lip.joining.rank_zero_warn", told.append)
     monkeypatch.setattr("zoo.losses.sync.SyncLoss.check_data", lambda _, data: told.append(f"drawn, not {name}"))
     data = SimpleNamespace(clips={"val": val}, config=SimpleNamespace(name=name), path="STORE")
     monkeypatch.setattr(Wav2Lip, "trainer", SimpleNamespace(datamodule=data, limit_val_batches=limit))
@@ -213,7 +212,7 @@ def test_it_says_where_the_expert_is_of_no_use(
 
 
 def test_the_discriminator_joins_after_the_warm_up(monkeypatch: pytest.MonkeyPatch):
-    module = make(replace(THIN, judged_from=0.3, learning_rate=1e-3, fade=0.5))
+    module = make(replace(THIN, adversarial_start=0.3, learning_rate=1e-3, lr_decay_fraction=0.5))
     run, calls, sizes = Run(module, monkeypatch), [], []
     for number in range(4):
         at_step(module, number, 4)
@@ -243,7 +242,7 @@ def test_what_it_cannot_use(monkeypatch: pytest.MonkeyPatch):
     module = make()
     batch = random_batch(module)
     batch.length[1] = 3
-    with pytest.raises(DataError, match="c1: Wav2Lip needs clips of at least 5 frames"):
+    with pytest.raises(DataError, match="c1: wav2lip needs clips of at least 5 frames"):
         Run(module, monkeypatch).step(batch)
     with pytest.raises(DataError, match="nobody: no weights of sync-expert"):
         make(replace(THIN, expert="nobody")).before_fit()
@@ -308,7 +307,7 @@ def test_any_length(settled: Wav2Lip, frames: int):
         # Past the first pass of 32 frames as before it: what a frame is does not depend on its neighbours.
         t = min(frames - 1, 40)
         sound = audio.cut(wave, *audio.frame_window(t, 1, 3800))
-        alone = settled.draw(identity[:, 0], identity[:, 0], sound)
+        alone = settled.render(identity[:, 0], identity[:, 0], settled.features(sound))
     assert (made[:, t] - alone).abs().max() < 1e-4
 
 

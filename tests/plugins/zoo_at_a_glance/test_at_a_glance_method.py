@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from zoo_at_a_glance.autoencoder.module import MouthAutoencoder
 from zoo_at_a_glance.config import ABLATIONS, AtAGlanceConfig, AutoencoderConfig, FlowConfig
-from zoo_at_a_glance.module import AtAGlance
+from zoo_at_a_glance.method import AtAGlance
 from zoo_at_a_glance.spec import SPEC
 
 from zoo import config, registry, trainable
@@ -68,7 +68,7 @@ def test_every_ablation_takes_a_step_that_reaches_every_parameter(ablation: str,
             assert not torch.equal(value, before[name]), name
     parts = ABLATIONS[ablation]
     assert ("train/d_loss" in run.logged) == (parts.discriminator != "none")
-    assert ("train/correlation_made" in run.logged) == (parts.correlation != "none")
+    assert ("train/correlation_generated" in run.logged) == (parts.correlation != "none")
     assert ("train/perceptual" in run.logged) == parts.perceptual
     assert module.steps_done == 1
 
@@ -113,7 +113,7 @@ def test_the_losses_of_a_step_are_the_papers(monkeypatch: pytest.MonkeyPatch):
     expected = F.avg_pool2d(full.flatten(0, 1), 4).view(2, 15, 2, 16, 16).transpose(1, 2)
     assert torch.allclose(run.shown["flow_encoder"][0][0][0].detach(), expected, atol=1e-4)
     assert logged["train/correlation_real"] == pytest.approx(cosines[0], abs=1e-5)
-    assert logged["train/correlation_made"] == pytest.approx(cosines[1], abs=1e-5)
+    assert logged["train/correlation_generated"] == pytest.approx(cosines[1], abs=1e-5)
 
     # Adversarial: logits of the generator's turn, then real, mismatched and made in the discriminator's.
     fooled, d_real, d_mismatched, d_made = (out.flatten().sigmoid() for _, out in run.shown["head"])
@@ -186,9 +186,10 @@ def test_the_third_stream_and_the_direct_correlation(monkeypatch: pytest.MonkeyP
 
 def test_the_correlation_loss_reaches_the_generator_through_flow_and_sound():
     module = make(THIN)
-    given = module.example(random_batch(module))
-    sound = module.generator.encode(given.features)
-    made = module.generator.draw(given.identity, sound.detach())
+    features, identity, _ = module.inputs(random_batch(module))
+    sound = module.generator.encode(features)
+    made = module.generator.draw(identity, sound.detach())
+    assert module.flow is not None
     module.correlation(sound.detach(), made, module.flow(made)).backward()
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in module.generator.last.parameters())
     module.zero_grad()
@@ -251,8 +252,8 @@ def test_weights_of_the_autoencoder_are_taken_over(tmp_path: Path):
     make(THIN).setup("test")  # whoever only generates needs none
 
 
-def test_the_generators_step_sizes_fade_out(monkeypatch: pytest.MonkeyPatch):
-    module = make(replace(THIN, learning_rate=1e-3, fade=0.5))
+def test_the_generators_learning_rates_fall(monkeypatch: pytest.MonkeyPatch):
+    module = make(replace(THIN, learning_rate=1e-3, lr_decay_fraction=0.5))
     run, batch, sizes = Run(module, monkeypatch), random_batch(module), []
     for number in (0, 2, 3, 4):
         at_step(module, number, 4)
@@ -276,7 +277,7 @@ def test_batch_normalisation_keeps_its_statistics_when_it_is_told(monkeypatch: p
 def test_the_discriminator_joins_when_it_is_told(monkeypatch: pytest.MonkeyPatch):
     """Where there is no other loss, in (a), it is there from the first step: else the generator would learn nothing."""
     for ablation in ("e", "a"):
-        module = make(replace(THIN, ablation=ablation, judged_from=0.5))
+        module = make(replace(THIN, ablation=ablation, adversarial_start=0.5))
         run, batch = Run(module, monkeypatch), random_batch(module)
         at_step(module, 1, 4)
         run.step(batch)
@@ -297,12 +298,12 @@ def test_training_lowers_the_error(monkeypatch: pytest.MonkeyPatch):
 
 def test_settings_that_make_no_sense(monkeypatch: pytest.MonkeyPatch):
     for change, words in (
-        ({"ablation": "j"}, "'j' is none of a, b, c"),
-        ({"flow": "farneback"}, "lucas-kanade, flownets, raft"),
-        ({"last_kernel": 4}, "must be odd"),
+        ("ablation=j", "'j' is none of a, b, c"),
+        ("flow=farneback", "lucas-kanade, flownets, raft"),
+        ("last_kernel=4", "must be odd"),
     ):
         with pytest.raises(ConfigError, match=words):
-            AtAGlance(replace(THIN, **change))  # type: ignore[arg-type]
+            make(config.resolve(registry.method("at-a-glance"), [change]).model)
     module = make(THIN)
     with pytest.raises(ConfigError, match="at least two windows"):
         Run(module, monkeypatch).step(random_batch(module, size=1))
@@ -369,9 +370,10 @@ def test_training_generation_and_evaluation_hear_the_same(settled: AtAGlance, ti
 
 def test_clips_shorter_than_a_window(settled: AtAGlance):
     batch = random_batch(settled, frames=5)
-    given = settled.example(batch)
-    assert given.real.shape == (2, 16, 3, 64, 64)
-    assert torch.equal(given.real[:, 4], given.real[:, 15])
+    features, _, real = settled.inputs(settled.whole_windows(batch))
+    assert features.shape == (2, 1, 64, 128)
+    assert real.shape == (2, 16, 3, 64, 64)
+    assert torch.equal(real[:, 4], real[:, 15])
     with torch.inference_mode():
         assert settled.reconstruct(batch).shape == (2, 5, 3, 64, 64)
 

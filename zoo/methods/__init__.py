@@ -1,0 +1,1 @@
+"""What methods are written on, beside the contract (:mod:`zoo.method`)."""
