@@ -6,8 +6,9 @@ import dataclasses
 from pathlib import Path
 
 import pytest
+import torch
 
-from zoo import config, registry
+from zoo import config, registry, trainable
 from zoo.errors import ConfigError
 from zoo.spec import MethodSpec, reason, setting
 from zoo.train import make_trainer
@@ -234,3 +235,31 @@ def test_what_lightning_refuses_is_an_error_of_the_settings(
 def test_a_reason_is_one_line():
     assert reason(ValueError("one\n  two")) == "ValueError: one two"
     assert reason(SystemExit()) == "SystemExit"
+
+
+def test_settings_under_their_old_names_are_told_once_and_taken(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(config, "_told", set())
+    spec = registry.method("lipgan")
+    old = config.Layer("runs/old/config.yaml", {"model": {"judged_from": 0.25, "fade": 0.5}})
+    for _ in range(2):
+        model = config.merge(spec, [old]).model
+        assert (model.adversarial_start, model.lr_decay_fraction) == (0.25, 0.5)
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert "runs/old/config.yaml: model.judged_from is now model.adversarial_start" in told
+    assert config.resolve(spec, ["fade=0.75"]).model.lr_decay_fraction == 0.75
+    assert config.resolve(spec, ["model.judged_from=1"]).model.adversarial_start == 1
+
+
+def test_old_checkpoints_are_read(tmp_path: Path):
+    """Both as a checkpoint, and as the weights that a run starts from: nothing differs but the name."""
+    spec = registry.method("lipgan")
+    module = trainable.build(spec, config.resolve(spec, ["width=0.06", "adversarial_start=0.5"]).model)
+    metadata = module.identity()
+    metadata["config"]["judged_from"] = metadata["config"].pop("adversarial_start")
+    torch.save({"zoo": metadata, "state_dict": module.state_dict()}, tmp_path / "old.ckpt")
+    loaded = trainable.load_checkpoint(tmp_path / "old.ckpt")
+    assert loaded.config.adversarial_start == 0.5
+    assert trainable.start_from(loaded, tmp_path / "old.ckpt") == {}

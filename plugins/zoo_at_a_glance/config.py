@@ -99,9 +99,7 @@ class AutoencoderConfig:
 
     width: float = setting(1.0, "factor on all channel counts; 1 is the published network", "ours")
     frames: int = setting(4, "frames drawn from a clip at once", "ours", least=1)
-    learning_rate: float = setting(
-        2e-4, "AdamW's learning rate (the highest, where it changes)", "code: the generator's"
-    )
+    learning_rate: float = setting(2e-4, "AdamW's learning rate (its highest)", "code: the generator's")
     warmup: float = setting(0.0, "share of the steps in which the learning rate rises", "ours")
     decay: bool = setting(False, "let the learning rate fall to zero along a cosine", "ours")
     weight_decay: float = setting(0.0, "AdamW's weight decay", "ours")
@@ -115,7 +113,7 @@ class FlowConfig:
     frames: int = setting(4, "frames drawn from a clip at once", "ours", least=1)
     largest: float = setting(4.0, "largest shift of a whole picture in pixels", "ours")
     bend: float = setting(4.0, "largest bend of a picture in pixels, on top", "ours")
-    learning_rate: float = setting(1e-4, "AdamW's learning rate (the highest, where it changes)", "code")
+    learning_rate: float = setting(1e-4, "AdamW's learning rate (its highest)", "code")
     warmup: float = setting(0.0, "share of the steps in which the learning rate rises", "ours")
     decay: bool = setting(False, "let the learning rate fall to zero along a cosine", "ours")
     weight_decay: float = setting(4e-4, "AdamW's weight decay", "code: of Adam, where it is part of the gradient")

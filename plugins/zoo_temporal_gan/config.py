@@ -84,9 +84,7 @@ class StaticGANConfig(AdversarialConfig):
     learning_rate: float = setting(2e-4, "Adam's learning rate of the generator", "paper 2.3")
     frame_learning_rate: float = setting(1e-3, "Adam's learning rate of the frame discriminator", "paper 2.3")
     decay_from: int = setting(20, "epochs before those two learning rates decay", "paper 2.3", least=0)
-    decay_rate: float = setting(
-        0.1, "share of the learning rate that is lost in each later epoch", "paper 2.3", least=0
-    )
+    decay_rate: float = setting(0.1, "share of the learning rate lost in each later epoch", "paper 2.3", least=0)
     beta1: float = setting(0.9, "Adam's first moment", "Adam's default; the paper tells none", least=0)
     mirror: float = setting(0.5, "share of training clips that are mirrored", "paper 3.1", least=0)
 

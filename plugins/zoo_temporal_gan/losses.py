@@ -31,7 +31,7 @@ def half_l1(
 
 
 def fooling_loss(logits: Float[Tensor, " n"], kind: str) -> Float[Tensor, ""]:
-    """What the generator makes small: ``-log D`` (``non-saturating``), or ``log(1 - D)`` (``minimax``), eq. 1 as printed.
+    """The generator's loss: ``-log D`` (``non-saturating``), or ``log(1 - D)`` (``minimax``), eq. 1 as printed.
 
     Both want the same, but the second has hardly any gradient where the discriminator is sure.
     """

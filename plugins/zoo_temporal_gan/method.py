@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int64
@@ -71,7 +72,7 @@ class StaticGAN(FaceGenerator):
     def logits(
         self, name: str, frames: Float[Tensor, "N 3 H W"], clips: Clips, chosen: Int64[Tensor, " n"]
     ) -> Float[Tensor, " logits"]:
-        """What a discriminator says of real or generated frames: S(x) beside each clip's reference frame, in float32."""
+        """A discriminator's logits, in float32; the frame discriminator is given S(x) beside the reference frames."""
         return self.frame_discriminator(frames[chosen], clips.stills[clips.clip[chosen]]).float()
 
     def judged(self) -> Iterator[tuple[str, float]]:
@@ -108,7 +109,7 @@ class TemporalGAN(StaticGAN):
     config: TemporalGANConfig
     temporal = True
 
-    def build(self, config: TemporalGANConfig) -> None:
+    def build(self, config: Any) -> None:
         """The static baseline's networks with their recurrent parts, and the sequence discriminator."""
         super().build(config)
         size = sizes(config)

@@ -2,9 +2,10 @@
 
     python tests/plugins/first_steps.py [--single] OUT
 
-GANs amplify rounding from step to step: in single precision two orders of summation differ by a tenth after twenty steps. So
-everything is double here, from the weights' draws on, whatever asks for single precision; pictures and sound are the same to the
-bit. What is left of rounding is far below what a change of a method does, on every processor. ``--single`` trains as usual.
+GANs amplify rounding from step to step: in single precision two orders of summation differ by a tenth after twenty
+steps. So everything is double here, from the weights' draws on, whatever asks for single precision; pictures and sound
+are the same to the bit. What is left of rounding is far below what a change of a method does, on every processor.
+``--single`` trains as usual.
 """
 
 from __future__ import annotations
@@ -86,12 +87,9 @@ def noise(spec: InputSpec, lengths: tuple[int, ...], number: int) -> Batch:
 class Noise(pl.LightningDataModule):
     """:data:`STEPS` batches to train on and one to validate on."""
 
-    clips = {"val": [0]}
-    config = SimpleNamespace(name="synthgrid")
-    path = "STORE"
-
     def __init__(self, spec: InputSpec, lengths: tuple[int, ...]) -> None:
         super().__init__()
+        self.clips, self.config, self.path = {"val": [0]}, SimpleNamespace(name="synthgrid"), "STORE"
         self.batches = [noise(spec, lengths, number) for number in range(STEPS + 1)]
 
     def train_dataloader(self) -> DataLoader[Any]:

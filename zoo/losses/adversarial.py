@@ -1,4 +1,4 @@
-"""The adversarial losses of logits (Goodfellow et al. 2014): binary cross-entropy against real and against generated."""
+"""Adversarial losses of logits (Goodfellow et al. 2014): binary cross-entropy against real and against generated."""
 
 from __future__ import annotations
 

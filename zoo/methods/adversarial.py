@@ -84,6 +84,8 @@ class AdversarialMethod(TalkingFaceMethod):
     """
 
     config: AdversarialConfig
+    frontend: Any
+    """A module or method that turns sound into features."""
 
     least_windows = 1
     """Windows that a batch must have at least: 2 for batch normalisation, or for negatives from other windows."""
@@ -94,7 +96,7 @@ class AdversarialMethod(TalkingFaceMethod):
     def __init__(self, config: AdversarialConfig) -> None:
         super().__init__(config)
         self.automatic_optimization = False  # so that DDP looks for parameters whose turn it is not
-        self.build(config)  # type: ignore[arg-type]
+        self.build(config)
         if config.channels_last:
             for network in filter(is_planar, self.children()):
                 network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

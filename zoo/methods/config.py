@@ -24,7 +24,7 @@ class AdversarialConfig:
     )
     adversarial_start: float = setting(
         0.0,
-        "fraction of the run after which the discriminators join; 0: from the first step",
+        "fraction of the run after which the discriminators join; 0: at once",
         "ours; papers: 0",
         least=0,
     )

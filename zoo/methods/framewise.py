@@ -39,7 +39,7 @@ class FramewiseMethod(AdversarialMethod):
     def render_window(self, step: Step) -> Float[Tensor, "N 3 H W"]:
         """Render all frames of a step's windows, one after another, and keep in ``step`` what belongs to each.
 
-        That is ``reference``, ``real``, ``features`` and ``generated`` with ``N`` = B T rows, and ``sound`` (B T context).
+        That is ``reference``, ``real``, ``features`` and ``generated``, of ``B T`` rows, and ``sound`` (B T context).
         """
         frames = step.batch.frames
         step.sound = step.batch.given.audio_windows(self.input_spec.context)
@@ -63,7 +63,7 @@ class FramewiseMethod(AdversarialMethod):
         yield Term("l1", (step.generated - step.real).abs().mean(), 0)
 
     def expert_term(self, step: Step, name: str, weight: float) -> Term:
-        """The frozen expert's loss of the rendered windows, which have five frames (:class:`zoo.losses.sync.SyncLoss`)."""
+        """The frozen expert's loss of rendered windows of five frames (:class:`zoo.losses.sync.SyncLoss`)."""
         return Term(name, self.sync_loss(step.generated.view_as(step.batch.frames), step.sound), weight)
 
     def generate(self, request: Request) -> Float[Tensor, "B T 3 H W"]:

@@ -12,7 +12,7 @@ BF16: Final = "bf16-mixed"
 
 
 def is_planar(network: nn.Module) -> bool:
-    """Whether a network has weights and none of them is of three dimensions, so that it can be laid out channels-last."""
+    """Whether a network has weights, and none for three dimensions: then it can be laid out channels-last."""
     solid = (nn.Conv3d, nn.ConvTranspose3d)
     return any(True for _ in network.parameters()) and not any(isinstance(part, solid) for part in network.modules())
 

@@ -145,8 +145,8 @@ def test_training_generation_and_evaluation_hear_the_same(settled: StaticGAN, ti
     store = Store(tiny_store)
     windows = Windows(store, settled.input_spec)
     heard: list[Tensor] = []
-    real = settled._heard
-    monkeypatch.setattr(settled, "_heard", lambda sound: heard.append(sound) or real(sound))
+    real = settled.features
+    monkeypatch.setattr(settled, "features", lambda sound: heard.append(sound) or real(sound))
     with torch.inference_mode():
         test = collate([windows[Draw(0, None)]]).unit()
         settled.test_step(test, 0)
