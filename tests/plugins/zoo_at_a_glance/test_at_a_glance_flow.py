@@ -27,7 +27,8 @@ def test_the_flow_of_the_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     trainable.save_weights(expert, tmp_path / "flow.safetensors")
     module = make(replace(THIN, flow="flownets", flow_weights=str(tmp_path / "flow.safetensors")))
     batch = random_batch(module)
-    (estimator,) = module._flow
+    assert module.flow is not None
+    estimator = module.flow.estimator
     assert isinstance(estimator, FlowNetS)
     expected = F.avg_pool2d(expert.network.video(batch.frames).flatten(0, 1), 4).view(2, 15, 2, 16, 16)
     assert torch.allclose(module.flow(2 * batch.frames - 1), expected, atol=1e-4)

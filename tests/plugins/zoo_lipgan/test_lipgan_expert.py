@@ -132,7 +132,7 @@ def test_what_an_expert_cannot_use(monkeypatch: pytest.MonkeyPatch):
     module = make(EXPERT)
     batch = random_batch(module)
     batch.length[0] = 4
-    with pytest.raises(DataError, match="c0: shorter than a training window, which has 5 frames"):
+    with pytest.raises(DataError, match="c0: lipgan needs clips of at least 5 frames"):
         Steps(module, monkeypatch).run(batch)
     with pytest.raises(DataError, match="no weights of sync-expert"):
         make(replace(EXPERT, expert="nobody")).before_fit()

@@ -19,6 +19,7 @@ from zoo.data.batch import Batch
 from zoo.data.store import Store
 from zoo.data.windows import Draw, Windows, collate, place
 from zoo.errors import ConfigError
+from zoo.nn.masked import mask_lower_half
 from zoo.spec import Uses
 from zoo.synthesis.make import make as make_clips
 
