@@ -1,16 +1,21 @@
-"""Callbacks of training: its end after so many steps, and progress, in plain lines where the output is a file."""
+"""Callbacks of training: its end after so many steps or where it diverged, and progress, in plain lines in a file."""
 
 from __future__ import annotations
 
 import math
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
 from pytorch_lightning.callbacks import RichProgressBar
+from torch import Tensor
 
+from zoo.errors import DivergedError
 from zoo.printable import say
+from zoo.trainable import not_finite
 
 
 class StopAfter(pl.Callback):
@@ -47,6 +52,114 @@ def steps_planned(trainer: pl.Trainer) -> int | float:
     callbacks: list[pl.Callback] = trainer.callbacks  # type: ignore[attr-defined]
     limits = [callback.steps for callback in callbacks if isinstance(callback, StopAfter)]
     return min([*limits, trainer.estimated_stepping_batches])
+
+
+class CheckFinite(pl.Callback):
+    """Ends a fit whose losses or weights are no finite numbers any more, before a checkpoint is written of it.
+
+    Logged values stay where they are and are looked at together, since each look waits for the GPU; the weights are
+    looked at before each checkpoint. What one process finds ends all.
+
+    Args:
+        every: training steps between two looks at the logged values.
+    """
+
+    def __init__(self, every: int = 50) -> None:
+        self.every = every
+        self._logged: list[tuple[int, str, Tensor]] = []
+        self._steps = 0
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Keep the values of the step."""
+        loss = outputs.get("loss") if isinstance(outputs, Mapping) else outputs
+        self._keep(trainer, _logged(trainer, on_step=True) | {"the loss": loss})
+        self._steps += 1
+        if self._steps % self.every == 0:
+            self._check(trainer)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """A checkpoint may follow."""
+        self._keep(trainer, _logged(trainer, on_step=False))
+        self._check(trainer, pl_module)
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """The same."""
+        if trainer.state.fn == "fit":
+            self._keep(trainer, _logged(trainer, on_step=False))
+            self._check(trainer, pl_module)
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Nothing is written of a fit that diverged in its last steps."""
+        self._check(trainer, pl_module)
+
+    def _keep(self, trainer: pl.Trainer, values: Mapping[str, Any]) -> None:
+        step = steps_done(trainer)
+        self._logged += [
+            (step, name, value.detach())
+            for name, value in values.items()
+            if isinstance(value, Tensor) and value.numel() == 1
+        ]
+
+    def _check(self, trainer: pl.Trainer, pl_module: pl.LightningModule | None = None) -> None:
+        """Raise where a logged value, or a weight of the module, is no finite number; on all processes or on none.
+
+        Raises:
+            DivergedError: with the step and the first such value.
+        """
+        logged, self._logged = self._logged, []
+        found = first_not_finite(logged)
+        if pl_module is not None and not found and (weights := not_finite(pl_module)):
+            found = (steps_done(trainer), weights)
+        if trainer.strategy.reduce_boolean_decision(found is None):
+            return
+        step, what = min(each for each in _of_all_processes(found) if each is not None)
+        raise DivergedError(f"{what} at step {step}")
+
+
+def _logged(trainer: pl.Trainer, *, on_step: bool) -> dict[str, Any]:
+    """The values of the loop that is at work (training, validation), without means over nothing, which are no numbers.
+
+    Args:
+        trainer: whose loops they are.
+        on_step: those of the step; else those of the epoch.
+    """
+    results: Any = trainer._results
+    if results is None:
+        return {}
+    empty = {
+        result.meta.name
+        for result in results.values()
+        if not on_step and result.is_tensor and result.meta.is_mean_reduction and not result.cumulated_batch_size
+    }
+    values: dict[str, Any] = results.metrics(on_step)["callback"]
+    return {name: value for name, value in values.items() if name not in empty}
+
+
+def first_not_finite(logged: Sequence[tuple[int, str, Tensor]]) -> tuple[int, str] | None:
+    """The first value that is no finite number: its step, and what it is, in words.
+
+    Args:
+        logged: steps, names and values of one element, in order.
+    """
+    if not logged:
+        return None
+    devices = {value.device for _, _, value in logged}
+    numbers: dict[int, float] = {}
+    for device in devices:  # one wait for each
+        at = [number for number, (_, _, value) in enumerate(logged) if value.device == device]
+        numbers |= zip(at, torch.stack([logged[number][2].float().flatten()[0] for number in at]).tolist(), strict=True)
+    bad = next((number for number in sorted(numbers) if not math.isfinite(numbers[number])), None)
+    return None if bad is None else (logged[bad][0], f"{logged[bad][1]} is {numbers[bad]}")
+
+
+def _of_all_processes(found: tuple[int, str] | None) -> list[tuple[int, str] | None]:
+    if not torch.distributed.is_initialized():
+        return [found]
+    parts: list[Any] = [None] * torch.distributed.get_world_size()
+    torch.distributed.all_gather_object(parts, found)
+    return parts
 
 
 class PlainProgress(pl.Callback):

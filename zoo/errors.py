@@ -17,6 +17,9 @@ class ZooError(Exception):
 
     exit_code = 1
 
+    everywhere = False
+    """Whether each process of a run raises it, so that one of them is enough to print it."""
+
     def __str__(self) -> str:
         """The message, which can be printed and written whatever is in the names that it tells."""
         return printable(super().__str__(), keep="\n\t")
@@ -42,6 +45,12 @@ class NoFaceError(MediaError):
 
 class DataError(ZooError):
     """A data set or a store that is missing, damaged or empty."""
+
+
+class DivergedError(ZooError):
+    """A fit whose losses or weights are no finite numbers any more."""
+
+    everywhere = True
 
 
 class UnknownNameError(ConfigError):

@@ -32,6 +32,7 @@ class Facts(TypedDict, total=False):
     steps: Count | None
     seconds: Seconds | None
     summary: Summary
+    diverged: str | None
 
 
 @with_config(ConfigDict(extra="allow"))
@@ -48,6 +49,12 @@ def read_facts(run: Path) -> Facts:
         return parse_record((run / "run.json").read_bytes(), Facts, run)
     except (OSError, DataError):
         return {}
+
+
+def ended_well(run: Path) -> bool:
+    """Whether a run was trained and tested to its end; one that diverged was not."""
+    facts = read_facts(run)
+    return "summary" in facts and not facts.get("diverged")
 
 
 def read_config(run: Path) -> dict[str, Any]:

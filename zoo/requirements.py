@@ -130,7 +130,7 @@ def find(expert: str, data: DataConfig, folder: Path) -> Path | None:
     for path in sorted((folder / expert / data.name).glob("*/run.json"), reverse=True):
         weights, known = path.parent / "weights.safetensors", past_run.read_data(path.parent)
         same = known is not None and all(getattr(known, key) == getattr(data, key) for key in DATA)
-        if same and "summary" in past_run.read_facts(path.parent) and weights.is_file():
+        if same and past_run.ended_well(path.parent) and weights.is_file():
             return weights.resolve()
     return None
 

@@ -22,6 +22,7 @@ from torch import Tensor
 from zoo.checkpoint import read_checkpoint
 from zoo.errors import ConfigError, DataError
 from zoo.files import write_aside
+from zoo.trainable import not_finite
 
 MOST = 2**53
 """Counts are below it."""
@@ -178,6 +179,8 @@ def _check_network(kept: dict[str, Any], module: Any, path: str) -> None:
     ]
     if odd:
         raise DataError(f"{path}: the settings give another network than these weights are of: {odd[0]}")
+    if bad := not_finite(module, state):
+        raise DataError(f"{path}: {bad}: it is of a fit that diverged")
 
 
 def _check_epochs(loop: dict[str, Any], trainer: pl.Trainer, path: str) -> None:

@@ -114,6 +114,7 @@ _FACTS: dict[str, tuple[type, ...]] = {
     "steps": (int,),
     "seconds": (int, float),
     "summary": (dict,),
+    "diverged": (str,),
 }
 """Types of what is read of a run again."""
 

@@ -25,14 +25,14 @@ from pytorch_lightning.strategies import DDPStrategy
 from torch import Tensor
 
 from zoo import __version__, registry, runs, torchrun, trainable
-from zoo.callbacks import StopAfter, steps_done, training_progress
+from zoo.callbacks import CheckFinite, StopAfter, steps_done, training_progress
 from zoo.config import RunConfig, TrainerConfig
 from zoo.corpora import corpus, join
 from zoo.data.batch import Batch
 from zoo.data.loading import loader_errors
 from zoo.data.module import TalkingFaceData
 from zoo.data.splits import split_clips
-from zoo.errors import ConfigError
+from zoo.errors import ConfigError, DivergedError
 from zoo.evaluate import ScoreClips, paste_back, without_nan
 from zoo.loggers import log_video, make_table, more_loggers
 from zoo.method import TalkingFaceMethod
@@ -98,7 +98,7 @@ def _fit(config: RunConfig, run: Path, resume: Path | None) -> FitResult | None:
     last = ModelCheckpoint(run / "checkpoints", filename="last", enable_version_counter=False)
     scores = ScoreClips(run)
     with closing(RunFolder(config, run, resume)) as folder:
-        callbacks = [folder, best, last, scores, LearningRateMonitor(), training_progress()]
+        callbacks = [folder, CheckFinite(), best, last, scores, LearningRateMonitor(), training_progress()]
         unused = module.find_unused_parameters
         trainer = make_trainer(config, callbacks, [folder.table], run, find_unused_parameters=unused)
         split_clips([], data.split)
@@ -108,7 +108,8 @@ def _fit(config: RunConfig, run: Path, resume: Path | None) -> FitResult | None:
             module.fit_statistics(_training_batches(data))
         seen = config.data.name if config.data.root is None else str(data.store.meta["dataset"])
         module.corpora = join(module.corpora, [corpus(seen)])
-        _interruptible(lambda: trainer.fit(module, data, ckpt_path=resume, weights_only=True))
+        with _divergence_told(run):
+            _interruptible(lambda: trainer.fit(module, data, ckpt_path=resume, weights_only=True))
         if trainer.interrupted:
             return None
         folder.open(trainer)
@@ -216,6 +217,23 @@ def _interruptible(work: Callable[[], Any]) -> None:
     except SystemExit as stop:
         if not isinstance(stop.__context__, KeyboardInterrupt):
             raise
+@contextmanager
+def _divergence_told(run: Path) -> Iterator[None]:
+    """Keep in the run's facts why its fit diverged, and say what is left of it.
+
+    Raises:
+        DivergedError: it did.
+    """
+    try:
+        yield
+    except DivergedError as error:
+        if runs.is_first_process():
+            runs.update(run, diverged=str(error))
+        kept = runs.checkpoints(run)
+        left = f"{kept[0]} is of before" if kept else "there is no checkpoint"
+        raise DivergedError(f"{run}: the fit diverged: {error}; {left}; try a smaller learning rate") from error
+
+
         signal.signal(signal.SIGINT, signal.default_int_handler)
         raise KeyboardInterrupt from stop
 

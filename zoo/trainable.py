@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from torch import Tensor, nn
 
 from zoo import __version__
 from zoo.checkpoint import digest, in_order, read_checkpoint
@@ -29,6 +30,7 @@ __all__ = [
     "build",
     "find_weights",
     "load_checkpoint",
+    "not_finite",
     "read_checkpoint",
     "save_weights",
     "start_from",
@@ -175,7 +177,7 @@ def load_checkpoint(path: str | Path, name: str | None = None) -> TrainableModul
         raise
     except Exception as error:  # such as a width of a million
         raise DataError(f"{path}: no network can be made with its settings ({reason(error)})") from error
-    _fill(module, checkpoint, f"{path}: its weights do not fit this version of {spec.name}")
+    _fill(module, checkpoint, path, f"its weights do not fit this version of {spec.name}")
     module.corpora = corpora_of(kept, path)
     return module.eval()
 
@@ -193,14 +195,15 @@ def start_from(module: TrainableModule, path: Path) -> dict[str, Any]:
     kept = checkpoint["zoo"]["method"]
     if kept != module.method_name:
         raise DataError(f"{path}: a checkpoint of {kept}, not of {module.method_name}")
-    _fill(module, checkpoint, f"{path}: the settings give another network than these weights are of")
+    _fill(module, checkpoint, path, "the settings give another network than these weights are of")
     module.corpora = corpora_of(checkpoint["zoo"], path) or (UNKNOWN,)
     here = dataclasses.asdict(module.config)
     there = renamed(checkpoint["zoo"]["config"], module.config, str(path))
     return {name: value for name, value in there.items() if here.get(name, value) != value}
 
 
-def _fill(module: TrainableModule, checkpoint: dict[str, Any], problem: str) -> None:
+def _fill(module: TrainableModule, checkpoint: dict[str, Any], path: Path | str, problem: str) -> None:
+    problem = f"{path}: {problem}"
     here, there = module.state_dict(), checkpoint["state_dict"]
     for name in here.keys() & there.keys():
         if here[name].dtype.is_floating_point != there[name].dtype.is_floating_point or there[name].is_complex():
@@ -210,6 +213,27 @@ def _fill(module: TrainableModule, checkpoint: dict[str, Any], problem: str) -> 
     except RuntimeError as error:
         what = str(error).splitlines()[1:2] or [str(error)]  # the first line only says that something is wrong
         raise DataError(f"{problem}: {what[0].strip()}") from error
+    if odd := not_finite(module):
+        raise DataError(f"{path}: {odd}: it is of a fit that diverged")
+
+
+def not_finite(module: nn.Module, state: Mapping[str, Tensor] | None = None) -> str:
+    """The first weight that is no finite number, for a message; empty where there is none.
+
+    A buffer may hold infinity, as an attention mask does.
+
+    Args:
+        module: the network.
+        state: weights by name, of a checkpoint; else the module's own.
+    """
+    parameters = {name for name, _ in module.named_parameters(remove_duplicate=False)}
+    state = module.state_dict() if state is None else state
+    floating = {name: value for name, value in state.items() if value.is_floating_point()}
+    if not floating:
+        return ""
+    wrong = [~value.isfinite() if name in parameters else value.isnan() for name, value in floating.items()]
+    flags = torch.stack([each.any() for each in wrong]).tolist()  # one wait for the GPU
+    return next((f"{name} is no finite number" for name, bad in zip(floating, flags, strict=True) if bad), "")
 
 
 def find_weights(spec: TrainableSpec, which: str | Path) -> Path:

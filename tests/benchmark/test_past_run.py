@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from zoo.benchmark.past_run import (
+from zoo.past_run import (
     last_epoch,
     read_config,
     read_data,

@@ -159,7 +159,7 @@ def find_weights(bench: Bench, entry: Entry, seed: int, given: Mapping[str, Path
 def finished(folder: Path) -> Iterator[Path]:
     """Runs below a folder that ended, the newest first."""
     for path in sorted(folder.glob("**/run.json"), reverse=True):
-        if "summary" in past_run.read_facts(path.parent) and weights_of(path.parent).is_file():
+        if past_run.ended_well(path.parent) and weights_of(path.parent).is_file():
             yield path.parent
 
 

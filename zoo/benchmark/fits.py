@@ -12,7 +12,7 @@ from pathlib import Path
 
 import yaml
 
-from zoo import runs
+from zoo import past_run, runs
 from zoo.benchmark.checkpoints import Fit, Weights
 from zoo.benchmark.child import COMMAND
 from zoo.benchmark.idle import IDLE_S, wait_unless_idle
@@ -118,7 +118,15 @@ def _fit(fit: Fit, device: str, running: _Running) -> None:
         code = ended
         if code == 0 and fit.weights() is not None:
             return
+        if why := _divergence(fit.folder):  # the same steps would end the same way
+            raise FitError(f"its fit diverged: {why}; see {log}")
     raise FitError(f"its fit failed ({death(code)}{last_words(log)}; see {log})")
+
+
+def _divergence(folder: Path) -> str:
+    """Why the last fit in a folder diverged; empty where it did not."""
+    newest = sorted(folder.glob("*/*/*/run.json"))[-1:]
+    return next((past_run.read_facts(path.parent).get("diverged") or "" for path in newest), "")
 
 
 def _remove(run: Path, folder: Path) -> None:

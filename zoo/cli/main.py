@@ -98,7 +98,7 @@ def run(arguments: Sequence[str]) -> int:
             code = int(args.run(args) or 0)
         sys.stdout.flush()
     except ZooError as error:
-        code = _fail(verb, str(error), error.exit_code)
+        code = error.exit_code if _told_by_another(error) else _fail(verb, str(error), error.exit_code)
     except BrokenPipeError as error:
         # The reader of our output has gone (`zoo list | head`), or else a process of ours.
         gone = _reader_gone()
@@ -121,6 +121,15 @@ def run(arguments: Sequence[str]) -> int:
         told = f"{last.filename}:{last.lineno} ended the program (SystemExit: {stop.code})"
         code = 1 if gone else _fail(verb, told, 1)
     return code
+
+
+def _told_by_another(error: ZooError) -> bool:
+    """Whether another process of the same run prints this error."""
+    if not error.everywhere:
+        return False
+    from zoo.runs import is_first_process
+
+    return not is_first_process()
 
 
 def _reader_gone() -> bool:
