@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -29,6 +30,9 @@ class TalkingFaceMethod(TrainableModule):
     """
 
     spec: MethodSpec
+
+    options: Any = None
+    """What was chosen of the spec's :attr:`zoo.spec.MethodSpec.options` for a test; ``None``: their defaults."""
 
     @property
     def uses(self) -> Uses:
@@ -93,7 +97,7 @@ class TalkingFaceMethod(TrainableModule):
         """Generate a whole clip in the default mode."""
         from zoo.synthesis.make import make
 
-        return make(self, self.spec, batch.given)
+        return make(self, self.spec, replace(batch.given, options=self.options))
 
     def score(self, outputs: Float[Tensor, "B T 3 h w"], batch: Batch, store: Store) -> list[dict[str, Any]]:
         """See :func:`zoo.evaluate.score_clip`."""

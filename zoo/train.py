@@ -87,6 +87,7 @@ def _fit(config: RunConfig, run: Path, resume: Path | None) -> FitResult | None:
     torch.set_float32_matmul_precision("high")
     spec = registry.trainable(config.method)
     module = trainable.build(spec, config.model, seed=config.seed)
+    _take_options(module, config)
     if config.init:
         _start_from(module, trainable.find_weights(spec, config.init), config.init)
     module.before_fit()
@@ -132,6 +133,12 @@ def _training_batches(data: TalkingFaceData) -> Iterator[Batch]:
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         for batch in data.train_dataloader():
             yield data.on_after_batch_transfer(batch, 0)
+
+
+def _take_options(module: trainable.TrainableModule, config: RunConfig) -> None:
+    """What was chosen of a method's options counts in its test."""
+    if isinstance(module, TalkingFaceMethod):
+        module.options = config.options
 
 
 def _start_from(module: trainable.TrainableModule, path: Path, named: str) -> None:
@@ -210,13 +217,6 @@ def _no_folder_without_a_step(run: Path) -> Iterator[None]:
                 run.parent.parent.rmdir()
 
 
-def _interruptible(work: Callable[[], Any]) -> None:
-    """Let an interrupt be one: Lightning ends the program by itself, deaf to any further."""
-    try:
-        work()
-    except SystemExit as stop:
-        if not isinstance(stop.__context__, KeyboardInterrupt):
-            raise
 @contextmanager
 def _divergence_told(run: Path) -> Iterator[None]:
     """Keep in the run's facts why its fit diverged, and say what is left of it.
@@ -234,6 +234,13 @@ def _divergence_told(run: Path) -> Iterator[None]:
         raise DivergedError(f"{run}: the fit diverged: {error}; {left}; try a smaller learning rate") from error
 
 
+def _interruptible(work: Callable[[], Any]) -> None:
+    """Let an interrupt be one: Lightning ends the program by itself, deaf to any further."""
+    try:
+        work()
+    except SystemExit as stop:
+        if not isinstance(stop.__context__, KeyboardInterrupt):
+            raise
         signal.signal(signal.SIGINT, signal.default_int_handler)
         raise KeyboardInterrupt from stop
 
@@ -247,6 +254,7 @@ def test(config: RunConfig, checkpoint: Path, run: Path) -> dict[str, Any] | Non
     """
     quiet()
     module = trainable.load_checkpoint(checkpoint, config.method)
+    _take_options(module, config)
     data = TalkingFaceData(config.data, module.input_spec, config.seed, module.uses)
     scores = ScoreClips(run)
     trainer = make_trainer(config, [scores, training_progress()], [], run)

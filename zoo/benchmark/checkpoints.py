@@ -17,6 +17,7 @@ from zoo import past_run, registry, trainable
 from zoo.benchmark.bench import Bench
 from zoo.benchmark.code import code_of
 from zoo.benchmark.suite import Budget, Entry, leaves, seconds
+from zoo.checkpoint_settings import check_settings
 from zoo.config import DataConfig, RunConfig
 from zoo.corpora import corpora_of, drawn_only
 from zoo.data.module import store_path
@@ -131,7 +132,7 @@ def find_weights(bench: Bench, entry: Entry, seed: int, given: Mapping[str, Path
         fits: folder for fits.
 
     Raises:
-        ZooError: a path that was given holds no weights of this method.
+        ZooError: a path that was given holds no weights of this method, or other settings than the entry's.
     """
     spec = entry.spec
     if entry.name in given:
@@ -139,6 +140,8 @@ def find_weights(bench: Bench, entry: Entry, seed: int, given: Mapping[str, Path
         kept = trainable.read_checkpoint(path)["zoo"]
         if kept["method"] != spec.name:
             raise ConfigError(f"--ckpt {entry.name}={path}: a checkpoint of {kept['method']}")
+        if entry.settings:
+            check_settings(spec, path, [configs.Layer(f"{entry.name} of the suite", entry.settings)])
         run = path.parent.parent if path.parent.name == "checkpoints" else path.parent
         return _of_run(bench, Weights("given", path, kept["seed"]), run)
     best, shorter = _best_run(bench, entry, seed)

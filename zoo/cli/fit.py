@@ -60,6 +60,10 @@ def run(args: argparse.Namespace) -> int:
     if args.print_config:
         say(config.to_yaml(resolved), end="")
         return 0
+    if checkpoint is not None:
+        from zoo.checkpoint_settings import check_settings, given_layers
+
+        check_settings(spec, checkpoint, given_layers(spec, args.overrides, args.config))
     from zoo import train
 
     if checkpoint is None:

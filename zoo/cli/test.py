@@ -18,7 +18,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     method = parser.add_argument("method", help="a method or an expert, as in `zoo list`")
     method.completer = complete.names("methods", "experts")  # type: ignore[attr-defined]
     overrides = parser.add_argument(
-        "overrides", nargs="*", default=[], metavar="key=value", help="settings, as for `zoo fit`"
+        "overrides", nargs="*", default=[], metavar="key=value", help="settings: data.*, trainer.*, options.*"
     )
     overrides.completer = complete.overrides  # type: ignore[attr-defined]
     parser.add_argument("--ckpt", type=Path, required=True, metavar="C", help="checkpoint of `zoo fit`")
@@ -38,9 +38,13 @@ def run(args: argparse.Namespace) -> int:
     from zoo import config, registry
     from zoo.cli.output import print_json, print_scores
 
-    resolved = config.resolve(registry.trainable(args.method), args.overrides, args.config)
+    spec = registry.trainable(args.method)
+    resolved = config.resolve(spec, args.overrides, args.config)
     registry.dataset(resolved.data.name)
     from zoo import train
+    from zoo.checkpoint_settings import check_settings, given_layers
+
+    check_settings(spec, args.ckpt, given_layers(spec, args.overrides, args.config))
 
     out = args.out or rows_folder(args.ckpt, resolved.data.name)
     with redirect_stdout(sys.stderr) if args.json else nullcontext():  # progress must not stand in the JSON
