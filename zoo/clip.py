@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from jaxtyping import Float32, UInt8
@@ -42,6 +43,8 @@ class Clip:
             (``S = T * sample_rate / fps``, see :func:`zoo.audio.match_length`).
         landmarks: ``(T, 68, 2)`` float32, x and y in pixels of ``frames``; pixel centres at whole numbers.
         words: the words with their times; empty where unknown.
+        labels: what is known of the clip, such as ``emotion``: one word by name.
+        arrays: further numbers of each frame by name, ``(T, ...)`` float32, such as ``mouth``.
         fps: frames per second.
         sample_rate: samples per second.
     """
@@ -53,5 +56,7 @@ class Clip:
     wave: Float32[Tensor, " S"]
     landmarks: Float32[Tensor, "T 68 2"]
     words: tuple[Word, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    arrays: Mapping[str, Float32[Tensor, "T ..."]] = field(default_factory=dict)
     fps: float = FPS
     sample_rate: int = SAMPLE_RATE

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from zoo.audio import read_audio
+from zoo.data.beside import labels_path, read_arrays, read_labels
 from zoo.data.source import OpenClip, RawClip, Source, SourceItem, VideoFrames
 from zoo.data.splitting import Splitting
 from zoo.data.walk import walk
@@ -45,6 +46,8 @@ class Folder(Source):
     its suffix (:func:`zoo.names.name_to_id`); the speaker is the first folder's name, or the file's own where there is
     no folder. ``clip.txt`` beside ``clip.mp4`` gives the text, ``clip.landmarks.npy`` the landmarks
     (:func:`zoo.face.precomputed.read_landmarks`, one row per picture at 25 fps); without it they are detected.
+    ``clip.json`` gives labels (``{"emotion": "happy"}``), ``clip.NAME.npy`` the array ``NAME``, one row per picture at
+    25 fps (:mod:`zoo.data.beside`).
 
     A video that is longer than :attr:`~zoo.data.splitting.Splitting.clip_seconds`, has cuts, or shows a face only at
     times becomes several clips, ``talk@00012.32`` from second 12.32 on (``talk@00012.32-2`` is another face at the same
@@ -67,7 +70,7 @@ class Folder(Source):
         found = walk(self.root)
         paths = [path for path in found.files if _is_video(self.root / path)]
         known = set(paths) | {beside for path in paths for beside in _sidecars(path)}
-        self.not_looked_at = found.without(known)
+        self.not_looked_at = found.without(known | _arrays(found.files, paths))
         if not paths:
             told = f"; {self.not_looked_at}" if str(self.not_looked_at) else ""
             raise DataError(f"{self.root}: no video in this folder or below{told}")
@@ -80,7 +83,7 @@ class Folder(Source):
         """Open one video, resampled to 25 fps and 16 kHz.
 
         Raises:
-            MediaError: no pictures, no sound track, a text that is no Unicode, or landmarks that cannot be read.
+            MediaError: no pictures, no sound track, a text that is no Unicode, or a file beside it that cannot be read.
         """
         path = Path(item.path)
         beside = path.with_suffix(".txt")
@@ -90,6 +93,8 @@ class Folder(Source):
             wave=read_audio(path),
             text=text,
             landmarks=read_landmarks(path),
+            labels=read_labels(path),
+            arrays=read_arrays(path),
         )
 
     def read(self, item: SourceItem) -> RawClip:
@@ -123,7 +128,13 @@ def _shows_pictures(path: Path) -> bool:
 
 def _sidecars(video: Path) -> tuple[Path, ...]:
     """Files that belong to a video."""
-    return video.with_suffix(".txt"), video.with_suffix(".align"), landmarks_path(video)
+    return video.with_suffix(".txt"), video.with_suffix(".align"), landmarks_path(video), labels_path(video)
+
+
+def _arrays(files: Iterable[Path], videos: Iterable[Path]) -> set[Path]:
+    """The files that hold an array of one of the videos."""
+    stems = {video.with_suffix("") for video in videos}
+    return {path for path in files if path.suffix == ".npy" and path.with_suffix("").with_suffix("") in stems}
 
 
 def _unique_ids(paths: Sequence[Path]) -> list[str]:

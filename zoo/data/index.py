@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import AfterValidator, Field
 
@@ -26,7 +28,45 @@ def _inside(clip: str) -> str:
     return clip
 
 
+def check_name(name: str) -> str:
+    """Refuse a name of a label or an array that could not be part of a file's name or of an argument.
+
+    Raises:
+        ValueError: it is no word of letters, digits, ``_`` and ``-``.
+    """
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"'{name[:40]}' is no name: letters, digits, _ and - are, 40 at most, a letter first")
+    return name
+
+
+def check_array_name(name: str) -> str:
+    """The same for an array, which may not be called as one that each clip has.
+
+    Raises:
+        ValueError: see :func:`check_name`; or a clip has another array of that name.
+    """
+    if name in OWN:
+        raise ValueError(f"'{name}' is what each clip has; call the array otherwise")
+    return check_name(name)
+
+
+def check_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Refuse an entry of a frame that is larger than any picture."""
+    if len(shape) > _MOST_AXES or math.prod(shape) > _MOST_NUMBERS:
+        raise ValueError("no shape of an array")
+    return shape
+
+
+OWN = ("frames", "wave", "landmarks")
+"""The arrays that every clip has."""
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}")
+_MOST_AXES = 8
+_MOST_NUMBERS = 2**24
+
 ClipId = Annotated[str, AfterValidator(_inside)]
+Name = Annotated[str, AfterValidator(check_name)]
+ArrayName = Annotated[str, AfterValidator(check_array_name)]
 Several = Annotated[int, Field(ge=1, le=2**31)]
 Rate = Annotated[float, Field(gt=0, le=10_000)]
 
@@ -43,8 +83,30 @@ class ClipInfo:
     height: int
     width: int
     num_samples: int
+    labels: Mapping[str, str] = field(default_factory=dict)
     fps: float = FPS
     sample_rate: int = SAMPLE_RATE
+
+
+class Member(NamedTuple):
+    """An array in a shard's ZIP.
+
+    Attributes:
+        kind: ``frames``, ``wave``, ``landmarks``, or the name of a further array.
+        start: the byte at which its numbers start.
+        shape: of the array.
+        dtype: ``uint8`` or ``float32``.
+    """
+
+    kind: str
+    start: int
+    shape: tuple[int, ...]
+    dtype: str
+
+    @property
+    def size(self) -> int:
+        """Bytes of its numbers."""
+        return math.prod(self.shape) * (1 if self.dtype == "uint8" else 4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,20 +119,32 @@ class Row:
     wave: int
     landmarks: int
     source: str = ""
+    arrays: Mapping[str, ArrayPlace] = field(default_factory=dict)
 
     @property
-    def offsets(self) -> tuple[int, int, int]:
-        """Where frames, sound and landmarks start."""
-        return self.frames, self.wave, self.landmarks
+    def members(self) -> dict[str, Member]:
+        """All arrays of the clip in the ZIP, by kind."""
+        info, count = self.info, self.info.num_frames
+        found = [
+            Member("frames", self.frames, (count, info.height, info.width, 3), "uint8"),
+            Member("wave", self.wave, (info.num_samples,), "float32"),
+            Member("landmarks", self.landmarks, (count, NUM_LANDMARKS, 2), "float32"),
+        ]
+        found += [Member(name, each.start, (count, *each.shape), "float32") for name, each in self.arrays.items()]
+        return {member.kind: member for member in found}
 
-    def extent(self, kind: str) -> tuple[int, int]:
-        """Where the numbers of ``frames``, ``wave`` or ``landmarks`` start, and how many bytes they are."""
-        info = self.info
-        return {
-            "frames": (self.frames, info.num_frames * info.height * info.width * 3),
-            "wave": (self.wave, info.num_samples * 4),
-            "landmarks": (self.landmarks, info.num_frames * NUM_LANDMARKS * 2 * 4),
-        }[kind]
+
+@dataclass(frozen=True, slots=True)
+class ArrayPlace:
+    """A further array of a clip.
+
+    Attributes:
+        start: the byte at which its numbers start in the ZIP.
+        shape: of one frame's entry.
+    """
+
+    start: Count
+    shape: Annotated[tuple[Several, ...], AfterValidator(check_shape)] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +163,8 @@ class _Line:
     sample_rate: Several
     offsets: tuple[Count, Count, Count]
     source: str = ""
+    labels: dict[Name, str] = field(default_factory=dict)
+    arrays: dict[ArrayName, ArrayPlace] = field(default_factory=dict)
 
 
 def parse_row(line: bytes, shard: str) -> Row:
@@ -110,16 +186,24 @@ def parse_row(line: bytes, shard: str) -> Row:
         height=row.height,
         width=row.width,
         num_samples=row.num_samples,
+        labels=row.labels,
         fps=row.fps,
         sample_rate=row.sample_rate,
     )
-    return Row(info, shard, *row.offsets, row.source)
+    return Row(info, shard, *row.offsets, row.source, row.arrays)
 
 
-def format_row(clip: Clip, offsets: tuple[int, int, int], source: str) -> bytes:
-    """The line of a shard's index for a clip whose frames, sound and landmarks start at these bytes of the ZIP."""
+def format_row(clip: Clip, offsets: tuple[int, int, int], source: str, arrays: Mapping[str, int]) -> bytes:
+    """The line of a shard's index for a clip.
+
+    Args:
+        clip: the clip.
+        offsets: the bytes of the ZIP at which its frames, sound and landmarks start.
+        source: the file it came from.
+        arrays: the bytes at which its further arrays start.
+    """
     num_frames, _, height, width = clip.frames.shape
-    row = {
+    row: dict[str, Any] = {
         "id": clip.id,
         "speaker": clip.speaker,
         "text": clip.text,
@@ -133,6 +217,12 @@ def format_row(clip: Clip, offsets: tuple[int, int, int], source: str) -> bytes:
         "offsets": offsets,
         "source": storable(source),
     }
+    if clip.labels:
+        row["labels"] = dict(clip.labels)
+    if arrays:
+        row["arrays"] = {
+            name: {"start": start, "shape": list(clip.arrays[name].shape[1:])} for name, start in arrays.items()
+        }
     return json.dumps(row, ensure_ascii=False).encode() + b"\n"
 
 

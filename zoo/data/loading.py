@@ -25,7 +25,7 @@ PATIENCE_S = 600
 """Seconds without a batch after which the loading processes count as hanging."""
 
 
-def batch_bytes(spec: InputSpec, stills: int, batch_size: int, frames: int, samples: int) -> int:
+def batch_bytes(spec: InputSpec, stills: int, batch_size: int, frames: int, samples: int, numbers: int = 0) -> int:
     """Size of a batch as it is sent between processes.
 
     Args:
@@ -34,10 +34,11 @@ def batch_bytes(spec: InputSpec, stills: int, batch_size: int, frames: int, samp
         batch_size: windows.
         frames: in each window.
         samples: of sound in each window.
+        numbers: of each frame in further arrays.
     """
     height, width = spec.size
     frame = 3 * height * width + NUM_LANDMARKS * 2 * 4
-    return batch_size * ((frames + stills) * frame + samples * 4)
+    return batch_size * ((frames + stills) * frame + frames * numbers * 4 + samples * 4)
 
 
 def share_by_name(_: int = 0) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -91,6 +92,7 @@ class TalkingFaceData(pl.LightningDataModule):
         if self.config.max_clips is not None:
             self.clips = {name: clips[: self.config.max_clips] for name, clips in self.clips.items()}
         self.windows = Windows(self.store, self.spec, self.uses)
+        self.windows.check_arrays(number for part in self.clips.values() for number in part)
         info = self.store.clips[0]
         if (info.fps, info.sample_rate) != (self.spec.fps, self.spec.sample_rate):
             raise DataError(
@@ -158,8 +160,9 @@ class TalkingFaceData(pl.LightningDataModule):
         if frames is None:  # whole clips
             frames = max(self.store.clips[number].num_frames for number in self.clips[name])
         first, last = audio.frame_window(0, frames, self.spec.context)
-        self._sent += (
-            IN_FLIGHT * workers * batch_bytes(self.spec, self.windows.stills, batch_size, frames, last - first)
-        )
+        shapes = self.store.shapes(self.clips[name][0])
+        numbers = sum(math.prod(shapes[array]) for array in self.uses.arrays)
+        size = batch_bytes(self.spec, self.windows.stills, batch_size, frames, last - first, numbers)
+        self._sent += IN_FLIGHT * workers * size
         mine = self.trainer.world_size // self.trainer.num_nodes if self.trainer else 1  # processes on this machine
         check_shared_memory(self._sent * mine, workers * mine)

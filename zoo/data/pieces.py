@@ -13,7 +13,7 @@ from torch import Tensor
 from zoo.audio import match_length, num_samples
 from zoo.clip import FPS, Clip
 from zoo.data.report import SetAside
-from zoo.data.source import OpenClip, SourceItem
+from zoo.data.source import OpenClip, SourceItem, check_lengths
 from zoo.data.splitting import (
     SHORTEST_S,
     Splitting,
@@ -100,16 +100,18 @@ def find_pieces(
 
     Raises:
         NoFaceError: no face was found.
-        MediaError: the sound is too short, or the landmarks do not fit the pictures.
+        MediaError: the sound is too short, or landmarks or arrays do not fit the pictures.
     """
     pictures = _Counted(clip.frames)
     looks = None if clip.landmarks is not None else make_looks(detector, "dlib", EVERY, FPS)
     if splitting is None:
         landmarks = yield from _one_track(pictures, clip, looks)
+        check_lengths(clip.arrays, pictures.count)
         return Found([_piece(clip, item.id, item.speaker, Stretch(0, landmarks), pictures)])
     stretches, most = yield from _stretches(pictures, clip, looks, splitting)
     if not pictures.count:
         raise MediaError("the video has no frames")
+    check_lengths(clip.arrays, pictures.count)
     found = _divide(clip, item, stretches, pictures, splitting)
     if most > 1 and splitting.faces == "largest":
         found.notes.append(
@@ -290,6 +292,8 @@ def _piece(clip: OpenClip, name: str, speaker: str, stretch: Stretch, pictures: 
         wave=match_length(clip.wave[num_samples(stretch.first) :], length),
         landmarks=landmarks - landmarks.new_tensor([x0, y0]),
         words=words,
+        labels=clip.labels,
+        arrays={name: values[stretch.first : stretch.first + length] for name, values in clip.arrays.items()},
     )
     return Piece(made, stretch.first, (x0, y0))
 

@@ -20,14 +20,12 @@ from torch import Tensor
 
 import zoo
 from zoo.clip import NUM_LANDMARKS, Clip
-from zoo.data.index import FORMAT, VERSION, format_row
+from zoo.data.index import FORMAT, VERSION, check_array_name, check_name, check_shape, format_row
 from zoo.errors import DataError, MediaError
 from zoo.files import write_text_aside
 
 SUFFIXES = (".zip", ".sha256", ".jsonl")
 """The files of a shard in the order in which they appear: the shard exists once the last one does."""
-
-_MEMBERS = 3  # of a clip in the ZIP: frames, wave, landmarks
 
 
 class ShardWriter:
@@ -43,6 +41,7 @@ class ShardWriter:
         self._file = (self.folder / f"{name}.zip").open("wb")
         self._zip = zipfile.ZipFile(self._file, "w", zipfile.ZIP_STORED)
         self._rows: list[bytes] = []
+        self._members = [0]  # in the ZIP, before each clip
 
     def __enter__(self) -> ShardWriter:
         return self
@@ -76,10 +75,14 @@ class ShardWriter:
                 self._member(f"{clip.id}/wave.npy", clip.wave),
                 self._member(f"{clip.id}/landmarks.npy", clip.landmarks),
             )
+            arrays = {
+                name: self._member(f"{clip.id}/{name}.npy", values) for name, values in sorted(clip.arrays.items())
+            }
         except BaseException:
             self.rewind(mark)
             raise
-        self._rows.append(format_row(clip, offsets, source))
+        self._rows.append(format_row(clip, offsets, source, arrays))
+        self._members.append(len(self._zip.filelist))
 
     def mark(self) -> int:
         """How many clips there are, for :meth:`rewind`."""
@@ -88,10 +91,12 @@ class ShardWriter:
     def rewind(self, mark: int) -> None:
         """Take back what was added since :meth:`mark`, as if it had never been written."""
         del self._rows[mark:]
-        for info in self._zip.filelist[_MEMBERS * mark :]:
+        del self._members[mark + 1 :]
+        kept = self._members[mark]
+        for info in self._zip.filelist[kept:]:
             self._zip.start_dir = min(self._zip.start_dir, info.header_offset)
             del self._zip.NameToInfo[info.filename]
-        del self._zip.filelist[_MEMBERS * mark :]
+        del self._zip.filelist[kept:]
         with suppress(OSError, ValueError):
             self._file.truncate(self._zip.start_dir)
 
@@ -162,6 +167,15 @@ def check_clip(clip: Clip) -> None:
         )
     if wave.ndim != 1 or str(wave.dtype) != "torch.float32":
         raise ValueError(f"clip {clip.id}: wave is {wave.dtype} {tuple(wave.shape)}, not float32 (S,)")
+    for name in clip.labels:
+        check_name(name)
+    for name, values in clip.arrays.items():
+        check_array_name(name)
+        check_shape(tuple(values.shape[1:]))
+        if values.ndim < 1 or len(values) != len(frames) or str(values.dtype) != "torch.float32" or not values.numel():
+            raise ValueError(
+                f"clip {clip.id}: {name} is {values.dtype} {tuple(values.shape)}, not float32 ({len(frames)}, ...)"
+            )
 
 
 def sha256(path: Path) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -45,6 +45,8 @@ class RawClip:
         text: the words spoken, lower case; empty where unknown.
         words: the words with their times; empty where unknown.
         landmarks: ``(T, 68, 2)`` float32 in pixels of ``frames``; ``None`` where they are to be detected.
+        labels: what is known of the clip by name, as in :class:`zoo.clip.Clip`.
+        arrays: further numbers by name, one entry per frame, the same.
     """
 
     frames: UInt8[Tensor, "T 3 H W"]
@@ -52,6 +54,8 @@ class RawClip:
     text: str = ""
     words: tuple[Word, ...] = ()
     landmarks: Float32[Tensor, "T 68 2"] | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    arrays: Mapping[str, Float32[Tensor, "T ..."]] = field(default_factory=dict)
 
 
 MISSING_S, MISSING_SHARE = 0.5, 0.1
@@ -118,6 +122,8 @@ class OpenClip:
         text: as in :class:`RawClip`.
         words: as in :class:`RawClip`.
         landmarks: as in :class:`RawClip`; where the source's clips are split, rows may be NaN: no face is there.
+        labels: as in :class:`RawClip`.
+        arrays: as in :class:`RawClip`.
     """
 
     frames: Iterable[UInt8[Tensor, "3 H W"]]
@@ -125,6 +131,8 @@ class OpenClip:
     text: str = ""
     words: tuple[Word, ...] = ()
     landmarks: Float32[Tensor, "T 68 2"] | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    arrays: Mapping[str, Float32[Tensor, "_ ..."]] = field(default_factory=dict)
 
     @property
     def expected(self) -> int | None:
@@ -137,12 +145,24 @@ class OpenClip:
         """Read all pictures.
 
         Raises:
-            MediaError: they cannot be read, or the landmarks are not one set per picture.
+            MediaError: they cannot be read, or landmarks and arrays are not one entry per picture.
         """
         frames = torch.stack(list(self.frames))
         if self.landmarks is not None and len(self.landmarks) != len(frames):
             raise MediaError(f"{len(self.landmarks)} sets of landmarks for {len(frames)} frames")
-        return RawClip(frames, self.wave, self.text, self.words, self.landmarks)
+        check_lengths(self.arrays, len(frames))
+        return RawClip(frames, self.wave, self.text, self.words, self.landmarks, self.labels, self.arrays)
+
+
+def check_lengths(arrays: Mapping[str, Tensor], num_frames: int) -> None:
+    """Refuse arrays that do not have one entry per frame.
+
+    Raises:
+        MediaError: one has more or fewer.
+    """
+    for name, values in arrays.items():
+        if len(values) != num_frames:
+            raise MediaError(f"the array '{name}' has {len(values)} entries for {num_frames} frames")
 
 
 class Source(ABC):
@@ -185,4 +205,4 @@ class Source(ABC):
             MediaError: as :meth:`read`.
         """
         raw = self.read(item)
-        return OpenClip(raw.frames, raw.wave, raw.text, raw.words, raw.landmarks)
+        return OpenClip(raw.frames, raw.wave, raw.text, raw.words, raw.landmarks, raw.labels, raw.arrays)

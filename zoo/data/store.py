@@ -3,7 +3,8 @@
 ::
 
     DIR/store.json            what is in it: format, data set, splits, who made it
-    DIR/shards/00000.zip      <id>/frames.npy (T,H,W,3) uint8, wave.npy (S,) float32, landmarks.npy (T,68,2) float32
+    DIR/shards/00000.zip      <id>/frames.npy (T,H,W,3) uint8, wave.npy (S,) float32, landmarks.npy (T,68,2) float32,
+                              and NAME.npy (T,...) float32 for each further array
     DIR/shards/00000.jsonl    one line per clip: what is known about it and where its bytes lie in the ZIP
     DIR/shards/00000.sha256   checksums of the two, for ``zoo data verify`` or ``sha256sum -c``
 
@@ -162,6 +163,35 @@ class Store:
         self._check(index, row, "landmarks", out)
         return torch.from_numpy(out)
 
+    def shapes(self, index: int) -> dict[str, tuple[int, ...]]:
+        """The further arrays of a clip: the shape of one frame's entry, by name."""
+        return {name: each.shape for name, each in self._row(index).arrays.items()}
+
+    def array(self, index: int, name: str, first: int = 0, count: int | None = None) -> Float32[Tensor, "n *rest"]:
+        """A further array of a clip, one entry per frame.
+
+        Args:
+            index: number of the clip.
+            name: of the array.
+            first: the first frame.
+            count: how many frames; ``None``: all from there on.
+
+        Raises:
+            DataError: the clip has no such array.
+        """
+        row = self._row(index)
+        if name not in row.arrays:
+            known = f"it has {', '.join(row.arrays)}" if row.arrays else "it has none"
+            raise DataError(f"{self.path}: clip '{row.info.id}' has no array '{name}'; {known}")
+        member = row.members[name]
+        chosen = range(row.info.num_frames)[first : None if count is None else first + count]
+        out = np.empty((len(chosen), *member.shape[1:]), np.float32)
+        if out.size:
+            entry = member.size // row.info.num_frames
+            self._files.read_into(row.shard, member.start + chosen.start * entry, out)
+            self._check(index, row, name, out if len(chosen) == row.info.num_frames else None)
+        return torch.from_numpy(out)
+
     def clip(self, index: int) -> Clip:
         """Read a whole clip."""
         info = self._row(index).info
@@ -173,6 +203,8 @@ class Store:
             wave=self.wave(index),
             landmarks=self.landmarks(index),
             words=info.words,
+            labels=info.labels,
+            arrays={name: self.array(index, name) for name in self.shapes(index)},
             fps=info.fps,
             sample_rate=info.sample_rate,
         )
@@ -185,7 +217,8 @@ class Store:
         if (index, kind) in self._checked or (whole is None and not self._files.local):
             return
         data = None if whole is None else whole.data.cast("B")
-        check_member(self._files, row.shard, f"{row.info.id}/{kind}.npy", *row.extent(kind), data)
+        member = row.members[kind]
+        check_member(self._files, row.shard, f"{row.info.id}/{kind}.npy", member.start, member.size, data)
         self._checked.add((index, kind))
 
     def _fit(self, row: Row) -> None:
@@ -193,7 +226,7 @@ class Store:
         if row.shard not in self._sizes:
             self._sizes[row.shard] = self._files.size(row.shard)
         size = self._sizes[row.shard]
-        if size is not None and any(sum(row.extent(kind)) > size for kind in ("frames", "wave", "landmarks")):
+        if size is not None and any(each.start + each.size > size for each in row.members.values()):
             raise DataError(
                 f"{self.path}/shards/{row.shard}.zip: ends before clip '{row.info.id}' does; "
                 "run: zoo data verify on the store"

@@ -12,8 +12,7 @@ from threading import Lock
 
 import numpy as np
 
-from zoo.clip import NUM_LANDMARKS
-from zoo.data.index import ClipInfo, parse_row, parse_sums
+from zoo.data.index import ClipInfo, Row, parse_row, parse_sums
 from zoo.data.pool import usable_cores
 from zoo.data.shard import SUFFIXES, sha256
 from zoo.data.shard_files import open_files
@@ -102,9 +101,7 @@ def _verify_shard(folder: Path, name: str) -> tuple[list[str], list[tuple[str, C
             # A damaged file is searched for the clips that it costs.
             findings += _damaged_members(folder / f"{name}.zip", name) if rows else [f"shards/{name}: no clip in it"]
         else:
-            findings += _wrong_arrays(
-                folder / f"{name}.zip", name, [row.info for row in rows], [row.offsets for row in rows]
-            )
+            findings += _wrong_arrays(folder / f"{name}.zip", name, rows)
     except (OSError, DataError) as error:
         return [*_wrong_sums(folder, name), f"shards/{name}: {error}"], []
     return findings, [(name, row.info) for row in rows]
@@ -137,13 +134,13 @@ def _damaged_members(path: Path, name: str) -> Iterator[str]:
         yield f"shards/{name}.zip: the list of its contents is damaged ({error})"
 
 
-def _wrong_arrays(path: Path, name: str, infos: list[ClipInfo], offsets: list[tuple[int, int, int]]) -> Iterator[str]:
+def _wrong_arrays(path: Path, name: str, rows: list[Row]) -> Iterator[str]:
     """Arrays whose shape, type or place is not what the index says (a store that was written wrongly)."""
     with zipfile.ZipFile(path) as archive, path.open("rb") as file:
         members = set(archive.namelist())
-        for info, starts in zip(infos, offsets, strict=True):
-            for (kind, shape, dtype), start in zip(_expected(info), starts, strict=True):
-                member = f"{info.id}/{kind}.npy"
+        for row in rows:
+            for kind, start, shape, dtype in row.members.values():
+                member = f"{row.info.id}/{kind}.npy"
                 if member not in members:
                     yield f"shards/{name}.zip: {member} is missing"
                     continue
@@ -152,14 +149,6 @@ def _wrong_arrays(path: Path, name: str, infos: list[ClipInfo], offsets: list[tu
                     yield f"shards/{name}.zip: {member} is {found[1]} {found[0]}, the index says {dtype} {shape}"
                 elif not _starts_at(archive, file, member, start):
                     yield f"shards/{name}.jsonl: {member} does not start at byte {start}"
-
-
-def _expected(info: ClipInfo) -> list[tuple[str, tuple[int, ...], str]]:
-    return [
-        ("frames", (info.num_frames, info.height, info.width, 3), "uint8"),
-        ("wave", (info.num_samples,), "float32"),
-        ("landmarks", (info.num_frames, NUM_LANDMARKS, 2), "float32"),
-    ]
 
 
 def _read_header(archive: zipfile.ZipFile, member: str) -> tuple[tuple[int, ...], np.dtype]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
 from itertools import cycle, islice
 from random import Random
@@ -22,6 +22,7 @@ from zoo.data.batch import Batch
 from zoo.data.index import ClipInfo
 from zoo.data.request import Pictures, Request, later
 from zoo.data.store import Store
+from zoo.errors import DataError
 from zoo.face import crop
 from zoo.spec import InputSpec, Uses
 
@@ -55,6 +56,8 @@ class Window(NamedTuple):
     sound: Float32[Tensor, " S"]
     start: int = 0
     words: tuple[Word, ...] = ()
+    labels: Mapping[str, str] = {}
+    arrays: Mapping[str, Float32[Tensor, "T ..."]] = {}
 
 
 class Windows(Dataset[Window]):
@@ -106,6 +109,8 @@ class Windows(Dataset[Window]):
             sound=self.store.wave(draw.clip, begin, stop),
             start=audio.num_samples(first) - begin,
             words=info.words,
+            labels=self._labels(info),
+            arrays=self._arrays(draw.clip, first, count),
         )
 
     def _whole(self, clip: int, info: ClipInfo) -> Window:
@@ -123,7 +128,43 @@ class Windows(Dataset[Window]):
             points=torch.stack([self._track(other).landmarks[0] for other in chosen]),
             sound=self.store.wave(clip, 0, audio.num_samples(count)),
             words=info.words,
+            labels=self._labels(info),
+            arrays=self._arrays(clip, 0, count),
         )
+
+    def _labels(self, info: ClipInfo) -> dict[str, str]:
+        """The labels that are used; empty where a clip has none."""
+        return {name: info.labels.get(name, "") for name in self.uses.labels}
+
+    def _arrays(self, clip: int, first: int, count: int) -> dict[str, Float32[Tensor, "_ ..."]]:
+        """The arrays that are used, of some frames."""
+        return {name: self.store.array(clip, name, first, count) for name in self.uses.arrays}
+
+    def check_arrays(self, clips: Iterable[int]) -> None:
+        """Refuse clips that lack an array which is used, or have it in another shape than the first.
+
+        Args:
+            clips: numbers of those that are used.
+
+        Raises:
+            DataError: with the clip and the array.
+        """
+        if not self.uses.arrays:
+            return
+        first: dict[str, tuple[int, ...]] = {}
+        for clip in clips:
+            shapes, name = self.store.shapes(clip), self.store.clips[clip].id
+            for array in self.uses.arrays:
+                if array not in shapes:
+                    raise DataError(
+                        f"{self.store.path}: clip '{name}' has no array '{array}', which the method uses; prepare the "
+                        f"clips with it (docs/contract.md)"
+                    )
+                if shapes[array] != first.setdefault(array, shapes[array]):
+                    raise DataError(
+                        f"{self.store.path}: the array '{array}' has {shapes[array]} numbers a frame in clip '{name}', "
+                        f"{first[array]} in others"
+                    )
 
     def _others(self, clip: int) -> list[int]:
         """The other clips of a clip's speaker, those that follow it in the store first."""
@@ -171,7 +212,7 @@ def place(length: int, spec: InputSpec, stills: int, seed: tuple[int, ...]) -> t
 
 
 def collate(windows: Sequence[Window]) -> Batch:
-    """Stack windows; shorter ones are padded at the end with their last picture and silence."""
+    """Stack windows; shorter ones are padded at the end with their last picture, their last entries and silence."""
     frames = max(len(window.frames) for window in windows)
     samples = max(window.sound.shape[-1] for window in windows)
     given = Request(
@@ -183,6 +224,11 @@ def collate(windows: Sequence[Window]) -> Batch:
         sound=torch.stack([F.pad(window.sound, (0, samples - window.sound.shape[-1])) for window in windows]),
         start=windows[0].start,
         words=tuple(later(window.words, window.first) for window in windows),
+        labels={name: tuple(window.labels[name] for window in windows) for name in windows[0].labels},
+        arrays={
+            name: torch.stack([_repeat_last(window.arrays[name], frames) for window in windows])
+            for name in windows[0].arrays
+        },
     )
     return Batch(
         given=given,
