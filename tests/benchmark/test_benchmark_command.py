@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import shutil
 import subprocess
 import sys
@@ -96,6 +97,52 @@ def test_fits_under_the_budget_and_goes_on_when_one_fails(benchmark: Run, tmp_pa
     plan, outcome = benchmark(tmp_path, *few, "seeds=[0,1]", ckpt=None)
     assert (plan.tasks(), plan.fits(), outcome.problems) == ([], {}, [])
     assert {name: text for name, text in rows_of(tmp_path).items() if "toy" in name} == before
+
+
+@pytest.mark.usefixtures("beside_another_zoo")
+def test_a_fit_that_diverged_is_none(benchmark: Run, store: Path, tmp_path: Path):
+    """It is shown as failed, with the step; it is not tried twice in one go, and not taken for finished in the next."""
+    few = ["references=[]", "tracks=[reconstruction]", "metrics=[psnr]", "test_clips=1", "budget.max_steps=2"]
+    few += ["budget.max_time=null", "budget.settings.data.batch_size=2", "budget.settings.trainer.accelerator=cpu"]
+    few += ["budget.settings.model.fails=diverge"]
+    _, outcome = benchmark(tmp_path, *few, ckpt=None)
+    (cell,) = outcome.cells
+    assert (cell.status, len(outcome.problems)) == ("failed", 1)
+    assert "its fit diverged: the loss is nan at step 1; see " in cell.reason
+    (log,) = tmp_path.glob("fits/*/fit.log")
+    assert log.read_text().count("the fit diverged") == 1
+    plan = make_plan(Bench(find_suite("synth", [f"data.root={store}", *FEW, *few])), ["toy"], tmp_path)
+    assert len(plan.fits()) == 1
+
+
+class Malicious:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (self.path,)
+
+
+@pytest.mark.usefixtures("beside_another_zoo")
+def test_a_folder_with_a_malicious_checkpoint_is_gone_on_with_safely(benchmark: Run, store: Path, tmp_path: Path):
+    """Somebody else's results, in which a fit was interrupted: nothing in its checkpoint is executed."""
+    few = ["references=[]", "tracks=[reconstruction]", "metrics=[psnr]", "test_clips=1", "budget.max_steps=1"]
+    few += ["budget.max_time=null", "budget.settings.data.batch_size=2", "budget.settings.trainer.accelerator=cpu"]
+    bench = Bench(find_suite("synth", [f"data.root={store}", *FEW, *few]))
+    (weights,) = make_plan(bench, ["toy"], tmp_path).fits().values()
+    assert weights.fit is not None
+    run = weights.fit.folder / "toy" / "synthgrid" / "29990101-000000-abcd"
+    (run / "checkpoints").mkdir(parents=True)
+    (run / "config.yaml").write_text(yaml.safe_dump(weights.fit.settings))
+    (run / "checkpoints" / "last.ckpt").write_bytes(pickle.dumps(Malicious(tmp_path / "executed")))
+    _, outcome = benchmark(tmp_path, *few, ckpt=None)
+    assert not (tmp_path / "executed").exists()
+    assert outcome.problems == []
+    assert "a pickle of Python objects" in (weights.fit.folder / "fit.log").read_text()
+    pickle.loads(pickle.dumps(Malicious(tmp_path / "executed")))
+    assert (tmp_path / "executed").exists(), "the test is worth something only if the pickle does what it says"
 
 
 def test_configurations_of_a_method_are_compared(

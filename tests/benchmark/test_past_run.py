@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from zoo.benchmark.suite import leaves
 from zoo.past_run import (
     last_epoch,
     read_config,
@@ -18,7 +19,6 @@ from zoo.past_run import (
     read_metrics,
     read_trainer,
 )
-from zoo.benchmark.suite import leaves
 
 FACTS = {"seed": 1, "steps": 9, "seconds": 1.5, "summary": {"split": "by-clip", "remarks": ["slow"]}, "zoo": "0.1.0"}
 CONFIG = {"data": {"name": "grid", "seed": 3}, "model": {"expert": "grid"}, "trainer": {"max_steps": 9, "more": None}}

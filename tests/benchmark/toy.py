@@ -22,7 +22,7 @@ class ToyConfig:
     """What goes wrong."""
 
     fails: str = setting(
-        "", "nothing, in generation (raise), the process (die or stop, once per file $TOY_MARK), in fits (fit)"
+        "", "nothing, in generation (raise), the process (die or stop, once per file $TOY_MARK), in fits (fit, diverge)"
     )
     gain: float = setting(1.1, "brightness")
 
@@ -66,7 +66,8 @@ class Toy(TalkingFaceMethod):
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         if self.config.fails == "fit":
             raise ZooError("this toy learns nothing")
-        return (self.reconstruct(batch) - batch.frames).abs().mean()
+        loss = (self.reconstruct(batch) - batch.frames).abs().mean()
+        return loss * torch.nan if self.config.fails == "diverge" else loss
 
     def configure_optimizers(self) -> Any:
         return torch.optim.SGD(self.parameters(), lr=0.01)
