@@ -333,7 +333,7 @@ def test_memory_and_damage_cost_one_pair(folders: Path, tmp_path: Path, monkeypa
     assert list(found.failed) == [pairs[0].clip]
     assert "GB of memory, and there are" in found.failed[pairs[0].clip]
 
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise MemoryError
 
     monkeypatch.setattr(scoring, "probe_video", whole)
@@ -361,3 +361,22 @@ def test_sound_that_cannot_be_read_is_told_and_not_replaced(
     seen = scoring.look(pair, Judges())
     assert "the sound track cannot be read" in seen.silence[0]
     assert seen.silence[1] == ""
+
+
+def test_progress_moves_while_a_video_is_read_and_followed(
+    folders: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """One long pair would show nothing for minutes."""
+    from zoo import progress
+    from zoo import score as scoring
+    from zoo.metrics.choose import choose
+
+    monkeypatch.setattr(progress, "LINE_EVERY_S", 0.0)
+    pair = next(iter(find_pairs(folders / "real", folders / "real")))
+    metrics, _, judges = choose(["psnr"], {}, {}, device="cpu")
+    scoring.score([pair], metrics, judges)
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("scoring: 0/1 pairs (")]
+    shares = [int(line.partition("(")[2].partition("%")[0]) for line in lines]
+    assert len(set(shares)) > 20
+    assert shares == sorted(shares)
+    assert max(shares) == 90

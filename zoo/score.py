@@ -9,8 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
@@ -50,6 +51,9 @@ NO_SOUND = "no sound"
 """Why lips and sound cannot be compared in a film without a sound track."""
 
 NO_MEMORY = "not enough memory for this pair; cut the videos into shorter parts or make them smaller"
+
+_LOOKING = 0.9
+"""Share of a pair's work that reading both videos and following their faces is; the rest are the metrics."""
 
 _ASPECT = 0.01  # by how much two pictures' aspect ratios may differ and still count as one
 
@@ -162,11 +166,41 @@ def _sized(frames: UInt8[Tensor, "T 3 H W"], size: Sequence[int]) -> UInt8[Tenso
     return F.interpolate(frames, (height, width), mode="bilinear", antialias=True, align_corners=False)
 
 
-def look(pair: Pair, judges: Judges) -> Look:
+class _PairProgress:
+    """How much of a pair is read and followed, as parts of one step of a bar.
+
+    Args:
+        bar: over all pairs.
+        pair: the one that is at work.
+    """
+
+    def __init__(self, bar: Progress, pair: Pair) -> None:
+        self._bar, self._done, self._lock = bar, 0.0, Lock()
+        frames = sum(_length(path) for path in (pair.pred, pair.real) if path is not None)
+        self._share = _LOOKING / (2 * frames) if frames else 0.0  # each is read, and followed
+
+    def __call__(self, frames: int) -> None:
+        """So many frames more were read, or followed; both videos are read at a time."""
+        with self._lock:
+            share = min(frames * self._share, _LOOKING - self._done)
+            self._done += share
+            self._bar.advance(share)
+
+    def close(self) -> None:
+        """The pair is scored."""
+        self._bar.advance(1 - self._done)
+
+
+def look(pair: Pair, judges: Judges, progress: Callable[[int], None] | None = None) -> Look:
     """Read both videos at 25 fps and 16 kHz and find the face in them.
 
     The text comes from ``NAME.txt`` beside the real video, or from its name where that is one of GRID; the times of the
     words from ``NAME.align`` beside it, in GRID's format.
+
+    Args:
+        pair: both videos.
+        judges: the models that look.
+        progress: called with 1 for every frame that is read, and again when its face is followed.
 
     Raises:
         MediaError: one of them cannot be read; the message names it.
@@ -175,8 +209,8 @@ def look(pair: Pair, judges: Judges) -> Look:
     assert pair.real is not None
     _check_memory(pair.pred, pair.real)
     with ThreadPoolExecutor(2) as threads:
-        (made, own), (true, heard) = threads.map(_read, (pair.pred, pair.real))
-    tracks = [track_visible(frames, every=LOOK_EVERY) for frames in (made, true)]
+        (made, own), (true, heard) = threads.map(partial(_read, progress=progress), (pair.pred, pair.real))
+    tracks = [track_visible(frames, every=LOOK_EVERY, progress=progress) for frames in (made, true)]
     # A silent film is heard with the real sound; sound that is there and cannot be read is a fault, and told.
     waves = [_sound(heard if isinstance(own, str) and own == NO_SOUND else own, len(made)), _sound(heard, len(true))]
     text, text_error = _said(_text, pair.real, len(true))
@@ -206,9 +240,11 @@ def _check_memory(*paths: Path) -> None:
         )
 
 
-def _read(path: Path) -> tuple[UInt8[Tensor, "T 3 H W"], Float32[Tensor, " S"] | str]:
+def _read(
+    path: Path, progress: Callable[[int], None] | None = None
+) -> tuple[UInt8[Tensor, "T 3 H W"], Float32[Tensor, " S"] | str]:
     """Pictures, and the sound or why there is none."""
-    frames = read_video(path).frames
+    frames = read_video(path, progress=progress).frames
     try:
         return frames, read_audio(path)
     except MediaError as error:
@@ -405,21 +441,24 @@ def score(
     scores = Scores(columns, len(pairs))
     with Progress("scoring", len(pairs), "pairs", show=progress) as bar:
         for pair in pairs:
-            reason = _score_pair(pair, columns, judges)
+            part = _PairProgress(bar, pair)
+            reason = _score_pair(pair, columns, judges, part)
             if reason:
                 scores.failed[pair.clip] = reason
-            bar.advance()
+            part.close()
     return scores
 
 
-def _score_pair(pair: Pair, columns: Mapping[str, Column], judges: Judges) -> str:
+def _score_pair(
+    pair: Pair, columns: Mapping[str, Column], judges: Judges, progress: Callable[[int], None] | None = None
+) -> str:
     """Add a row to every column; why the pair could not be scored at all, or nothing."""
     missing = "no real video has this name" if pair.real is None else ""
     missing = "no generated video has this name" if pair.pred is None else missing
     try:
         if missing:
             raise MediaError(missing)
-        seen = look(pair, judges)
+        seen = look(pair, judges, progress)
     except (MediaError, MemoryError) as error:
         reason = str(error) if isinstance(error, MediaError) else NO_MEMORY
         known = pair.real or pair.pred
