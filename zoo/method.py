@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -30,9 +29,6 @@ class TalkingFaceMethod(TrainableModule):
     """
 
     spec: MethodSpec
-
-    options: Any = None
-    """What was chosen of the spec's :attr:`zoo.spec.MethodSpec.options` for a test; ``None``: their defaults."""
 
     @property
     def uses(self) -> Uses:
@@ -93,26 +89,13 @@ class TalkingFaceMethod(TrainableModule):
     def reconstruct(self, batch: Batch) -> Float[Tensor, "B T 3 H W"]:
         """The frames of a training window as the method generates them now, RGB in [0, 1]."""
 
-    def test_step(self, batch: Batch, batch_idx: int) -> Float[Tensor, "B T 3 H W"]:
-        """Generate a whole clip in the default mode."""
-        from zoo.synthesis.make import make
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        """Nothing: what is tested are the weights that are kept (:class:`zoo.evaluate.ScoreClips`)."""
 
-        return make(self, self.spec, replace(batch.given, options=self.options))
-
-    def score(self, outputs: Float[Tensor, "B T 3 h w"], batch: Batch, store: Store) -> list[dict[str, Any]]:
-        """See :func:`zoo.evaluate.score_clip`."""
-        from dataclasses import asdict
-
-        from zoo.evaluate import score_clip
-
-        real = [store.clip(store.index(clip)) for clip in batch.clip]
-        return [
-            asdict(score_clip(made.float().cpu(), clip, self.input_spec))
-            for made, clip in zip(outputs, real, strict=True)
-        ]
+    def score(self, outputs: Any, batch: Batch, store: Store) -> list[dict[str, Any]]:
+        """What the method finds out by itself about test clips, beside the metrics: here nothing."""
+        return [{"clip": clip} for clip in batch.clip]
 
     def summarise(self, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-        """See :func:`zoo.evaluate.summary`."""
-        from zoo.evaluate import summary
-
-        return summary(rows)
+        """What that amounts to over all test clips; ``remarks`` are printed."""
+        return {}

@@ -14,15 +14,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytorch_lightning as pl
 import torch
-from jaxtyping import UInt8
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.callbacks import LearningRateMonitor, ModelCheckpoint
 from pytorch_lightning.strategies import DDPStrategy
-from torch import Tensor
 
 from zoo import __version__, registry, runs, torchrun, trainable
 from zoo.callbacks import CheckFinite, StopAfter, steps_done, training_progress
@@ -33,14 +31,16 @@ from zoo.data.loading import loader_errors
 from zoo.data.module import TalkingFaceData
 from zoo.data.splits import split_clips
 from zoo.errors import ConfigError, DivergedError
-from zoo.evaluate import ScoreClips, paste_back, without_nan
+from zoo.evaluate import ScoreClips, without_nan
 from zoo.loggers import log_video, make_table, more_loggers
 from zoo.method import TalkingFaceMethod
 from zoo.nn.speed import BF16, speed_up
 from zoo.printable import say
 from zoo.resume import CheckOptimisers, CheckpointFiles
-from zoo.synthesis.make import make
 from zoo.video import VIEWED_CRF, write_video
+
+if TYPE_CHECKING:
+    from zoo.benchmark.single import SingleCell
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,6 @@ def _fit(config: RunConfig, run: Path, resume: Path | None) -> FitResult | None:
     torch.set_float32_matmul_precision("high")
     spec = registry.trainable(config.method)
     module = trainable.build(spec, config.model, seed=config.seed)
-    _take_options(module, config)
     if config.init:
         _start_from(module, trainable.find_weights(spec, config.init), config.init)
     module.before_fit()
@@ -97,7 +96,9 @@ def _fit(config: RunConfig, run: Path, resume: Path | None) -> FitResult | None:
     # Two: `save_last` of a callback that monitors something writes only where that got better.
     best = ModelCheckpoint(run / "checkpoints", filename="best", monitor=module.monitor, enable_version_counter=False)
     last = ModelCheckpoint(run / "checkpoints", filename="last", enable_version_counter=False)
-    scores = ScoreClips(run)
+    weights = run / "weights.safetensors"
+    method = isinstance(module, TalkingFaceMethod)
+    scores = ScoreClips(run, (lambda device: _cell(config, weights, device)) if method else None)
     with closing(RunFolder(config, run, resume)) as folder:
         callbacks = [folder, CheckFinite(), best, last, scores, LearningRateMonitor(), training_progress()]
         unused = module.find_unused_parameters
@@ -114,16 +115,26 @@ def _fit(config: RunConfig, run: Path, resume: Path | None) -> FitResult | None:
         if trainer.interrupted:
             return None
         folder.open(trainer)
+        if trainer.is_global_zero:
+            trainable.save_weights(module, weights)
+        trainer.strategy.barrier()
         _interruptible(lambda: trainer.test(module, data, verbose=False))
         if not trainer.is_global_zero:
             return None
-        sample = make_sample(module, data, run, trainer) if isinstance(module, TalkingFaceMethod) else None
+        sample = make_sample(module, data, run, trainer, scores.cell) if scores.cell is not None else None
         kept = {key: value for key, value in without_nan(scores.summary).items() if key != "table"}
-        trainable.save_weights(module, run / "weights.safetensors", kept)
+        trainable.save_weights(module, weights, kept)
         seconds = time.monotonic() - started
         result = FitResult(run, run / "checkpoints" / "last.ckpt", scores.summary, sample, seconds)
         runs.update(run, summary=without_nan(result.summary), seconds=round(seconds, 1), steps=steps_done(trainer))
     return result
+
+
+def _cell(config: RunConfig, weights: Path, device: torch.device) -> SingleCell:
+    """What tests a method."""
+    from zoo.benchmark.single import SingleCell
+
+    return SingleCell(config, weights, device)
 
 
 def _training_batches(data: TalkingFaceData) -> Iterator[Batch]:
@@ -133,12 +144,6 @@ def _training_batches(data: TalkingFaceData) -> Iterator[Batch]:
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         for batch in data.train_dataloader():
             yield data.on_after_batch_transfer(batch, 0)
-
-
-def _take_options(module: trainable.TrainableModule, config: RunConfig) -> None:
-    """What was chosen of a method's options counts in its test."""
-    if isinstance(module, TalkingFaceMethod):
-        module.options = config.options
 
 
 def _start_from(module: trainable.TrainableModule, path: Path, named: str) -> None:
@@ -254,9 +259,9 @@ def test(config: RunConfig, checkpoint: Path, run: Path) -> dict[str, Any] | Non
     """
     quiet()
     module = trainable.load_checkpoint(checkpoint, config.method)
-    _take_options(module, config)
     data = TalkingFaceData(config.data, module.input_spec, config.seed, module.uses)
-    scores = ScoreClips(run)
+    method = isinstance(module, TalkingFaceMethod)
+    scores = ScoreClips(run, (lambda device: _cell(config, checkpoint, device)) if method else None)
     trainer = make_trainer(config, [scores, training_progress()], [], run)
     trainer.test(module, data, verbose=False)
     return scores.summary if trainer.is_global_zero else None
@@ -315,12 +320,14 @@ def _as_torchrun_started(given: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in mine.items() if given[name] == plain[name]}
 
 
-def make_sample(module: TalkingFaceMethod, data: TalkingFaceData, run: Path, trainer: pl.Trainer) -> Path | None:
-    """A video of one test clip with sound: the still, the generated clip and the real one side by side."""
+def make_sample(
+    module: trainable.TrainableModule, data: TalkingFaceData, run: Path, trainer: pl.Trainer, cell: SingleCell
+) -> Path | None:
+    """A video of one test clip with sound, as it is scored: the still, the generated clip, the real one side by side."""
     if not data.clips["test"]:
         return None
     clip = data.store.clip(data.clips["test"][0])
-    made = generate_clip(module, data, data.clips["test"][0])
+    made = cell.video(clip.id)
     still = clip.frames[:1].expand_as(clip.frames)
     frames = torch.cat([still, made, clip.frames], dim=3)
     name = clip.id.replace("/", "-")
@@ -331,17 +338,7 @@ def make_sample(module: TalkingFaceMethod, data: TalkingFaceData, run: Path, tra
     return path
 
 
-def generate_clip(module: TalkingFaceMethod, data: TalkingFaceData, index: int) -> UInt8[Tensor, "T 3 H W"]:
-    """One clip of the store as the method makes it, pasted back at native size."""
-    from zoo.data.windows import Draw, collate
-
-    batch = collate([data.windows[Draw(index, None)]]).unit()
-    crops = make(module.eval(), module.spec, batch.given.to(module.device))
-    clip = data.store.clip(index)
-    return paste_back(clip.frames, crops[0].float().cpu(), clip.landmarks, module.input_spec)
-
-
-def provenance(module: TalkingFaceMethod, checkpoint: Path) -> dict[str, str]:
+def provenance(module: trainable.TrainableModule, checkpoint: Path) -> dict[str, str]:
     """Tags that say of a video that it is synthetic, and what made it."""
     return {
         "comment": f"Synthetic: the mouth was generated by {module.method_name} (talking-face zoo {__version__})",

@@ -133,7 +133,8 @@ def test_they_take_part_in_a_benchmark(zoo: Zoo, peers: dict[str, str], runs: di
     given = [word for name, run in runs.items() for word in ("--ckpt", f"{name}={run / 'weights.safetensors'}")]
     done = zoo(
         "benchmark", "--methods", ",".join(PEERS), *given, "--out", str(tmp_path), "data.clips=16", "test_clips=1",
-        "metrics=[motion,sync_acc]", "references=[still]", "modes=all", "tracks=[reconstruction,video,video-cross]", **peers,
+        "metrics=[motion,sync_acc]", "references=[still]", "modes=all",
+        "tracks=[reconstruction,video,video-cross]", **peers,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     cells = sorted(path.parent.name for path in tmp_path.glob("cells/*/rows.jsonl"))

@@ -46,11 +46,19 @@ def print_scores(scores: dict[str, Any]) -> None:
         print_table(("score", "value", "meaning"), scores["table"], title)
         return
     gain = scores["better_than_still"]
+    better = "" if gain is None else f" ({gain:+.0%} better than the still)"
+    chance = " (at chance)" if scores["sync_at_chance"] else ""
     rows = [
-        ("generated", f"{scores['lmd']:.2f}", "" if gain is None else f"{gain:+.0%}"),
-        ("still image", f"{scores['lmd_still']:.2f}", ""),
+        (
+            name,
+            f"{scores[f'lmd{of}']:.2f}{better if not of else ''}",
+            f"{scores[f'motion{of}']:.2f}",
+            f"{scores[f'sync_acc{of}']:.1%}{chance if not of else ''}",
+        )
+        for name, of in (("generated", ""), ("still image", "_still"))
     ]
-    print_table(("", "LMD, px (lower is better)", "better than the still image"), rows, title)
+    heading = ("", "LMD, px (lower is better)", "motion (real: 1)", "sync accuracy (higher is better)")
+    print_table(heading, rows, title)
     say(f"protocol    {scores['protocol']}")
     for remark in scores.get("remarks", ()):
         say(remark)

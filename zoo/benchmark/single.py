@@ -1,0 +1,109 @@
+"""A benchmark of one cell: what ``zoo fit`` and ``zoo test`` find out about a method, clip by clip."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+from torch import Tensor
+
+from zoo.benchmark.bench import Bench
+from zoo.benchmark.results import Cell
+from zoo.benchmark.scoring import Scorer
+from zoo.benchmark.subjects import Still, Subject, make_subject
+from zoo.benchmark.suite import NamedSuite, SuiteConfig, SuiteData
+from zoo.config import RunConfig
+
+METRICS = ("lmd", "motion", "sync_acc")
+"""What is measured: LMD alone rewards a mouth that hardly moves."""
+
+SAMPLES = 2_000
+"""Bootstrap samples of the clips, for whether a synchrony is above chance."""
+
+
+class SingleCell:
+    """Generates and scores test clips as ``zoo benchmark`` does, each beside the still.
+
+    Args:
+        config: data and method.
+        weights: of the method.
+        device: where it runs.
+    """
+
+    def __init__(self, config: RunConfig, weights: Path, device: torch.device) -> None:
+        data = config.data
+        clips = SuiteData(data.name, data.root, data.split, data.clips, data.seed)
+        suite = NamedSuite("test", SuiteConfig(data=clips, metrics=list(METRICS), tracks=["reconstruction"]))
+        self.bench = Bench(suite, str(device))
+        cell = Cell("test", "", "test", config.method, "method", "reconstruction")
+        self.scorer = Scorer(self.bench, cell)
+        self.subjects: dict[str, Subject] = {
+            "": make_subject(self.bench, config.method, weights, device),
+            "_still": Still(),
+        }
+
+    def rows(self, clips: Sequence[str]) -> list[dict[str, Any]]:
+        """One row per clip: every metric of the generated video and, as ``NAME_still``, of the still.
+
+        Values are ``None`` where a clip could not be scored; ``NAME_stats`` are what a value is made of.
+        """
+        return [self._row(clip) for clip in clips]
+
+    def video(self, clip: str) -> UInt8[Tensor, "T 3 H W"]:
+        """The generated video of a clip, as it is scored."""
+        return self.subjects[""].make(self.bench.scene(self.bench.store.index(clip), foreign=False))
+
+    def _row(self, clip: str) -> dict[str, Any]:
+        scene = self.bench.scene(self.bench.store.index(clip), foreign=False)
+        found: dict[str, Any] = {"clip": clip, "speaker": scene.clip.speaker, "frames": len(scene.clip.frames)}
+        for suffix, subject in self.subjects.items():
+            seen = self.scorer.look(scene, subject, subject.make(scene))
+            for row in self.scorer.rows(scene, seen, list(METRICS)):
+                found[f"{row.metric}{suffix}"] = row.value
+                found[f"{row.metric}{suffix}_stats"] = list(row.stats)
+                if row.reason:
+                    found[f"{row.metric}{suffix}_reason"] = row.reason
+        return found
+
+    def summary(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """The scores of all clips, as a leaderboard has them, with what they are scores of."""
+        values = {f"{name}{suffix}": self._value(name, suffix, rows) for name in METRICS for suffix in ("", "_still")}
+        lmd, still = values["lmd"], values["lmd_still"]
+        return {
+            "protocol": self.bench.metrics["lmd"][1].signature,
+            "protocols": self.bench.protocols(list(METRICS)),
+            "clips": len(rows),
+            "speakers": len({row["speaker"] for row in rows}),
+            **{name: round(value, 4) for name, value in values.items()},
+            "better_than_still": round(1 - lmd / still, 4) if rows and still > 0 else None,
+            "sync_at_chance": not _above(rows),
+            "remarks": [
+                f"sync accuracy: {judge.name} knows drawn faces only ({judge.corpora}); {judge.way_out('judges.')}"
+                for judge in ([] if self.bench.drawn else self.bench.judges.drawn_only(self.bench.metrics))
+            ],
+        }
+
+    def _value(self, name: str, suffix: str, rows: Sequence[Mapping[str, Any]]) -> float:
+        stats = [row[f"{name}{suffix}_stats"] for row in rows if row.get(f"{name}{suffix}_stats")]
+        if not stats:
+            return float("nan")
+        metric = self.bench.metrics[name][1]
+        every = np.asarray(stats, dtype=np.float64)
+        return float(metric.clip_values(every.sum(0)) if metric.pooled else np.mean(metric.clip_values(every)))
+
+
+def _above(rows: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether the mouths follow the sound more often than the still's, with 95 % confidence over clips.
+
+    A still is as often in sync as chance has it.
+    """
+    pairs = [(row["sync_acc"], row["sync_acc_still"]) for row in rows]
+    differences = np.array([one - other for one, other in pairs if None not in (one, other)], dtype=np.float64)
+    if not len(differences):
+        return False
+    chosen = np.random.default_rng(0).integers(len(differences), size=(SAMPLES, len(differences)))
+    return bool(np.quantile(differences[chosen].mean(1), 0.025) > 0)
