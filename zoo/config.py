@@ -78,6 +78,9 @@ class RunConfig:
         "bf16 autocast, channels-last and torch.compile together; the same results within rounding. Compiling takes "
         "minutes at first, so it is for long runs, on processors with bfloat16",
     )
+    score: bool = setting(
+        True, "generate and score the test clips of a method after training; false: a benchmark will, in its place"
+    )
     logger: str = setting("csv", "where losses go besides the CSV", choices=("csv", "wandb", "tensorboard"))
     data: DataConfig = field(default_factory=DataConfig)
     trainer: TrainerConfig = field(default_factory=TrainerConfig)

@@ -97,8 +97,8 @@ def _fit(config: RunConfig, run: Path, resume: Path | None) -> FitResult | None:
     best = ModelCheckpoint(run / "checkpoints", filename="best", monitor=module.monitor, enable_version_counter=False)
     last = ModelCheckpoint(run / "checkpoints", filename="last", enable_version_counter=False)
     weights = run / "weights.safetensors"
-    method = isinstance(module, TalkingFaceMethod)
-    scores = ScoreClips(run, (lambda device: _cell(config, weights, device)) if method else None)
+    scored = isinstance(module, TalkingFaceMethod) and config.score
+    scores = ScoreClips(run, (lambda device: _cell(config, weights, device)) if scored else None)
     with closing(RunFolder(config, run, resume)) as folder:
         callbacks = [folder, CheckFinite(), best, last, scores, LearningRateMonitor(), training_progress()]
         unused = module.find_unused_parameters
@@ -323,7 +323,7 @@ def _as_torchrun_started(given: Mapping[str, Any]) -> dict[str, Any]:
 def make_sample(
     module: trainable.TrainableModule, data: TalkingFaceData, run: Path, trainer: pl.Trainer, cell: SingleCell
 ) -> Path | None:
-    """A video of one test clip with sound, as it is scored: the still, the generated clip, the real one side by side."""
+    """A video of one test clip with sound, as it is scored: still, generated and real side by side."""
     if not data.clips["test"]:
         return None
     clip = data.store.clip(data.clips["test"][0])

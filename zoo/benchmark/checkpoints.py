@@ -231,12 +231,12 @@ def plan_fit(bench: Bench, entry: Entry, seed: int, fits: Path) -> Fit:
     """The fit of an entry with a seed: its method's recipe, then the suite's data and budget, then its own settings."""
     config, spec = bench.suite.config, entry.spec
     clips, budget = config.data, config.budget
-    limits: dict[str, Any] = {"devices": 1, "limit_test_batches": 1}
+    limits: dict[str, Any] = {"devices": 1}
     if budget.max_steps is not None:
         limits |= {"max_epochs": -1, "max_steps": budget.max_steps}
     if budget.max_time is not None:
         limits |= {"max_time": budget.max_time}
-    settings = {"seed": seed, "data": asdict(clips) | {"split": bench.data.split}, "trainer": limits}
+    settings = {"seed": seed, "score": False, "data": asdict(clips) | {"split": bench.data.split}, "trainer": limits}
     settings = _merged(_merged(settings, budget.settings), entry.settings)
     facts = json.dumps([settings, code_of(spec.target, fit=True), bench.fingerprint], sort_keys=True)
     digest = hashlib.sha256(facts.encode()).hexdigest()[:8]

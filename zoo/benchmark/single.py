@@ -80,7 +80,7 @@ class SingleCell:
             "speakers": len({row["speaker"] for row in rows}),
             **{name: round(value, 4) for name, value in values.items()},
             "better_than_still": round(1 - lmd / still, 4) if rows and still > 0 else None,
-            "sync_at_chance": not _above(rows),
+            "sync_at_chance": not above_chance(rows),
             "remarks": [
                 f"sync accuracy: {judge.name} knows drawn faces only ({judge.corpora}); {judge.way_out('judges.')}"
                 for judge in ([] if self.bench.drawn else self.bench.judges.drawn_only(self.bench.metrics))
@@ -96,7 +96,7 @@ class SingleCell:
         return float(metric.clip_values(every.sum(0)) if metric.pooled else np.mean(metric.clip_values(every)))
 
 
-def _above(rows: Sequence[Mapping[str, Any]]) -> bool:
+def above_chance(rows: Sequence[Mapping[str, Any]]) -> bool:
     """Whether the mouths follow the sound more often than the still's, with 95 % confidence over clips.
 
     A still is as often in sync as chance has it.

@@ -45,8 +45,11 @@ def print_scores(scores: dict[str, Any]) -> None:
     if "table" in scores:
         print_table(("score", "value", "meaning"), scores["table"], title)
         return
+    if "lmd" not in scores:  # the metrics are left to a benchmark
+        print_lines(title, scores)
+        return
     gain = scores["better_than_still"]
-    better = "" if gain is None else f" ({gain:+.0%} better than the still)"
+    better = "" if gain is None else f" ({gain:+.0%} against the still)"
     chance = " (at chance)" if scores["sync_at_chance"] else ""
     rows = [
         (
@@ -59,6 +62,11 @@ def print_scores(scores: dict[str, Any]) -> None:
     ]
     heading = ("", "LMD, px (lower is better)", "motion (real: 1)", "sync accuracy (higher is better)")
     print_table(heading, rows, title)
-    say(f"protocol    {scores['protocol']}")
+    print_lines(f"protocol    {scores['protocol']}", scores)
+
+
+def print_lines(first: str, scores: dict[str, Any]) -> None:
+    """A line, and those that a method adds as ``remarks``."""
+    say(first)
     for remark in scores.get("remarks", ()):
         say(remark)

@@ -22,7 +22,7 @@ from zoo.data.windows import Draw, collate
 from zoo.method import TalkingFaceMethod
 from zoo.spec import MethodSpec, TrainableSpec
 from zoo.testing.corpus import tiny_corpus
-from zoo.testing.generation import VISIBLE, generated, seen, tested, together
+from zoo.testing.generation import VISIBLE, generated, seen, together
 from zoo.testing.lesson import Taught, teach
 from zoo.testing.memory import live_bytes
 from zoo.testing.rules import Case, NotHere
@@ -214,7 +214,7 @@ class MethodCase(TrainableCase):
         """See :meth:`TrainableCase.use`."""
         super().use()
         self.make(8)
-        tested(self.ready, self.clips[0])
+        generated(self.ready, self.clips[0].given)
 
     def wave(self, frames: int, sound: int = 0) -> Float32[Tensor, "1 S"]:
         """One of the two sounds, as long as so many frames."""

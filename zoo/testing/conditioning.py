@@ -18,7 +18,7 @@ from zoo.data.windows import Draw, Windows, collate
 from zoo.method import TalkingFaceMethod
 from zoo.spec import InputSpec, Uses
 from zoo.testing.cases import MethodCase, as_method
-from zoo.testing.generation import generated, tested
+from zoo.testing.generation import generated
 from zoo.testing.methods import repeats
 from zoo.testing.rules import Broken, Rules, rule
 
@@ -67,9 +67,8 @@ def _declared(case: MethodCase) -> None:
 
 
 def _frames(module: TalkingFaceMethod, batch: Batch, mode: str) -> list[Tensor]:
-    """What a mode generates, and, of the default mode, what comes in a test."""
-    made = [generated(module, batch.given, mode)]
-    return [*made, tested(module, batch)] if mode == module.spec.default_mode else made
+    """What a mode generates."""
+    return [generated(module, batch.given, mode)]
 
 
 def _asked(case: MethodCase) -> Iterator[tuple[TalkingFaceMethod, str]]:

@@ -10,7 +10,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from zoo.data.batch import Batch
 from zoo.data.request import Pictures, Request
 from zoo.method import TalkingFaceMethod
 from zoo.synthesis.make import problem_of, uses_of
@@ -40,15 +39,6 @@ def generated(module: TalkingFaceMethod, request: Request, mode: str = "", seed:
         torch.manual_seed(seed)
         made = module.generate(cut(module, request, mode))
     require_frames(made, (len(request), request.num_frames, 3, *module.input_spec.size))
-    return made
-
-
-def tested(module: TalkingFaceMethod, batch: Batch) -> Float[Tensor, "B T 3 H W"]:
-    """The clips of a batch as a test has them generated."""
-    with torch.random.fork_rng(devices=[]), torch.no_grad():
-        torch.manual_seed(0)
-        made = module.test_step(batch, 0)
-    require_frames(made, tuple(batch.frames.shape), "test_step()")
     return made
 
 

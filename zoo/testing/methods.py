@@ -11,7 +11,7 @@ import torch
 from zoo import registry, trainable
 from zoo.audio import num_samples
 from zoo.testing.cases import MethodCase, as_method
-from zoo.testing.generation import VISIBLE, cut, generated, require_frames, seen, tested
+from zoo.testing.generation import VISIBLE, cut, generated, require_frames, seen
 from zoo.testing.guards import watch_state
 from zoo.testing.rules import Broken, NotHere, Rules, Undecided, rule
 from zoo.testing.trainables import LOADED, comes_back, finite_weights, learns, trains
@@ -39,7 +39,7 @@ def generates(case: MethodCase) -> None:
     with torch.no_grad():
         drawn = case.ready.reconstruct(case.batch)
     require_frames(drawn, tuple(case.batch.frames.shape), "reconstruct()")
-    tested(case.ready, case.clips[0])
+    generated(case.ready, case.clips[0].given)
 
 
 @rule(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from broken import CONTEXT, SIZE, First, Sound
+from broken import CONTEXT, SIZE, First, Sound, everything
 from broken_config import TinyConfig
 from torch import Tensor
 
@@ -37,9 +37,9 @@ class Awake(Sound):
         super().for_inference()
         return self
 
-    def test_step(self, batch: Any, batch_idx: int) -> Tensor:
-        made = super().test_step(batch, batch_idx)
-        return batch.frames if self.peeks else made
+    def generate(self, request: Request) -> Tensor:
+        made, known = super().generate(request), everything(request)
+        return made if known.driver is None or not self.peeks else known.driver.frames[:, : request.num_frames]
 
 
 class Posing(First):
