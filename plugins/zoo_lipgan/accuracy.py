@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -29,7 +30,7 @@ class ScoresDiscriminator(FramewiseMethod):
     config: LipGANConfig
     discriminator: Discriminator
 
-    def score(self, outputs: Float[Tensor, "B T 3 h w"], batch: Batch, store: Store) -> list[dict[str, Any]]:
+    def score(self, outputs: Any, batch: Batch, store: Store) -> list[dict[str, Any]]:
         """As any method's, and how far the discriminator tells real frames in sync from real frames that are not."""
         rows = super().score(outputs, batch, store)
         if self.config.adversarial_weight > 0:
@@ -86,9 +87,25 @@ def summary(rows: Sequence[dict[str, Any]], margin: float) -> dict[str, Any]:
         f"real frames against their own sound and that of another frame of the clip at least {LEAST_SHIFT} frames "
         f"away; in sync: distance below {margin / 2:g}"
     )
+    chance = " (at chance)" if at_chance(rows, margin) else ""
     told = (
-        f"its discriminator tells sync from no sync: balanced accuracy {found['balanced_accuracy']:.1%} of "
+        f"its discriminator tells sync from no sync: balanced accuracy {found['balanced_accuracy']:.1%}{chance} of "
         f"{len(true) + len(false)} pairs (true positives {found['true_positive_rate']:.1%}, true negatives "
         f"{found['true_negative_rate']:.1%}, area under ROC {found['auc']:.3f}; {protocol})"
     )
     return {"discriminator": found | {"pairs": len(true) + len(false), "protocol": protocol}, "remarks": [told]}
+
+
+def at_chance(rows: Sequence[dict[str, Any]], margin: float) -> bool:
+    """Whether a balanced accuracy of one half lies within the 95 % interval over clips (2,000 bootstrap samples)."""
+    rates = np.array(
+        [
+            (np.mean(np.array(row["in_sync"]) < margin / 2), np.mean(np.array(row["out_of_sync"]) >= margin / 2))
+            for row in rows
+            if row["in_sync"] and row["out_of_sync"]
+        ]
+    )
+    if not len(rates):
+        return True
+    chosen = np.random.default_rng(0).integers(len(rates), size=(2_000, len(rates)))
+    return bool(np.quantile(rates[chosen].mean((1, 2)), 0.025) <= 0.5)

@@ -21,7 +21,8 @@ def test_fit_test_and_benchmark_agree_to_the_digit(zoo: Zoo, tiny_run: Path, tmp
     tested = json.loads(done.stdout)
     done = zoo(
         "benchmark", "--methods", "lipgan", "--ckpt", f"lipgan={weights}", "--out", tmp_path / "results",
-        "data.clips=6", "test_clips=1", "tracks=[reconstruction]", "references=[still]", f"metrics=[{','.join(METRICS)}]",
+        "data.clips=6", "test_clips=1", "tracks=[reconstruction]", "references=[still]",
+        f"metrics=[{','.join(METRICS)}]",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     for cell, of in (("lipgan-seed0-reconstruction", ""), ("still-reconstruction", "_still")):
