@@ -14,7 +14,7 @@ from torch import Tensor
 from zoo.benchmark.bench import Bench
 from zoo.benchmark.results import Cell
 from zoo.benchmark.scoring import Scorer
-from zoo.benchmark.subjects import Still, Subject, make_subject
+from zoo.benchmark.subjects import Method, Still, Subject, make_subject
 from zoo.benchmark.suite import NamedSuite, SuiteConfig, SuiteData
 from zoo.config import RunConfig
 
@@ -41,10 +41,10 @@ class SingleCell:
         self.bench = Bench(suite, str(device))
         cell = Cell("test", "", "test", config.method, "method", "reconstruction")
         self.scorer = Scorer(self.bench, cell)
-        self.subjects: dict[str, Subject] = {
-            "": make_subject(self.bench, config.method, weights, device),
-            "_still": Still(),
-        }
+        method = make_subject(self.bench, config.method, weights, device)
+        assert isinstance(method, Method)
+        method.options = config.options
+        self.subjects: dict[str, Subject] = {"": method, "_still": Still()}
 
     def rows(self, clips: Sequence[str]) -> list[dict[str, Any]]:
         """One row per clip: every metric of the generated video and, as ``NAME_still``, of the still.

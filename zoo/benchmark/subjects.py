@@ -6,6 +6,7 @@ import time
 from abc import ABC, abstractmethod
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from jaxtyping import Float32, UInt8
@@ -133,6 +134,7 @@ class Method(Subject):
         self.spec = self.module.input_spec
         self.windows = Windows(bench.store, self.spec, self.module.uses)
         self.device, self.mode = device, mode
+        self.options: Any = None  # of the method; their defaults
 
     def make(self, scene: Scene) -> UInt8[Tensor, "T 3 H W"]:
         """See :class:`Subject`. The crops are laid over the first frame: over the others the true jaw would show."""
@@ -155,7 +157,9 @@ class Method(Subject):
         assert driver is not None
         assert driver.frames is not None
         held = [min(t, driver.frames.shape[1] - 1) for t in range(given.num_frames)]  # the last, where it is too short
-        given = replace(given, sound=scene.wave[None], driver=driver.chosen(held), words=(scene.words,))
+        given = replace(
+            given, sound=scene.wave[None], driver=driver.chosen(held), words=(scene.words,), options=self.options
+        )
         given = given.part(0, count or given.num_frames).to(self.device)
         started = time.perf_counter()
         crops = make(self.module, self.module.spec, given, self.mode)[0].float().cpu()
