@@ -235,14 +235,17 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_a_folder_has_them_in_files_beside_the_videos(folder: Path):
-    (folder / "ann.take.1.json").write_text('{"emotion": "happy"}')
-    np.save(folder / "ann.take.1.mouth.npy", np.arange(30).reshape(10, 3))
+    (folder / "ann.take.1.labels.json").write_text('{"emotion": "happy"}')
+    np.save(folder / "ann.take.1.mouth.array.npy", np.arange(30).reshape(10, 3))
     np.save(folder / "ann.take.1.landmarks.npy", np.random.default_rng(0).uniform(0, 30, (10, 68, 2)))
-    np.save(folder / "ben.mouth.npy", np.arange(30))
+    np.save(folder / "ben.mouth.array.npy", np.arange(30))
+    np.save(folder / "ann.take.1.mel.npy", np.zeros((7, 3)))
+    (folder / "ann.take.1.json").write_text("[1, 2]")
     source = Folder(folder)
     (item,) = source.items()
-    assert str(source.not_looked_at).count("ben.mouth.npy") == 1
-    assert "ann" not in str(source.not_looked_at)
+    assert str(source.not_looked_at).count("ben.mouth.array.npy") == 1
+    assert "ann.take.1.labels.json" not in str(source.not_looked_at)
+    assert "ann.take.1.mouth.array.npy" not in str(source.not_looked_at)
     raw = source.read(item)
     assert raw.labels == {"emotion": "happy"}
     assert list(raw.arrays) == ["mouth"]
@@ -252,14 +255,14 @@ def test_a_folder_has_them_in_files_beside_the_videos(folder: Path):
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("json", b"{", "ann.take.1.json"), ("json", b'["happy"]', "ann.take.1.json"),
-        ("json", b'{"emotion": 3}', "words by name"), ("json", b'{"a/b": "x"}', "is no name"),
-        ("json", b" " * 2**21, "too large"), ("mouth.npy", b"hello", "mouth.npy: cannot be read"),
-        ("mouth.npy", np.array([{}] * 10), "mouth.npy: cannot be read"),
-        ("mouth.npy", np.array(3.0), "one row per picture"), ("mouth.npy", np.full(10, np.nan), "not finite"),
-        ("mouth.npy", np.array(["a"] * 10), "must hold numbers"), ("mouth.npy", np.zeros(9), "9 entries for 10 frames"),
-        ("wave.npy", np.zeros(10), "call the array otherwise"), ("1st.npy", np.zeros(10), "is no name"),
-        ("mouth.npy", np.zeros((10, 0)), "must hold numbers"),
+        ("labels.json", b"{", "ann.take.1.labels.json"), ("labels.json", b'["happy"]', "ann.take.1.labels.json"),
+        ("labels.json", b'{"emotion": 3}', "words by name"), ("labels.json", b'{"a/b": "x"}', "is no name"),
+        ("labels.json", b" " * 2**21, "too large"), ("mouth.array.npy", b"hello", "mouth.array.npy: cannot be read"),
+        ("mouth.array.npy", np.array([{}] * 10), "mouth.array.npy: cannot be read"),
+        ("mouth.array.npy", np.array(3.0), "one row per picture"), ("mouth.array.npy", np.full(10, np.nan), "not finite"),
+        ("mouth.array.npy", np.array(["a"] * 10), "must hold numbers"), ("mouth.array.npy", np.zeros(9), "9 entries for 10 frames"),
+        ("wave.array.npy", np.zeros(10), "call the array otherwise"), ("1st.array.npy", np.zeros(10), "is no name"),
+        ("mouth.array.npy", np.zeros((10, 0)), "must hold numbers"),
     ],
 )  # fmt: skip
 def test_files_that_are_none_are_told(name: str, content: bytes | np.ndarray, said: str, folder: Path):

@@ -1,4 +1,7 @@
-"""Labels and arrays of a video, from files beside it: ``clip.json`` and ``clip.NAME.npy`` of ``clip.mp4``."""
+"""Labels and arrays of a video, in files beside it: ``clip.labels.json``, ``clip.NAME.array.npy`` of ``clip.mp4``.
+
+Other JSON and NumPy files beside it are others' and are not looked at.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,9 @@ from torch import Tensor
 
 from zoo.data.index import check_array_name, check_name, check_shape
 from zoo.errors import MediaError
-from zoo.face.precomputed import landmarks_path
+
+ARRAY = ".array.npy"
+"""How the name of an array's file ends."""
 
 MOST_BYTES = 2**20
 """Size of a file of labels: more is something else."""
@@ -20,22 +25,22 @@ MOST_BYTES = 2**20
 
 def labels_path(video: Path) -> Path:
     """Where the labels of a video are looked for."""
-    return video.with_suffix(".json")
+    return video.with_suffix(".labels.json")
 
 
 def array_paths(video: Path) -> dict[str, Path]:
-    """The files of arrays beside a video, by name; that of its landmarks is none of them."""
+    """The files of arrays beside a video, by name."""
     start = f"{video.stem}."
     found = {
-        path.name[len(start) : -len(".npy")]: path
+        path.name[len(start) : -len(ARRAY)]: path
         for path in sorted(video.parent.iterdir() if video.parent.is_dir() else [])
-        if path.name.startswith(start) and path.name.endswith(".npy") and path != landmarks_path(video)
+        if path.name.startswith(start) and path.name.endswith(ARRAY)
     }
     return {name: path for name, path in found.items() if name and "." not in name}
 
 
 def read_labels(video: Path) -> dict[str, str]:
-    """The labels in ``NAME.json`` beside a video, a word by name, such as ``{"emotion": "happy"}``; none without it.
+    """The labels in ``clip.labels.json``, a word by name, such as ``{"emotion": "happy"}``; none without the file.
 
     Raises:
         MediaError: the file is no such JSON.
@@ -55,7 +60,7 @@ def read_labels(video: Path) -> dict[str, str]:
 
 
 def read_arrays(video: Path) -> dict[str, Float32[Tensor, "_ ..."]]:
-    """The arrays in ``clip.NAME.npy`` beside a video, by name: one row per picture at 25 fps.
+    """The arrays in ``clip.NAME.array.npy`` beside a video, by name: one row per picture at 25 fps.
 
     Returns:
         ``(T, ...)`` float32 each.

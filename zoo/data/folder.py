@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from zoo.audio import read_audio
-from zoo.data.beside import labels_path, read_arrays, read_labels
+from zoo.data.beside import ARRAY, labels_path, read_arrays, read_labels
 from zoo.data.source import OpenClip, RawClip, Source, SourceItem, VideoFrames
 from zoo.data.splitting import Splitting
 from zoo.data.walk import walk
@@ -46,8 +46,8 @@ class Folder(Source):
     its suffix (:func:`zoo.names.name_to_id`); the speaker is the first folder's name, or the file's own where there is
     no folder. ``clip.txt`` beside ``clip.mp4`` gives the text, ``clip.landmarks.npy`` the landmarks
     (:func:`zoo.face.precomputed.read_landmarks`, one row per picture at 25 fps); without it they are detected.
-    ``clip.json`` gives labels (``{"emotion": "happy"}``), ``clip.NAME.npy`` the array ``NAME``, one row per picture at
-    25 fps (:mod:`zoo.data.beside`).
+    ``clip.labels.json`` gives labels (``{"emotion": "happy"}``), ``clip.NAME.array.npy`` the array ``NAME``, one row per
+    picture at 25 fps (:mod:`zoo.data.beside`).
 
     A video that is longer than :attr:`~zoo.data.splitting.Splitting.clip_seconds`, has cuts, or shows a face only at
     times becomes several clips, ``talk@00012.32`` from second 12.32 on (``talk@00012.32-2`` is another face at the same
@@ -134,7 +134,8 @@ def _sidecars(video: Path) -> tuple[Path, ...]:
 def _arrays(files: Iterable[Path], videos: Iterable[Path]) -> set[Path]:
     """The files that hold an array of one of the videos."""
     stems = {video.with_suffix("") for video in videos}
-    return {path for path in files if path.suffix == ".npy" and path.with_suffix("").with_suffix("") in stems}
+    arrays = (path for path in files if path.name.endswith(ARRAY))
+    return {path for path in arrays if path.with_name(path.name.removesuffix(ARRAY)).with_suffix("") in stems}
 
 
 def _unique_ids(paths: Sequence[Path]) -> list[str]:
