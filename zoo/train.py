@@ -118,7 +118,11 @@ def _fit(config: RunConfig, run: Path, resume: Path | None) -> FitResult | None:
         if trainer.is_global_zero:
             trainable.save_weights(module, weights)
         trainer.strategy.barrier()
-        _interruptible(lambda: trainer.test(module, data, verbose=False))
+        try:
+            _interruptible(lambda: trainer.test(module, data, verbose=False))
+        except BaseException:
+            weights.unlink(missing_ok=True)  # they look like those of a run that was tested
+            raise
         if not trainer.is_global_zero:
             return None
         sample = make_sample(module, data, run, trainer, scores.cell) if scores.cell is not None else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -80,8 +81,9 @@ class SingleCell:
             "speakers": len({row["speaker"] for row in rows}),
             **{name: round(value, 4) for name, value in values.items()},
             "better_than_still": round(1 - lmd / still, 4) if rows and still > 0 else None,
-            "sync_at_chance": not above_chance(rows),
-            "remarks": [
+            "sync_at_chance": at_chance(rows),
+            "remarks": _unscored(rows)
+            + [
                 f"sync accuracy: {judge.name} knows drawn faces only ({judge.corpora}); {judge.way_out('judges.')}"
                 for judge in ([] if self.bench.drawn else self.bench.judges.drawn_only(self.bench.metrics))
             ],
@@ -96,14 +98,25 @@ class SingleCell:
         return float(metric.clip_values(every.sum(0)) if metric.pooled else np.mean(metric.clip_values(every)))
 
 
-def above_chance(rows: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether the mouths follow the sound more often than the still's, with 95 % confidence over clips.
+def at_chance(rows: Sequence[Mapping[str, Any]]) -> bool | None:
+    """Whether the mouths follow the sound no more often than the still's, at 95 % confidence over clips.
 
-    A still is as often in sync as chance has it.
+    A still is as often in sync as chance has it. ``None``: fewer than two clips were scored, which tell nothing.
     """
     pairs = [(row["sync_acc"], row["sync_acc_still"]) for row in rows]
     differences = np.array([one - other for one, other in pairs if None not in (one, other)], dtype=np.float64)
-    if not len(differences):
-        return False
+    if len(differences) < 2:
+        return None
     chosen = np.random.default_rng(0).integers(len(differences), size=(SAMPLES, len(differences)))
-    return bool(np.quantile(differences[chosen].mean(1), 0.025) > 0)
+    return bool(np.quantile(differences[chosen].mean(1), 0.025) <= 0)
+
+
+def _unscored(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A line for each metric that some clips have no value of, with the commonest reason."""
+    lines = []
+    for name in METRICS:
+        reasons = [row.get(f"{name}_reason", "") for row in rows if row[name] is None]
+        if reasons:
+            commonest, _ = Counter(reasons).most_common(1)[0]
+            lines.append(f"{name}: {len(reasons)} of {len(rows)} clips could not be scored ({commonest})")
+    return lines

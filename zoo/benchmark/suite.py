@@ -275,6 +275,11 @@ def _check(suite: SuiteConfig, source: str) -> None:
             raise ConfigError(f"{source}: configurations: '{name}': a name is small letters, digits and single dashes")
         if not configuration.method:
             raise ConfigError(f"{source}: configurations.{name}: names no method")
+    given = [suite.budget.settings, *(each.settings for each in suite.configurations.values())]
+    if any(key == "trainer.limit_test_batches" for each in given for key, _ in leaves(each)):
+        raise ConfigError(
+            f"{source}: trainer.limit_test_batches: what a fit finds out is of all test clips of the suite"
+        )
     if min(suite.seeds) < 0:
         raise ConfigError(f"{source}: seeds: 0 or more, not {min(suite.seeds)}")
     for part in (suite, suite.data, suite.budget):

@@ -48,17 +48,21 @@ def print_scores(scores: dict[str, Any]) -> None:
     if "lmd" not in scores:  # the metrics are left to a benchmark
         print_lines(title, scores)
         return
-    gain = scores["better_than_still"]
-    better = "" if gain is None else f" ({gain:+.0%} against the still)"
-    chance = " (at chance)" if scores["sync_at_chance"] else ""
+    gain, chance = scores["better_than_still"], scores["sync_at_chance"]
+    notes = {
+        "lmd": "" if gain is None else f" ({gain:+.0%} against the still)",
+        "sync_acc": " (at chance)" * bool(chance),
+    }
+
+    def cell(name: str, of: str, form: str) -> str:
+        value = scores[f"{name}{of}"]
+        if value is None or value != value:
+            return "not scored"
+        return f"{value:{form}}{notes.get(name, '') if not of else ''}"
+
     rows = [
-        (
-            name,
-            f"{scores[f'lmd{of}']:.2f}{better if not of else ''}",
-            f"{scores[f'motion{of}']:.2f}",
-            f"{scores[f'sync_acc{of}']:.1%}{chance if not of else ''}",
-        )
-        for name, of in (("generated", ""), ("still image", "_still"))
+        (who, cell("lmd", of, ".2f"), cell("motion", of, ".2f"), cell("sync_acc", of, ".1%"))
+        for who, of in (("generated", ""), ("still image", "_still"))
     ]
     heading = ("", "LMD, px (lower is better)", "motion (real: 1)", "sync accuracy (higher is better)")
     print_table(heading, rows, title)

@@ -46,8 +46,8 @@ class Folder(Source):
     its suffix (:func:`zoo.names.name_to_id`); the speaker is the first folder's name, or the file's own where there is
     no folder. ``clip.txt`` beside ``clip.mp4`` gives the text, ``clip.landmarks.npy`` the landmarks
     (:func:`zoo.face.precomputed.read_landmarks`, one row per picture at 25 fps); without it they are detected.
-    ``clip.labels.json`` gives labels (``{"emotion": "happy"}``), ``clip.NAME.array.npy`` the array ``NAME``, one row per
-    picture at 25 fps (:mod:`zoo.data.beside`).
+    ``clip.labels.json`` gives labels (``{"emotion": "happy"}``), ``clip.NAME.array.npy`` the array ``NAME``, one row
+    per picture at 25 fps (:mod:`zoo.data.beside`).
 
     A video that is longer than :attr:`~zoo.data.splitting.Splitting.clip_seconds`, has cuts, or shows a face only at
     times becomes several clips, ``talk@00012.32`` from second 12.32 on (``talk@00012.32-2`` is another face at the same
