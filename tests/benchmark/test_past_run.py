@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
+from zoo import registry
+from zoo.benchmark.checkpoints import settings_of
 from zoo.benchmark.suite import leaves
 from zoo.past_run import (
     last_epoch,
@@ -73,3 +75,10 @@ def test_files_that_are_none(tmp_path: Path):
         for name in ("run.json", "config.yaml", "metrics.csv"):
             (tmp_path / name).write_bytes(text)
         everything(tmp_path)
+
+
+def test_settings_of_a_run_have_the_names_of_today(tmp_path: Path):
+    (tmp_path / "config.yaml").write_text("model: {judged_from: 0.5, width: 0.5}\nseed: 1\n")
+    found = settings_of(tmp_path, registry.method("lipgan"))
+    assert found == {"model": {"adversarial_start": 0.5, "width": 0.5}, "seed": 1}
+    assert settings_of(tmp_path / "nowhere", registry.method("lipgan")) == {}

@@ -4,7 +4,7 @@
 
 GANs amplify rounding from step to step: in single precision two orders of summation differ by a tenth after twenty
 steps. So everything is double here, from the weights' draws on, whatever asks for single precision; pictures and sound
-are the same to the bit. What is left of rounding is far below what a change of a method does, on every processor.
+are the same to the bit. What is left of rounding is far below what a change of a method does.
 ``--single`` trains as usual.
 """
 

@@ -185,7 +185,7 @@ def _best_run(bench: Bench, entry: Entry, seed: int) -> tuple[Path | None, Path 
     for run in finished(Path(config.runs) / spec.name / config.data.name):
         facts, data = past_run.read_facts(run), past_run.read_data(run)
         same = facts.get("seed") == seed and facts["summary"].get("split") == bench.data.split
-        had = list(leaves(past_run.read_config(run)))
+        had = list(leaves(settings_of(run, spec)))
         same = same and all(item in had for item in leaves(entry.settings))
         if same and data is not None and _same_clips(bench, data):
             if _steps(facts) < (config.budget.max_steps or 0):
@@ -194,6 +194,13 @@ def _best_run(bench: Bench, entry: Entry, seed: int) -> tuple[Path | None, Path 
                 found.append((validated(run, spec), run))
     best = min(found, key=lambda item: item[0])[1] if found else None  # of equal ones the first is the newest
     return best, next(iter(shorter), None)
+
+
+def settings_of(run: Path, spec: MethodSpec) -> dict[str, Any]:
+    """All settings of a run, by their names of today."""
+    config = past_run.read_config(run)
+    model = config.get("model")
+    return config | ({"model": configs.renamed(model, spec.settings(), str(run))} if isinstance(model, dict) else {})
 
 
 def _steps(facts: past_run.Facts) -> float:
