@@ -68,7 +68,7 @@ BROKEN = [
     ("Bytes", "generate() gives frames in [0, 1]", "torch.uint8"),
     ("Wide", "generate() gives frames in [0, 1]", "not (2, 8, 3, 16, 16)"),
     ("Windowed", "clips of 1, 16, 75 and 200 frames", "(1, 4, 3, 16, 16), not (1, 1, 3, 16, 16)"),
-    ("Noisy", "determinism under a seed", "differ by up to 0.0"),
+    ("Noisy", "determinism under a seed", "differs by up to 0.0"),
     ("Drawing", "generating changes nothing", "generate() changes torch's random state"),
     ("Counting", "generating changes nothing", "generate() changes calls"),
     ("Threads", "no global state", "default dtype, NumPy's random state, the environment"),

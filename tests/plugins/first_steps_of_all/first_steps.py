@@ -1,6 +1,6 @@
 """The losses of the first training steps of every method, from noise, and the file that keeps them.
 
-    python tests/plugins/first_steps.py [--single] OUT
+    python tests/plugins/first_steps_of_all/first_steps.py [--single] OUT
 
 GANs amplify rounding from step to step: in single precision two orders of summation differ by a tenth after twenty
 steps. So everything is double here, from the weights' draws on, whatever asks for single precision; pictures and sound
@@ -29,7 +29,7 @@ from zoo.callbacks import StopAfter
 from zoo.data.batch import Batch
 from zoo.spec import InputSpec
 
-sys.path += [str(Path(__file__).parents[1]), str(Path(__file__).parents[1] / "nn")]
+sys.path += [str(Path(__file__).parents[2]), str(Path(__file__).parents[2] / "nn")]
 from batches import window_batch
 from rounding import InDouble
 
