@@ -44,7 +44,8 @@ class Contract1(TalkingFaceMethod):
         """See :meth:`zoo.method.TalkingFaceMethod.generate`; its own code calls it as it was in version 1."""
         if not isinstance(request, Request):
             own: Any = super().generate  # type: ignore[safe-super]
-            return own(request, *former, **named)  # type: ignore[no-any-return]
+            result: Float[Tensor, "B T 3 H W"] = own(request, *former, **named)
+            return result
         assert request.sound is not None
         wave = audio.cut(request.sound, request.start, request.start + audio.num_samples(request.num_frames))
         pose = request.driver.frames if request.driver is not None else None
