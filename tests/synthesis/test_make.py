@@ -180,3 +180,17 @@ def test_stills_beyond_the_first_are_cut_to_their_number(peer: Peer, known: Requ
     spec = replace(SPEC, modes=(("many", Uses(stills=5)),))
     make(peer, spec, replace(known, identity=pictures(known.stills)))
     assert peer.seen[0].stills.shape[1] == 5
+
+
+def test_a_method_of_api_version_1_may_call_its_own_generate(known: Request):
+    """Its reconstruct() and what it inherited work as they did."""
+    spec = MethodSpec(
+        name="former", summary="", target=f"{__name__}:Former", config=SPEC.config, api_version=1, shown="upper half"
+    )
+    module: Any = build(spec, spec.settings())
+    frames = torch.rand(1, 4, 3, 8, 8)
+    assert torch.equal(module.generate(known.stills, known.sound, 4), known.stills[:, :1].expand(-1, 4, -1, -1, -1))
+    pose = module.pose(frames)
+    assert torch.equal(pose[..., :4, :], frames[..., :4, :])
+    assert not pose[..., 4:, :].any()
+    assert len(list(module.generate_stream(known.stills, [known.sound]))) == 4

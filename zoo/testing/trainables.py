@@ -308,6 +308,7 @@ def _import_state(case: TrainableCase) -> None:
     training=True,
 )
 def _build_state(case: TrainableCase) -> None:
+    torch.set_default_dtype(torch.float32)  # which building it for another rule may have changed
     with watch_state(drawing=False) as changed:
         case.spec.load()(case.config.model)
     if changed:
