@@ -354,7 +354,7 @@ def test_training_generation_and_evaluation_hear_the_same(settled: AtAGlance, ti
     hook = settled.frontend.register_forward_hook(lambda _m, given, _o: rows.append(given[0]))
     test = collate([windows[Draw(0, None)]]).unit()
     with torch.inference_mode():
-        settled.test_step(test, 0)
+        settled.generate(test.given)
         heard = torch.cat(rows)
         for t in (0, 16, 40):
             seed = next((k,) for k in range(100_000) if place(length, settled.input_spec, 1, (k,))[0] == t)
