@@ -123,11 +123,11 @@ def test_a_checkpoint_is_held_to_the_rules_of_generation(tmp_path: Path, capsys:
     assert "FAILED     sound matters" in capsys.readouterr().out
 
 
-def test_a_checkpoint_that_diverged_is_told_so(tmp_path: Path):
+def test_a_checkpoint_that_diverged_is_refused_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     weights = kept("honest", tmp_path, gain=float("nan"))
-    (first, *rest) = accusations(check("honest", ckpt=weights))
-    assert first[:2] == ("failed", "weights are finite")
-    assert {status for status, *_ in rest} == {"not asked"}
+    assert run(["plugin", "check", "honest", "--ckpt", str(weights)]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith("honest.safetensors: brush.weight is no finite number: it is of a fit that diverged")
 
 
 def test_a_checkpoint_of_another_or_for_no_method_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
