@@ -44,7 +44,7 @@ def test_list(capsys: pytest.CaptureFixture[str]):
         "ok": True,
         "error": None,
         "summary": registry.method("lipgan").summary,
-        "api_version": 1,
+        "api_version": 2,
     }
     assert {item["name"] for item in listed["datasets"]} >= {"synthgrid", "grid", "folder"}
     assert list(printed(capsys, "list", "metrics", "--json")) == ["metrics"]

@@ -80,7 +80,9 @@ def test_the_spec_decides_what_is_given_whatever_the_module_says_of_itself(peer:
     assert (seen.mode, seen.stills.shape[1], seen.driver, seen.labels, seen.arrays) == ("sound", 1, None, {}, {})
     make(peer, SPEC, known, "video")
     assert peer.seen[1].sound is None
-    assert peer.seen[1].driver is known.driver
+    assert peer.seen[1].driver is not None
+    assert known.driver is not None
+    assert peer.seen[1].driver.frames is known.driver.frames
     with pytest.raises(ConfigError, match="peer has no mode 'mood'; known: sound, video"):
         make(peer, SPEC, known, "mood")
 
