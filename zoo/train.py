@@ -118,6 +118,8 @@ def _fit(config: RunConfig, run: Path, resume: Path | None) -> FitResult | None:
         if trainer.is_global_zero:
             trainable.save_weights(module, weights)
         trainer.strategy.barrier()
+        # Under torchrun each process names a folder of its own.
+        weights = Path(trainer.strategy.broadcast(str(weights)))
         try:
             _interruptible(lambda: trainer.test(module, data, verbose=False))
         except BaseException:
