@@ -69,7 +69,8 @@ class TalkingFaceMethod(TrainableModule):
     def fit_statistics(self, batches: Iterable[Batch]) -> None:
         """Find statistics of the training clips and keep them in buffers, once, before training begins.
 
-        Such as a PCA of landmarks. It runs on one process; the buffers are then the same on all. Here it does nothing.
+        Such as a PCA of landmarks. Each process reads the same batches, and DDP takes the first one's buffers. Here it
+        does nothing.
 
         Args:
             batches: training windows on the CPU, pictures in [0, 1]: one epoch, read as they are asked for.

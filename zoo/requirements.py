@@ -23,8 +23,8 @@ from zoo.spec import MethodSpec
 DATA = ("root", "split", "clips", "seed", "max_clips")
 """Settings of the data that an expert shares with the method it is trained for."""
 
-
 COMMAND = (sys.executable, "-P", "-m", "zoo")
+"""How a command is started: ``-P``, for a folder called ``zoo`` where the user stands is not this package."""
 
 OTHERS = ("ZOO_RUN", "RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "GROUP_RANK", "MASTER_ADDR", "MASTER_PORT",
           "NODE_RANK")  # fmt: skip
@@ -53,9 +53,9 @@ def unmet(config: RunConfig) -> list[Requirement]:
         BrokenPluginError: the spec requires an expert that no setting takes.
     """
     spec = registry.trainable(config.method)
-    return (
-        [each for each in _requirements(spec, config) if not _met(each, config)] if isinstance(spec, MethodSpec) else []
-    )
+    if not isinstance(spec, MethodSpec):
+        return []
+    return [each for each in _requirements(spec, config) if not _met(each, config)]
 
 
 def _requirements(spec: MethodSpec, config: RunConfig) -> Iterator[Requirement]:

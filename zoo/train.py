@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import pytorch_lightning as pl
@@ -96,10 +97,10 @@ def _fit(config: RunConfig, run: Path, resume: Path | None) -> FitResult | None:
     # Two: `save_last` of a callback that monitors something writes only where that got better.
     best = ModelCheckpoint(run / "checkpoints", filename="best", monitor=module.monitor, enable_version_counter=False)
     last = ModelCheckpoint(run / "checkpoints", filename="last", enable_version_counter=False)
-    weights = run / "weights.safetensors"
     scored = isinstance(module, TalkingFaceMethod) and config.score
-    scores = ScoreClips(run, (lambda device: _cell(config, weights, device)) if scored else None)
-    with closing(RunFolder(config, run, resume)) as folder:
+    with TemporaryDirectory() as scratch, closing(RunFolder(config, run, resume)) as folder:
+        weights = Path(scratch) / "weights.safetensors"
+        scores = ScoreClips(run, (lambda device: _cell(config, weights, device)) if scored else None)
         callbacks = [folder, CheckFinite(), best, last, scores, LearningRateMonitor(), training_progress()]
         unused = module.find_unused_parameters
         trainer = make_trainer(config, callbacks, [folder.table], run, find_unused_parameters=unused)
@@ -115,21 +116,13 @@ def _fit(config: RunConfig, run: Path, resume: Path | None) -> FitResult | None:
         if trainer.interrupted:
             return None
         folder.open(trainer)
-        if trainer.is_global_zero:
-            trainable.save_weights(module, weights)
-        trainer.strategy.barrier()
-        # Under torchrun each process names a folder of its own.
-        weights = Path(trainer.strategy.broadcast(str(weights)))
-        try:
-            _interruptible(lambda: trainer.test(module, data, verbose=False))
-        except BaseException:
-            weights.unlink(missing_ok=True)  # they look like those of a run that was tested
-            raise
+        trainable.save_weights(module, weights)  # each process for itself; the run has weights once they are tested
+        _interruptible(lambda: trainer.test(module, data, verbose=False))
         if not trainer.is_global_zero:
             return None
         sample = make_sample(module, data, run, trainer, scores.cell) if scores.cell is not None else None
         kept = {key: value for key, value in without_nan(scores.summary).items() if key != "table"}
-        trainable.save_weights(module, weights, kept)
+        trainable.save_weights(module, run / "weights.safetensors", kept)
         seconds = time.monotonic() - started
         result = FitResult(run, run / "checkpoints" / "last.ckpt", scores.summary, sample, seconds)
         runs.update(run, summary=without_nan(result.summary), seconds=round(seconds, 1), steps=steps_done(trainer))

@@ -108,6 +108,8 @@ def test_words_and_a_label(zoo: Zoo, peers: dict[str, str], runs: dict[str, Path
     assert not torch.equal(read_video(out).frames, read_video(sad).frames)
     code, said, _ = run("--text", "set red", "--label", "emotion=happy")
     assert code == 0, said
+    code, said, _ = run("--text", "set red", "--label", "emotion=happy", "--seconds", "3")
+    assert (code, "--seconds: mode 'words' of peer-said does not use it; leave it out" in said) == (2, True), said
     code, said, _ = run("--text", "set red")
     assert (code, "mode 'words' of peer-said needs --label emotion=VALUE" in said) == (2, True), said
     code, said, _ = run("--text", "set red", "--label", "emotion=happy", "--label", "accent=none")
@@ -146,3 +148,10 @@ def test_they_take_part_in_a_benchmark(zoo: Zoo, peers: dict[str, str], runs: di
     table = (tmp_path / "leaderboard.md").read_text()
     assert "a still, the whole driver" in table
     assert "a still, words, emotion" in table
+
+
+def test_a_method_without_a_place_on_the_tracks_is_told(zoo: Zoo, peers: dict[str, str], runs: dict[str, Path]):
+    given = ("--ckpt", f"peer-points={runs['peer-points'] / 'weights.safetensors'}")
+    done = zoo("benchmark", "--methods", "peer-points", *given, "--dry-run", "data.clips=16", "tracks=[video]", **peers)
+    assert done.returncode == 2
+    assert "peer-points: mode 'sound' (a still, sound) has no place on video; name other tracks" in done.stderr

@@ -20,7 +20,7 @@ from zoo.benchmark.locks import is_locked
 from zoo.benchmark.results import Cell, Suite, Track, read_cell
 from zoo.benchmark.suite import REFERENCES, WITHOUT_CROSS, Entry, find_entry
 from zoo.benchmark.tracks import TRACKS
-from zoo.errors import DataError, ZooError
+from zoo.errors import ConfigError, DataError, ZooError
 from zoo.spec import DRIVERS, Uses
 
 CLIP_S = 2.2
@@ -153,7 +153,13 @@ def make_plan(
         modes = entry.spec.modes if config.modes == "all" else entry.spec.modes[:1]
         for (seed, weights), (mode, uses) in product(weights_by_seed.items(), modes):
             tracks = [track for track in suite.tracks if TRACKS[track].takes(uses)]
-            tracks = tracks or ["video"]  # the one of modes that nobody speaks to
+            if not tracks and TRACKS["video"].takes(uses):  # the one of modes that nobody speaks to
+                tracks = ["video"]
+            if not tracks:
+                raise ConfigError(
+                    f"{entry.name}: mode '{mode}' ({uses}) has no place on {', '.join(suite.tracks)}; name other "
+                    "tracks, or leave it out with --methods"
+                )
             cells += [_plan_cell(bench, out, _method(bench, entry, mode, seed, track), weights) for track in tracks]
     return Plan(out, suite, cells, _outdated(out, suite, bench, cells))
 

@@ -18,12 +18,10 @@ from zoo.benchmark.scoring import Scorer
 from zoo.benchmark.subjects import Method, Still, Subject, make_subject
 from zoo.benchmark.suite import NamedSuite, SuiteConfig, SuiteData
 from zoo.config import RunConfig
+from zoo.metrics.base import bootstrap_interval
 
 METRICS = ("lmd", "motion", "sync_acc")
 """What is measured: LMD alone rewards a mouth that hardly moves."""
-
-SAMPLES = 2_000
-"""Bootstrap samples of the clips, for whether a synchrony is above chance."""
 
 
 class SingleCell:
@@ -84,7 +82,8 @@ class SingleCell:
             "sync_at_chance": at_chance(rows),
             "remarks": _unscored(rows)
             + [
-                f"sync accuracy: {judge.name} knows drawn faces only ({judge.corpora}); {judge.way_out('judges.')}"
+                f"sync accuracy: {judge.name} knows drawn faces only ({judge.corpora}); {judge.way_out()} to zoo "
+                f"score, or judges.{judge.key}=WEIGHTS to zoo benchmark"
                 for judge in ([] if self.bench.drawn else self.bench.judges.drawn_only(self.bench.metrics))
             ],
         }
@@ -93,9 +92,7 @@ class SingleCell:
         stats = [row[f"{name}{suffix}_stats"] for row in rows if row.get(f"{name}{suffix}_stats")]
         if not stats:
             return float("nan")
-        metric = self.bench.metrics[name][1]
-        every = np.asarray(stats, dtype=np.float64)
-        return float(metric.clip_values(every.sum(0)) if metric.pooled else np.mean(metric.clip_values(every)))
+        return float(self.bench.metrics[name][1].reduce(np.asarray(stats, dtype=np.float64)))
 
 
 def at_chance(rows: Sequence[Mapping[str, Any]]) -> bool | None:
@@ -104,11 +101,10 @@ def at_chance(rows: Sequence[Mapping[str, Any]]) -> bool | None:
     A still is as often in sync as chance has it. ``None``: fewer than two clips were scored, which tell nothing.
     """
     pairs = [(row["sync_acc"], row["sync_acc_still"]) for row in rows]
-    differences = np.array([one - other for one, other in pairs if None not in (one, other)], dtype=np.float64)
+    differences = np.array([[one - other] for one, other in pairs if None not in (one, other)], dtype=np.float64)
     if len(differences) < 2:
         return None
-    chosen = np.random.default_rng(0).integers(len(differences), size=(SAMPLES, len(differences)))
-    return bool(np.quantile(differences[chosen].mean(1), 0.025) <= 0)
+    return bootstrap_interval(differences, lambda chosen: chosen.mean((-2, -1)))[0] <= 0
 
 
 def _unscored(rows: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
@@ -164,28 +164,37 @@ class ClipMetric(Metric, ABC):
             stats = np.array([row.stats for row in scored], dtype=np.float64)
             value = float(self.reduce(stats))
             if interval and len(scored) > 1:
-                low, high = self._interval(stats)
+                low, high = bootstrap_interval(stats, self.reduce)
         return Result(value, low, high, len(scored), len(rows), coverage, reason, self.signature)
-
-    def _interval(self, stats: NDArray[np.float64]) -> tuple[float, float]:
-        from scipy.stats import bootstrap
-
-        with np.errstate(divide="ignore", invalid="ignore"):
-            found = bootstrap(
-                (np.arange(len(stats)),),
-                lambda index, axis: self.reduce(stats[index.astype(int)]),
-                n_resamples=RESAMPLES,
-                method="percentile",
-                vectorized=True,
-                rng=np.random.default_rng(0),
-                batch=max(1, 2_000_000 // stats.size),
-            )
-        return float(found.confidence_interval.low), float(found.confidence_interval.high)
 
     def _sync_dist(self, *arguments: Any, **named: Any) -> None:
         if not len(self.packed):  # torchmetrics would send an empty float tensor, which does not fit bytes
             self.packed = [torch.zeros(0, dtype=torch.uint8, device=self.device)]
         super()._sync_dist(*arguments, **named)
+
+
+def bootstrap_interval(
+    stats: NDArray[np.float64], value: Callable[[NDArray[np.float64]], NDArray[np.float64]]
+) -> tuple[float, float]:
+    """The 95 % bootstrap interval over clips of a value (percentiles; the same samples in every call).
+
+    Args:
+        stats: ``(clips, k)``: what is known of each of at least two clips.
+        value: of ``(..., clips, k)`` gives ``(...)``.
+    """
+    from scipy.stats import bootstrap
+
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = bootstrap(
+            (np.arange(len(stats)),),
+            lambda index, axis: value(stats[index.astype(int)]),
+            n_resamples=RESAMPLES,
+            method="percentile",
+            vectorized=True,
+            rng=np.random.default_rng(0),
+            batch=max(1, 2_000_000 // stats.size),
+        )
+    return float(found.confidence_interval.low), float(found.confidence_interval.high)
 
 
 def _reasons(rows: Iterable[Row]) -> str:

@@ -59,6 +59,7 @@ class Conditions:
     def unused(self, uses: Uses) -> list[str]:
         """The arguments that are there and that a mode does not use; sound may always be put under the video."""
         idle = {"--driver": self.driver is not None and not uses.driver, "--text": bool(self.text) and not uses.words}
+        idle["--seconds"] = self.seconds is not None and bool(self.sound or self.text or uses.driver)
         idle |= {f"--label {name}": name not in uses.labels for name in self.labels}
         idle |= {f"--array {name}": name not in uses.arrays for name in self.arrays}
         return [argument for argument, is_idle in idle.items() if is_idle]

@@ -28,7 +28,7 @@ from zoo.synthesis.conditions import Conditions, choose_mode, read_array
 from zoo.synthesis.make import make
 from zoo.synthesis.portrait import LARGE_BYTES, Face, check_memory, cut_crops, has_sound, read_face, sound_seconds
 from zoo.train import provenance
-from zoo.video import write_video
+from zoo.video import probe_video, write_video
 
 __all__ = [
     "Conditions",
@@ -108,7 +108,8 @@ def predict(
     if track is not None:
         track.read()
     known = _seconds(given, uses, track)
-    check_memory(face, known, module.input_spec)  # the file may have told another length, or none
+    for video in {face, given.driver or face}:  # the sound may last longer than its file told
+        check_memory(video, known or probe_video(given.driver or face).seconds, module.input_spec)
     driver = None if not uses.driver else look(given.driver or face, seconds=known)
     seconds = len(driver.frames) / driver.fps if driver is not None and known is None else known
     assert seconds is not None
