@@ -61,3 +61,16 @@ def given_other(batch: Batch, **changes: object) -> Batch:
     if "stills" in changes:
         changes["identity"] = replace(batch.given.identity, frames=changes.pop("stills"))  # type: ignore[arg-type]
     return replace(batch, given=replace(batch.given, **changes))  # type: ignore[arg-type]
+
+
+def random_windows(size: int, frames: int, side: int, context: int) -> Batch:
+    """Windows of noise, the same at every call; landmarks lie in the middle of pictures of ``side`` pixels."""
+    random = torch.Generator().manual_seed(0)
+    landmarks = torch.rand(size, frames, 68, 2, generator=random) * 20 + 40
+    return window_batch(
+        frames=torch.rand(size, frames, 3, side, side, generator=random),
+        stills=torch.rand(size, 1, 3, side, side, generator=random),
+        sound=torch.rand(size, context + 640 * (frames - 1), generator=random) - 0.5,
+        landmarks=landmarks,
+        context=context,
+    )

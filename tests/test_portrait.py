@@ -155,6 +155,19 @@ def test_what_cannot_fit_is_refused_before_it_is_read(
     assert portrait.check_memory(clip, None, InputSpec()) == 0
 
 
+def test_a_driver_that_cannot_fit_is_refused_before_it_is_read(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    clip = save_timed(tmp_path / "driver.mkv", drawn().frames, [k / 25 for k in range(75)])
+    photo, sound = save_picture(tmp_path / "photo.png", photograph()), speech(tmp_path, 1.0)
+    needs = [portrait.memory_needed(path, 1.0, InputSpec()) for path in (photo, clip)]
+    monkeypatch.setattr(portrait, "free_memory", lambda: sum(needs) // 2)
+    monkeypatch.setattr(portrait, "read_video", lambda *_, **__: pytest.fail("it was read"))
+    assert run(command(checkpoint, photo, sound, tmp_path / "o.mp4", "--driver", str(clip))) == 1
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if "warning" not in line]
+    assert f"1 s of sound with {clip} need about" in line
+
+
 def test_a_header_that_lies_is_not_believed(tmp_path: Path):
     sound = speech(tmp_path)
     assert sound_seconds(sound) == pytest.approx(0.2, abs=0.01)

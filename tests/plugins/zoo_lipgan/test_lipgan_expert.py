@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from batches import window_batch
+from batches import random_windows
 from steps import at_step
 from torch import Tensor
 from zoo_lipgan import accuracy
@@ -33,15 +33,7 @@ def make(config: LipGANConfig) -> LipGAN:
 
 
 def random_batch(module: LipGAN, size: int = 2) -> Batch:
-    random = torch.Generator().manual_seed(0)
-    frames = module.input_spec.frames or 1
-    return window_batch(
-        frames=torch.rand(size, frames, 3, SIZE, SIZE, generator=random),
-        stills=torch.rand(size, 1, 3, SIZE, SIZE, generator=random),
-        sound=torch.rand(size, module.frontend.samples + 640 * (frames - 1), generator=random) - 0.5,
-        landmarks=torch.rand(size, frames, 68, 2, generator=random) * 20 + 40,
-        context=module.frontend.samples,
-    )
+    return random_windows(size, module.input_spec.frames or 1, SIZE, module.frontend.samples)
 
 
 class Steps:

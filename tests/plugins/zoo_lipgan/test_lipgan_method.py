@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from batches import request, window_batch
+from batches import random_windows, request
 from steps import at_step
 from torch import Tensor
 from zoo_lipgan.config import LipGANConfig
@@ -36,15 +36,7 @@ def make(config: LipGANConfig) -> LipGAN:
 
 
 def random_batch(module: LipGAN, size: int = 4) -> Batch:
-    random = torch.Generator().manual_seed(0)
-    landmarks = torch.rand(size, 1, 68, 2, generator=random) * 20 + 40
-    return window_batch(
-        frames=torch.rand(size, 1, 3, SIZE, SIZE, generator=random),
-        stills=torch.rand(size, 1, 3, SIZE, SIZE, generator=random),
-        sound=torch.rand(size, module.frontend.samples, generator=random) - 0.5,
-        landmarks=landmarks,
-        context=module.frontend.samples,
-    )
+    return random_windows(size, 1, SIZE, module.frontend.samples)
 
 
 class Run:

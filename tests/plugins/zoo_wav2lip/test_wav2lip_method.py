@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from batches import request, window_batch
+from batches import random_windows, request
 from steps import at_step
 from torch import Tensor
 from zoo_wav2lip.config import Wav2LipConfig
@@ -35,14 +35,7 @@ def make(config: Wav2LipConfig = THIN) -> Wav2Lip:
 
 
 def random_batch(module: Wav2Lip, size: int = 2, frames: int = 5) -> Batch:
-    random = torch.Generator().manual_seed(0)
-    return window_batch(
-        frames=torch.rand(size, frames, 3, SIZE, SIZE, generator=random),
-        stills=torch.rand(size, 1, 3, SIZE, SIZE, generator=random),
-        sound=torch.rand(size, module.input_spec.context + 640 * (frames - 1), generator=random) - 0.5,
-        landmarks=torch.rand(size, frames, 68, 2, generator=random) * 20 + 40,
-        context=module.input_spec.context,
-    )
+    return random_windows(size, frames, SIZE, module.input_spec.context)
 
 
 class Run:
