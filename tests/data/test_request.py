@@ -110,6 +110,12 @@ def test_parts_are_the_whole_and_can_be_joined(whole: Request):
     assert torch.equal(joined.arrays["gaze"], whole.arrays["gaze"])
 
 
+def test_times_of_words_count_from_the_first_frame(whole: Request):
+    (word,) = whole.part(5, 2).words[1]
+    assert (word.start_s, word.end_s, word.text) == (pytest.approx(-0.1), pytest.approx(0.1), "lay")
+    assert whole.part(0, 2).words == whole.words
+
+
 def test_beyond_its_end_a_clip_is_silent(whole: Request):
     assert whole.sound is not None
     late = whole.part(FRAMES - 2, 16)

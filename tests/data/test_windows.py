@@ -10,6 +10,7 @@ import torch
 from drawn import centre_of_light, clip_of_dots
 
 from zoo import audio
+from zoo.clip import Word
 from zoo.data.shard import write_store
 from zoo.data.store import Store
 from zoo.data.windows import Draw, EveryClip, RandomWindows, Windows, collate, place
@@ -127,6 +128,17 @@ def test_evaluation_gives_whole_clips_and_their_own_sound(store: Store, frames: 
         assert torch.equal(window.sound, store.wave(clip))
         assert torch.equal(window.stills[0], window.frames[0])
         assert len(window.stills) == 3
+
+
+def test_words_of_a_window_count_from_its_first_frame(tmp_path: Path):
+    words = (Word(0.2, 0.4, "set"),)
+    write_store(tmp_path / "store", [replace(clip_of_dots("s/c", 40, POINTS), words=words)], dataset="test")
+    spec = InputSpec(size=(32, 32), frames=5)
+    batch = collate([Windows(Store(tmp_path / "store"), spec)[Draw(0, draw_at(40, spec, 10))]])
+    ((word,),) = batch.given.words
+    assert (word.start_s, word.end_s, word.text) == (pytest.approx(-0.2), pytest.approx(0.0), "set")
+    ((word,),) = batch.words
+    assert word.start_s == pytest.approx(0.2), "as api_version 1 has it: from the clip's first frame"
 
 
 def test_further_reference_frames_of_a_test_clip_come_from_other_clips_of_the_speaker(tmp_path: Path):
