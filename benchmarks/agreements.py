@@ -32,25 +32,26 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from zoo import __version__
+from zoo.evaluation.metrics.acd import average_content_distance
+from zoo.evaluation.metrics.av_offset import av_offset
+from zoo.evaluation.metrics.cer import cer
+from zoo.evaluation.metrics.cpbd import cpbd, edge_widths, sharp_share
+from zoo.evaluation.metrics.edges import canny, count_blocks, sobel_edges
+from zoo.evaluation.metrics.fdbm import fdbm
+from zoo.evaluation.metrics.fid import FID, frechet_distance
+from zoo.evaluation.metrics.lmd import PROTOCOLS, landmark_distance
+from zoo.evaluation.metrics.lpips import lpips
+from zoo.evaluation.metrics.lse_c import lse_c
+from zoo.evaluation.metrics.lse_d import lse_d
+from zoo.evaluation.metrics.motion import motion_ratio
+from zoo.evaluation.metrics.psnr import psnr
+from zoo.evaluation.metrics.ssim import ssim
+from zoo.evaluation.metrics.sync_acc import sync_acc
+from zoo.evaluation.metrics.wer import wer
+from zoo.experts.lip_reader.ctc import best_sentence, ctc_decode, prefix_beam_search
+from zoo.experts.sync_expert.quality import expert_quality
 from zoo.face.embed import DlibEmbedder
-from zoo.files import write_text_aside
-from zoo.metrics.acd import average_content_distance
-from zoo.metrics.av_offset import av_offset
-from zoo.metrics.cer import cer
-from zoo.metrics.cpbd import cpbd, edge_widths, sharp_share
-from zoo.metrics.ctc import best_sentence, ctc_decode, prefix_beam_search
-from zoo.metrics.edges import canny, count_blocks, sobel_edges
-from zoo.metrics.fdbm import fdbm
-from zoo.metrics.fid import FID, frechet_distance
-from zoo.metrics.lmd import PROTOCOLS, landmark_distance
-from zoo.metrics.lpips import lpips
-from zoo.metrics.lse_c import lse_c
-from zoo.metrics.lse_d import lse_d
-from zoo.metrics.motion import motion_ratio
-from zoo.metrics.psnr import psnr
-from zoo.metrics.ssim import ssim
-from zoo.metrics.sync_acc import expert_quality, sync_acc
-from zoo.metrics.wer import wer
+from zoo.support.files import write_text_aside
 
 SEED = 0
 Array = NDArray[np.float64]

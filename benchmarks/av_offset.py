@@ -18,13 +18,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from zoo.analyze import lips_from_sound
-from zoo.analyze.av_offset import MOUTH_SIZE, REACH, offset_strength
-from zoo.analyze.confidence import NEAR, SURE, Evidence, confidence, evidence
-from zoo.analyze.lips_from_sound import Operator, fit, lip_series, shipped, sound_series
-from zoo.clip import FPS, SAMPLE_RATE
-from zoo.data.store import Store
+from zoo.data.store.store import Store
+from zoo.evaluation.analyze import lips_from_sound
+from zoo.evaluation.analyze.av_offset import MOUTH_SIZE, REACH, offset_strength
+from zoo.evaluation.analyze.confidence import NEAR, SURE, Evidence, confidence, evidence
+from zoo.evaluation.analyze.lips_from_sound import Operator, fit, lip_series, shipped, sound_series
 from zoo.face import crop
+from zoo.media.clip import FPS, SAMPLE_RATE
 
 SHIFTS = (-15, -12, -9, -6, -4, -2, -1, 0, 1, 3, 5, 7, 10, 13, 15)
 """Frames by which the sound is put off; positive: lips first."""

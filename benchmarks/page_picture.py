@@ -17,9 +17,9 @@ from pathlib import Path
 
 from PIL import Image, ImageChops
 
-from zoo.errors import ZooError
-from zoo.files import write_aside
 from zoo.leaderboard.write import text
+from zoo.support.errors import ZooError
+from zoo.support.files import write_aside
 
 FLAGS = (
     *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),

@@ -10,15 +10,16 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from tiny import TINY, Zoo
 
+from tests.helpers.paths import ROOT
+from tests.helpers.tiny import TINY, Zoo
 from zoo import __version__
 
 
 @pytest.fixture(scope="session")
 def grid_root() -> Path:
     """Folder of real GRID clips: ``$ZOO_GRID_ROOT``, or ``../shared/data/grid`` beside the repository."""
-    root = Path(os.environ.get("ZOO_GRID_ROOT", Path(__file__).parents[2] / "shared" / "data" / "grid"))
+    root = Path(os.environ.get("ZOO_GRID_ROOT", ROOT.parent / "shared" / "data" / "grid"))
     if not root.is_dir():
         message = f"no GRID clips in {root}: set ZOO_GRID_ROOT"
         pytest.fail(message) if os.environ.get("CI") == "true" else pytest.skip(message)

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from zoo import api, config, registry
+from tests.helpers.paths import ROOT
+from zoo import registry
 from zoo.cli.main import VERBS
+from zoo.registry import api, config
 
-ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 
 

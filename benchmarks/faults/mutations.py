@@ -90,7 +90,7 @@ def outcome(target: Target, ended: Ended, cwd: Path) -> Any:
         case "fit":
             return [content(p) for p in sorted(cwd.glob("runs/*/*/*/weights.safetensors"))]
         case "predict":
-            from zoo.video import read_video
+            from zoo.media.video import read_video
 
             return read_video(cwd / "out.mp4").frames.numpy().tobytes()
     return None

@@ -104,7 +104,7 @@ def make_world(folder: Path) -> tuple[World, dict[str, Ended]]:
         "COLUMNS": "160",
         "ZOO_CACHE": str(folder / "cache"),
     }
-    preload(("zoo.cli.main", "zoo.train", "zoo.synthesis.predict", "zoo.benchmark.run"))
+    preload(("zoo.cli.main", "zoo.training.fit", "zoo.synthesis.predict", "zoo.benchmark.run"))
     world = World(folder)
     _draw(world)
     ended = {}
@@ -152,12 +152,12 @@ def _draw(world: World) -> None:
     import torch
     from PIL import Image
 
-    from zoo.audio import cut, num_samples
-    from zoo.clip import Clip
-    from zoo.data.shard import write_store
-    from zoo.data.synthgrid.source import SynthGrid
+    from zoo.data.sources.synthgrid.source import SynthGrid
+    from zoo.data.store.shard import write_store
     from zoo.face.crop import store_box
-    from zoo.video import write_video
+    from zoo.media.audio import cut, num_samples
+    from zoo.media.clip import Clip
+    from zoo.media.video import write_video
 
     clips = []
     source = SynthGrid(clips=14, speakers=4, frames=40)

@@ -23,13 +23,13 @@ from typing import Any, NamedTuple
 
 import torch
 
-from zoo.benchmark.bench import Bench
-from zoo.benchmark.results import Cell, video_name
-from zoo.benchmark.scoring import Scorer
-from zoo.benchmark.subjects import make_subject
+from zoo.benchmark.bench import SuiteSet
 from zoo.benchmark.suite import find_suite
 from zoo.cli.benchmark import checkpoints
-from zoo.video import write_video
+from zoo.evaluation.results import Cell, video_name
+from zoo.evaluation.scoring import Scorer
+from zoo.media.video import write_video
+from zoo.synthesis.subjects import make_subject
 
 FIXED = ["references=[]", "tracks=[reconstruction]"]
 
@@ -56,8 +56,8 @@ def bare(ckpt: str, settings: list[str]) -> None:
     torch.set_num_threads(1)
     suite = find_suite("synth", settings)
     ((name, checkpoint),) = checkpoints(suite.config, [ckpt]).items()
-    bench = Bench(suite)
-    subject = make_subject(bench, name, checkpoint, torch.device("cpu"))
+    bench = SuiteSet(suite)
+    subject = make_subject(bench.store, name, checkpoint, torch.device("cpu"))
     scorer = Scorer(bench, Cell("bare", "", "perf", name, "method", "reconstruction"))
     with TemporaryDirectory() as folder:
         for index in bench.test:

@@ -29,9 +29,9 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from zoo.footage import grey_levels
-from zoo.metrics.cpbd import Variant, cpbd
-from zoo.video import read_video
+from zoo.evaluation.footage import grey_levels
+from zoo.evaluation.metrics.cpbd import Variant, cpbd
+from zoo.media.video import read_video
 
 TOLERANCE = 1e-9
 

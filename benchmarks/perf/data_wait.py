@@ -21,9 +21,11 @@ from pytorch_lightning.profilers import SimpleProfiler
 from rich.console import Console
 from rich.table import Table
 
-from zoo import config, registry, trainable
+from zoo import registry
 from zoo.data.module import TalkingFaceData
-from zoo.train import quiet
+from zoo.methods import trainable
+from zoo.registry import config
+from zoo.training.fit import quiet
 
 NEXT, STEP = "[_TrainingEpochLoop].train_dataloader_next", "run_training_batch"
 
@@ -31,7 +33,7 @@ NEXT, STEP = "[_TrainingEpochLoop].train_dataloader_next", "run_training_batch"
 def measure(settings: Sequence[str], steps: int, clips: int, scratch: Path) -> dict[str, float]:
     """Train for some steps and add up where the time went, the first two steps left out (they warm up)."""
     from zoo.data.prepare import prepare
-    from zoo.data.synthgrid.source import SynthGrid
+    from zoo.data.sources.synthgrid.source import SynthGrid
 
     resolved = config.resolve(registry.method("lipgan"), settings)
     if resolved.data.root is None:

@@ -20,7 +20,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from zoo.data.index import FORMAT, VERSION
+from zoo.data.store.index import FORMAT, VERSION
 
 PER_SHARD = 1000
 

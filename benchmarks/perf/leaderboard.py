@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from zoo.benchmark.results import Cell, Metric, Row, Suite, line_of, write_cell, write_suite
+from zoo.evaluation.results import Cell, Metric, Row, Suite, line_of, write_cell, write_suite
 
 
 def write(folder: Path, cells: int, metrics: int, clips: int) -> None:

@@ -32,13 +32,13 @@ from rich.console import Console
 from rich.table import Table
 from torch.utils.data import DataLoader, Dataset
 
-from zoo.config import DataConfig
 from zoo.data.module import TalkingFaceData
-from zoo.data.store import Store
+from zoo.data.store.store import Store
 from zoo.data.windows import Draw, RandomWindows, place
 from zoo.face.crop import crop_boxes
-from zoo.nn.frontend import Mel
-from zoo.spec import InputSpec
+from zoo.methods.nn.frontend import Mel
+from zoo.registry.config import DataConfig
+from zoo.registry.spec import InputSpec
 
 BATCH = 32
 SIZE = 96
@@ -164,7 +164,7 @@ def main() -> None:
         store_path = args.store or Path(scratch) / "store"
         if args.store is None:
             from zoo.data.prepare import prepare
-            from zoo.data.synthgrid.source import SynthGrid
+            from zoo.data.sources.synthgrid.source import SynthGrid
 
             prepare(SynthGrid(clips=args.clips), store_path, dataset="synthgrid")
         store = Store(store_path)

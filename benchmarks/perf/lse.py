@@ -24,14 +24,14 @@ from rich.table import Table
 from torch import Tensor
 from torch.nn import functional as F
 
-from zoo import audio
+from zoo.evaluation.metrics.av_offset import av_offset
+from zoo.evaluation.metrics.lse_c import lse_c
+from zoo.evaluation.metrics.lse_d import lse_d
+from zoo.evaluation.metrics.sync import MAX_SHIFT
 from zoo.experts.sync_expert.config import SyncExpertConfig
 from zoo.experts.sync_expert.module import SIZE, SyncExpert
 from zoo.experts.sync_expert.networks import FRAMES
-from zoo.metrics.av_offset import av_offset
-from zoo.metrics.lse_c import lse_c
-from zoo.metrics.lse_d import lse_d
-from zoo.metrics.sync import MAX_SHIFT
+from zoo.media import audio
 
 TOLERANCE = 1e-5
 
@@ -77,7 +77,7 @@ def published(expert: SyncExpert, faces: Float32[Tensor, "T 3 96 96"], wave: Flo
 
 
 def of_the_zoo(expert: SyncExpert, faces: Float32[Tensor, "T 3 96 96"], wave: Float32[Tensor, " S"]) -> Scores:
-    """What :class:`zoo.judges.Judges` and the metrics do."""
+    """What :class:`zoo.evaluation.judges.Judges` and the metrics do."""
     with torch.inference_mode():
         video, sound = expert.embed_clip(faces, wave)
         return float(lse_d(video, sound)), float(lse_c(video, sound)), int(av_offset(video, sound))

@@ -18,8 +18,8 @@ from pathlib import Path
 import torch
 
 from benchmarks.perf.prepare_track import SUFFIXES, measure, spread, summary
-from zoo.data.grid import Grid
 from zoo.data.prepare import prepare
+from zoo.data.sources.grid import Grid
 
 
 def wall_seconds(root: Path, workers: int, shard_clips: int) -> float:

@@ -24,9 +24,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from zoo.clip import FPS, SAMPLE_RATE
-from zoo.data.synthgrid.source import SynthGrid
-from zoo.video import write_video
+from zoo.data.sources.synthgrid.source import SynthGrid
+from zoo.media.clip import FPS, SAMPLE_RATE
+from zoo.media.video import write_video
 
 # Not getrusage: a child's figure there begins with the memory of the process that started it.
 CHILD = """

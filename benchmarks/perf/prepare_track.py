@@ -22,10 +22,10 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from zoo.errors import NoFaceError, ZooError
 from zoo.face.backends import make_detector, make_landmarker
 from zoo.face.track import track_face
-from zoo.video import read_video
+from zoo.media.video import read_video
+from zoo.support.errors import NoFaceError, ZooError
 
 SUFFIXES = {".mpg", ".mp4", ".avi", ".mov", ".mkv", ".webm"}
 

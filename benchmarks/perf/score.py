@@ -21,10 +21,10 @@ from typing import NamedTuple
 
 import torch
 
-from zoo.clip import FPS
-from zoo.judges import Judges
-from zoo.metrics.choose import Chosen, choose, split_options
-from zoo.score import Column, Pair, find_pairs, look
+from zoo.evaluation.judges import Judges
+from zoo.evaluation.metrics.choose import Chosen, choose, split_options
+from zoo.evaluation.score import Column, Pair, find_pairs, look
+from zoo.media.clip import FPS
 
 
 class Run(NamedTuple):

@@ -46,9 +46,8 @@ def install(site: Path, count: int) -> None:
         points = f"[zoo.methods]\n{name} = zoo_{name}:METHOD\n[zoo.metrics]\n{name} = zoo_{name}:METRIC\n"
         (info / "entry_points.txt").write_text(points)
         spec = f"name={name!r}, summary='one of many', target='zoo_{name}_net:Net'"
-        text = (
-            f"from zoo.spec import MethodSpec, MetricSpec\nMETHOD = MethodSpec({spec})\nMETRIC = MetricSpec({spec})\n"
-        )
+        imports = "from zoo.registry.spec import MethodSpec, MetricSpec"
+        text = f"{imports}\nMETHOD = MethodSpec({spec})\nMETRIC = MetricSpec({spec})\n"
         (site / f"zoo_{name}.py").write_text((WORST[number] if number < len(WORST) else "") + text)
 
 

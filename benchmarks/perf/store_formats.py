@@ -29,9 +29,9 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 from PIL import Image
 
-from zoo.clip import Clip
-from zoo.data.shard import write_store
-from zoo.data.store import Store
+from zoo.data.store.shard import write_store
+from zoo.data.store.store import Store
+from zoo.media.clip import Clip
 
 h5py: Any = import_module("h5py")  # not a dependency of the zoo, so that mypy must not look for it
 Pictures = NDArray[np.uint8]

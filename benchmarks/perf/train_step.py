@@ -38,9 +38,9 @@ from zoo.data.batch import Batch
 from zoo.data.request import Pictures, Request
 from zoo.experts.sync_expert.config import SyncExpertConfig
 from zoo.experts.sync_expert.networks import SyncNetwork
-from zoo.nn.speed import BF16, speed_up
-from zoo.train import quiet
-from zoo.trainable import build, save_weights
+from zoo.methods.nn.speed import BF16, speed_up
+from zoo.methods.trainable import build, save_weights
+from zoo.training.fit import quiet
 
 TOLERANCE = {False: 1e-3, True: 2e-2}
 """Largest relative difference of the first step's losses, without and with ``--fast``."""

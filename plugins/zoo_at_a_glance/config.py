@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from zoo.methods.config import AdversarialConfig
-from zoo.spec import setting
+from zoo.registry.spec import setting
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ ABLATIONS = {
 """Table 2 of the paper, column by column."""
 
 FLOWS = ("lucas-kanade", "flownets", "raft")
-"""What estimates the optical flow (:mod:`zoo.nn.flow`)."""
+"""What estimates the optical flow (:mod:`zoo.methods.nn.flow`)."""
 
 
 @dataclass

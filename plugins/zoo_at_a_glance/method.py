@@ -12,11 +12,11 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from zoo.data.batch import Batch
 from zoo.data.request import Request
-from zoo.errors import ConfigError
-from zoo.losses.adversarial import loss_as_generated, loss_as_real
 from zoo.methods.adversarial import Group, Step, Term, Terms, Turn
-from zoo.schedule import reached
-from zoo.spec import InputSpec
+from zoo.methods.losses.adversarial import loss_as_generated, loss_as_real
+from zoo.methods.schedule import reached
+from zoo.registry.spec import InputSpec
+from zoo.support.errors import ConfigError
 from zoo_at_a_glance.autoencoder.networks import Autoencoder
 from zoo_at_a_glance.config import ABLATIONS, AtAGlanceConfig
 from zoo_at_a_glance.frontend import FRAMES, LogMel
@@ -97,7 +97,7 @@ class AtAGlance(WarmUp):
         return self.features(sound), 2 * batch.given.stills[:, 0] - 1, 2 * batch.frames - 1
 
     def reconstruct(self, batch: Batch) -> Float[Tensor, "B T 3 H W"]:
-        """See :meth:`zoo.method.TalkingFaceMethod.reconstruct`."""
+        """See :meth:`zoo.methods.method.TalkingFaceMethod.reconstruct`."""
         features, identity, _ = self.inputs(self.whole_windows(batch))
         return (self.generator(identity, features)[:, : batch.frames.shape[1]].float() + 1) / 2
 
@@ -108,7 +108,7 @@ class AtAGlance(WarmUp):
         return (self.generator(2 * reference - 1, self.features(sound)).float() + 1) / 2
 
     def generate(self, request: Request) -> Float[Tensor, "B T 3 H W"]:
-        """See :meth:`zoo.method.TalkingFaceMethod.generate`: windows overlap and are cross-faded."""
+        """See :meth:`zoo.methods.method.TalkingFaceMethod.generate`: windows overlap and are cross-faded."""
         return render_clips(self.render, request, self.frontend.context)
 
     def autoencoder_terms(self, step: Step) -> Terms:

@@ -7,9 +7,9 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from zoo import trainable
-from zoo.errors import ConfigError
-from zoo.nn.flow import FlowEstimator, LucasKanade, Raft
+from zoo.methods import trainable
+from zoo.methods.nn.flow import FlowEstimator, LucasKanade, Raft
+from zoo.support.errors import ConfigError
 from zoo_at_a_glance.config import AtAGlanceConfig
 from zoo_at_a_glance.flow.module import MouthFlow
 from zoo_at_a_glance.networks import FLOW_SIZE

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from zoo.nn.blocks import Pair, scaled
+from zoo.methods.nn.blocks import Pair, scaled
 from zoo_at_a_glance.frontend import COLUMNS, LogMel
 
 SIZE = 64

@@ -1,6 +1,6 @@
 """What the zoo knows of At a Glance and its two helpers before anything heavy is imported."""
 
-from zoo.spec import ExpertSpec, MethodSpec, Paper, Uses
+from zoo.registry.spec import ExpertSpec, MethodSpec, Paper, Uses
 
 PAPER = Paper(
     title="Lip Movements Generation at a Glance",

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from zoo.callbacks import steps_planned
-from zoo.errors import ConfigError
 from zoo.methods.adversarial import AdversarialMethod
+from zoo.methods.schedule import steps_planned
+from zoo.support.errors import ConfigError
 from zoo_at_a_glance.autoencoder.module import load_autoencoder
 from zoo_at_a_glance.autoencoder.networks import Autoencoder
 from zoo_at_a_glance.config import Ablation, AtAGlanceConfig
@@ -38,7 +38,7 @@ class WarmUp(AdversarialMethod):
         return config.autoencoder_steps if self.parts.perceptual and not config.autoencoder else 0
 
     def before_fit(self) -> None:
-        """Find the flow estimator and the autoencoder's weights (:meth:`zoo.trainable.TrainableModule.before_fit`).
+        """Find the flow estimator and the autoencoder's weights.
 
         Raises:
             ConfigError, DataError: weights that are needed are not named, not there, or of another size.

@@ -11,10 +11,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from zoo.data.batch import Batch
-from zoo.data.store import Store
+from zoo.data.store.store import Store
+from zoo.evaluation.metrics.base import bootstrap_interval
+from zoo.experts.sync_expert.quality import expert_quality, negative_starts
 from zoo.methods.framewise import FramewiseMethod
-from zoo.metrics.base import bootstrap_interval
-from zoo.metrics.sync_acc import expert_quality, negative_starts
 from zoo_lipgan.config import LipGANConfig
 from zoo_lipgan.networks import Discriminator
 

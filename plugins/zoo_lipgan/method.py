@@ -6,12 +6,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from zoo.losses.contrastive import contrastive_loss
-from zoo.losses.sync import SyncLoss
 from zoo.methods.adversarial import Step, Term, Terms
 from zoo.methods.framewise import FramewiseMethod
-from zoo.nn.masked import mask_lower_half
-from zoo.spec import InputSpec
+from zoo.methods.losses.contrastive import contrastive_loss
+from zoo.methods.losses.sync import SyncLoss
+from zoo.methods.nn.masked import mask_lower_half
+from zoo.registry.spec import InputSpec
 from zoo_lipgan.accuracy import ScoresDiscriminator
 from zoo_lipgan.config import LipGANConfig
 from zoo_lipgan.networks import FRONTENDS, SIZE, Discriminator, Generator

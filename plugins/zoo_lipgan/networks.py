@@ -7,8 +7,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from zoo.nn.blocks import ConvBlock, Pair, Residual, UpBlock, scaled
-from zoo.nn.frontend import Mel, Mfcc
+from zoo.methods.nn.blocks import ConvBlock, Pair, Residual, UpBlock, scaled
+from zoo.methods.nn.frontend import Mel, Mfcc
 
 SIZE = 96
 """Height and width of LipGAN's faces in pixels."""

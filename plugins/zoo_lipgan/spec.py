@@ -1,6 +1,6 @@
 """What the zoo knows of LipGAN before anything heavy is imported."""
 
-from zoo.spec import MethodSpec, Paper, Uses
+from zoo.registry.spec import MethodSpec, Paper, Uses
 
 SPEC = MethodSpec(
     name="lipgan",

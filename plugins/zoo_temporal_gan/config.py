@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from zoo.methods.config import AdversarialConfig
-from zoo.spec import setting
+from zoo.registry.spec import setting
 
 
 class Preset(NamedTuple):

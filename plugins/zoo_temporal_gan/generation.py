@@ -8,9 +8,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from zoo import audio
 from zoo.data.batch import Batch
 from zoo.data.request import Request
+from zoo.media import audio
 from zoo.methods.adversarial import AdversarialMethod
 from zoo_temporal_gan.clips import Clips
 from zoo_temporal_gan.config import StaticGANConfig
@@ -62,7 +62,7 @@ class FaceGenerator(AdversarialMethod):
         return NoiseSource(self.config.noise_dim, self.config.noise_std, self.config.noise_seed)
 
     def reconstruct(self, batch: Batch) -> Float[Tensor, "B T 3 H W"]:
-        """See :meth:`zoo.method.TalkingFaceMethod.reconstruct`; padding comes out black."""
+        """See :meth:`zoo.methods.method.TalkingFaceMethod.reconstruct`; padding comes out black."""
         clips = self.clips(batch)
         valid = valid_frames(batch.length, batch.frames.shape[1])
         noise = self.noise_source().take(valid.shape[1]).to(valid.device).expand(len(valid), -1, -1)[valid]
@@ -71,13 +71,13 @@ class FaceGenerator(AdversarialMethod):
         return generated
 
     def generate(self, request: Request) -> Float[Tensor, "B T 3 H W"]:
-        """See :meth:`zoo.method.TalkingFaceMethod.generate`."""
+        """See :meth:`zoo.methods.method.TalkingFaceMethod.generate`."""
         talker = Talker(self, request.stills)
         parts = [talker.talk(part.audio_windows(self.context)) for part in request.parts(AT_ONCE)]
         return torch.cat(parts, 1)
 
     def stream(self, start: Request, parts: Iterable[Request]) -> Iterator[Float[Tensor, "B 3 H W"]]:
-        """See :meth:`zoo.method.TalkingFaceMethod.stream`: a frame comes half a window after its middle.
+        """See :meth:`zoo.methods.method.TalkingFaceMethod.stream`: a frame comes half a window after its middle.
 
         Memory does not grow with the sound.
         """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from jaxtyping import Float
 from torch import Tensor
 
-from zoo.losses.adversarial import loss_as_generated, loss_as_real
+from zoo.methods.losses.adversarial import loss_as_generated, loss_as_real
 
 
 def half_l1(
@@ -19,7 +19,9 @@ def half_l1(
     Args:
         made: generated, RGB in [-1, 1].
         real: what it should be.
-        weights: factor on each pixel's difference (:func:`zoo.losses.reconstruction.lip_weights`); none is the paper's.
+        weights: factor on each pixel's difference
+
+            (:func:`zoo.methods.losses.reconstruction.lip_weights`); none is the paper's.
         upper: weight of the same mean on the upper half; 0 is the paper's.
     """
     error = (made - real).abs()

@@ -9,10 +9,10 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from zoo.losses.adversarial import loss_as_generated, loss_as_real
-from zoo.losses.reconstruction import lip_weights
 from zoo.methods.adversarial import Group, Step, Term, Terms
-from zoo.spec import InputSpec
+from zoo.methods.losses.adversarial import loss_as_generated, loss_as_real
+from zoo.methods.losses.reconstruction import lip_weights
+from zoo.registry.spec import InputSpec
 from zoo_temporal_gan.clips import Clips, mirrored, sampled_frames
 from zoo_temporal_gan.config import StaticGANConfig, TemporalGANConfig, sizes
 from zoo_temporal_gan.generation import FaceGenerator

@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from zoo.nn.blocks import scaled
+from zoo.methods.nn.blocks import scaled
 
 CODE, HIDDEN = 256, 256
 """Elements of the sound's code, and of the context encoding that the 2-layer GRU makes of it (paper, 2.1.2)."""

@@ -7,8 +7,8 @@ from jaxtyping import Float32
 from torch import Tensor
 from torchaudio.functional import resample
 
-from zoo.clip import SAMPLE_RATE
-from zoo.errors import ConfigError
+from zoo.media.clip import SAMPLE_RATE
+from zoo.support.errors import ConfigError
 from zoo_temporal_gan.networks import prime_factors
 
 LARGEST_STRIDE = 13

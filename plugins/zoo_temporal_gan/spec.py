@@ -1,6 +1,6 @@
 """What the zoo knows of the temporal GAN and of its static baseline before anything heavy is imported."""
 
-from zoo.spec import MethodSpec, Paper, Uses
+from zoo.registry.spec import MethodSpec, Paper, Uses
 
 PAPER = Paper(
     title="End-to-End Speech-Driven Realistic Facial Animation with Temporal GANs",

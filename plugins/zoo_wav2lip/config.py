@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from zoo.methods.config import AdversarialConfig
-from zoo.spec import setting
+from zoo.registry.spec import setting
 
 
 @dataclass

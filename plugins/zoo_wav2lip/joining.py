@@ -34,7 +34,7 @@ class JoinsExpert(FramewiseMethod):
         return self.config.expert if self.config.sync_weight else None
 
     def before_fit(self) -> None:
-        """Read the expert (:meth:`zoo.trainable.TrainableModule.before_fit`); in a new run it has yet to join."""
+        """Read the expert; in a new run it has yet to join."""
         self.sync_joined.zero_()
         super().before_fit()
 

@@ -7,13 +7,13 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from zoo.clip import FPS, SAMPLE_RATE
-from zoo.errors import ConfigError
-from zoo.losses.sync import SyncLoss
+from zoo.media.clip import FPS, SAMPLE_RATE
 from zoo.methods.adversarial import Step, Term, Terms
-from zoo.nn.frontend import Mel
-from zoo.nn.masked import mask_lower_half
-from zoo.spec import InputSpec
+from zoo.methods.losses.sync import SyncLoss
+from zoo.methods.nn.frontend import Mel
+from zoo.methods.nn.masked import mask_lower_half
+from zoo.registry.spec import InputSpec
+from zoo.support.errors import ConfigError
 from zoo_wav2lip.config import Wav2LipConfig
 from zoo_wav2lip.joining import JoinsExpert
 from zoo_wav2lip.networks import COLUMNS, SIZE, Generator, QualityDiscriminator, lower_half

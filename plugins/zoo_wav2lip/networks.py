@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from zoo.nn.blocks import ConvBlock, ConvResidual, Pair, UpBlock, scaled
+from zoo.methods.nn.blocks import ConvBlock, ConvResidual, Pair, UpBlock, scaled
 
 SIZE = 96
 """Height and width of Wav2Lip's faces in pixels."""
@@ -72,7 +72,7 @@ class Generator(nn.Module):
 
         Args:
             faces: RGB in [0, 1]: the target with its lower half black, then the reference (the code's order).
-            mel: log-mel of 0.2 s (:class:`zoo.nn.frontend.Mel`).
+            mel: log-mel of 0.2 s (:class:`zoo.methods.nn.frontend.Mel`).
 
         Returns:
             RGB in [0, 1].

@@ -8,9 +8,9 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from zoo.errors import DataError
 from zoo.experts.sync_expert import released as expert
-from zoo.weights import Foreign, Translated, from_bgr, match_blocks, take
+from zoo.methods.weights import Foreign, Translated, from_bgr, match_blocks, take
+from zoo.support.errors import DataError
 from zoo_wav2lip.networks import Generator, QualityDiscriminator
 
 SOUND_DELAY = 1

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from small import FEW, HERE, Few, Run, in_process, toy_weights
 
+from tests.benchmark.small import FEW, HERE, Few, Run, in_process, toy_weights
+from tests.helpers.paths import FOREIGN
 from zoo import registry
-from zoo.benchmark.bench import Bench
+from zoo.benchmark.bench import SuiteSet
 from zoo.benchmark.plan import Plan, make_plan
 from zoo.benchmark.run import Outcome, Workers, execute
 from zoo.benchmark.suite import find_suite
@@ -22,7 +23,7 @@ from zoo.data.prepare import prepare
 @pytest.fixture(scope="session", autouse=True)
 def toy_environment() -> Iterator[None]:
     """The toy method is registered, here and in every process that is started."""
-    folder = str(Path(__file__).parent)
+    folder = str(FOREIGN)
     kept = {name: os.environ.get(name) for name in ("ZOO_PLUGINS", "PYTHONPATH", "WANDB_MODE")}
     os.environ["ZOO_PLUGINS"] = "toy=toy:SPEC"
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [folder, kept["PYTHONPATH"]]))
@@ -66,7 +67,7 @@ def benchmark(store: Path, weights: Path) -> Run:
         methods: Sequence[str] = ("toy",),
         workers: Workers = HERE,
     ) -> tuple[Plan, Outcome]:
-        bench = Bench(find_suite("synth", [f"data.root={store}", *FEW, *settings]))
+        bench = SuiteSet(find_suite("synth", [f"data.root={store}", *FEW, *settings]))
         given = {"toy": ckpt} if ckpt is not None and "toy" in methods else {}
         plan = make_plan(bench, methods, out, given=given)
         with pytest.MonkeyPatch.context() as patch:

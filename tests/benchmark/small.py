@@ -12,9 +12,9 @@ from zoo.benchmark.plan import Plan
 from zoo.benchmark.pool import Crew
 from zoo.benchmark.run import Outcome, Workers
 from zoo.benchmark.worker import Worker
-from zoo.data.source import SourceItem
-from zoo.data.synthgrid.source import SynthGrid
-from zoo.trainable import build, save_weights
+from zoo.data.sources.base import SourceItem
+from zoo.data.sources.synthgrid.source import SynthGrid
+from zoo.methods.trainable import build, save_weights
 
 HERE = Workers("processes", 1, ("cpu",))
 """One worker, in the process of the tests: what it makes is what a process of its own makes, in less time."""

@@ -14,23 +14,24 @@ from typing import Any
 
 import pytest
 import yaml
-from small import FEW, Run, rows_of, toy_weights
 
-from zoo import config, registry
+from tests.benchmark.small import FEW, Run, rows_of, toy_weights
+from zoo import registry
 from zoo.benchmark import cluster
-from zoo.benchmark.bench import Bench
+from zoo.benchmark.bench import SuiteSet
 from zoo.benchmark.checkpoints import Fit, Weights, find_weights, plan_fit, trained_on
 from zoo.benchmark.locks import locked
 from zoo.benchmark.plan import make_plan
-from zoo.benchmark.results import read_results, read_suite, write_cell, write_suite
 from zoo.benchmark.run import Workers, choose_workers
 from zoo.benchmark.suite import entry_names, find_entry, find_suite, leaves
 from zoo.benchmark.suite import names as suite_names
 from zoo.cli import main
 from zoo.cli.benchmark import broken
-from zoo.config import DataConfig
 from zoo.data.pool import usable_cores
-from zoo.errors import ConfigError, DataError
+from zoo.evaluation.results import read_results, read_suite, write_cell, write_suite
+from zoo.registry import config
+from zoo.registry.config import DataConfig
+from zoo.support.errors import ConfigError, DataError
 
 
 def test_plan_alone_writes_nothing(store: Path, tmp_path: Path, capsys: Any):
@@ -111,7 +112,7 @@ def test_a_fit_that_diverged_is_none(benchmark: Run, store: Path, tmp_path: Path
     assert "its fit diverged: the loss is nan at step 1; see " in cell.reason
     (log,) = tmp_path.glob("fits/*/fit.log")
     assert log.read_text().count("the fit diverged") == 1
-    plan = make_plan(Bench(find_suite("synth", [f"data.root={store}", *FEW, *few])), ["toy"], tmp_path)
+    plan = make_plan(SuiteSet(find_suite("synth", [f"data.root={store}", *FEW, *few])), ["toy"], tmp_path)
     assert len(plan.fits()) == 1
 
 
@@ -130,7 +131,7 @@ def test_a_folder_with_a_malicious_checkpoint_is_gone_on_with_safely(benchmark: 
     """Somebody else's results, in which a fit was interrupted: nothing in its checkpoint is executed."""
     few = ["references=[]", "tracks=[reconstruction]", "metrics=[psnr]", "test_clips=1", "budget.max_steps=1"]
     few += ["budget.max_time=null", "budget.settings.data.batch_size=2", "budget.settings.trainer.accelerator=cpu"]
-    bench = Bench(find_suite("synth", [f"data.root={store}", *FEW, *few]))
+    bench = SuiteSet(find_suite("synth", [f"data.root={store}", *FEW, *few]))
     (weights,) = make_plan(bench, ["toy"], tmp_path).fits().values()
     assert weights.fit is not None
     run = weights.fit.folder / "toy" / "synthgrid" / "29990101-000000-abcd"
@@ -175,7 +176,7 @@ def test_configurations_of_a_method_are_compared(
     assert dark[0].value != bright[0].value
     assert main.run(["leaderboard", "out"]) == 0
     assert "gain-12" in capsys.readouterr().out
-    plan = make_plan(Bench(find_suite("mine.yaml")), ["gain-12", "gain-8"], Path("out"))
+    plan = make_plan(SuiteSet(find_suite("mine.yaml")), ["gain-12", "gain-8"], Path("out"))
     assert (plan.tasks(), plan.fits(), plan.outdated) == ([], {}, [])
 
 
@@ -197,7 +198,7 @@ def test_the_run_that_validated_best_is_taken(store: Path, weights: Path, tmp_pa
         facts = {"seed": seed, "steps": steps, "summary": {"split": "by-speaker", "lmd": lmd}}
         (run / "run.json").write_text(json.dumps(facts))
     few = [item for item in FEW if not item.startswith("runs=")]
-    bench = Bench(find_suite("synth", [f"data.root={store}", *few, f"runs={tmp_path}/runs"]))
+    bench = SuiteSet(find_suite("synth", [f"data.root={store}", *few, f"runs={tmp_path}/runs"]))
     plan = make_plan(bench, ["toy"], tmp_path / "out")
     taken = [planned.weights for planned in plan.cells if planned.weights]
     assert {(w.source, w.path, w.trained_on) for w in taken} == {
@@ -212,7 +213,7 @@ def test_a_plan_says_who_teaches_and_how_long_a_fit_may_take(store: Path, tmp_pa
     """An expert that judges, too, or one that knows other faces, is named before anybody trains for hours."""
 
     def planned(name: str, *more: str) -> Fit:
-        bench = Bench(find_suite("synth", [f"data.root={store}", *FEW, "judges.reader=null", *more]))
+        bench = SuiteSet(find_suite("synth", [f"data.root={store}", *FEW, "judges.reader=null", *more]))
         bench.suite.config.data.name = name
         fit = find_weights(bench, find_entry(bench.suite.config, "wav2lip"), 0, {}, tmp_path).fit
         assert fit is not None
@@ -226,14 +227,14 @@ def test_a_plan_says_who_teaches_and_how_long_a_fit_may_take(store: Path, tmp_pa
 
 
 def test_one_file_is_one_training(store: Path, weights: Path, tmp_path: Path):
-    bench = Bench(find_suite("synth", [f"data.root={store}", *FEW, "references=[]", "seeds=[3,4]"]))
+    bench = SuiteSet(find_suite("synth", [f"data.root={store}", *FEW, "references=[]", "seeds=[3,4]"]))
     plan = make_plan(bench, ["toy"], tmp_path, given={"toy": weights})
     assert [planned.cell.name for planned in plan.cells] == ["toy-seed0-reconstruction", "toy-seed0-cross"]
 
 
 def test_weights_do_not_depend_on_load(store: Path, tmp_path: Path):
     """Everyone trains as many steps, the suite's time is a guard, and no core is idle while the longest fit ends."""
-    bench = Bench(find_suite("synth", [f"data.root={store}", *FEW]))
+    bench = SuiteSet(find_suite("synth", [f"data.root={store}", *FEW]))
     trainer = plan_fit(bench, find_entry(bench.suite.config, "lipgan"), 0, tmp_path).settings["trainer"]
     assert (trainer["max_epochs"], trainer["max_steps"]) == (-1, 900)
     workers = choose_workers("64")
@@ -258,7 +259,7 @@ def test_weights_do_not_depend_on_load(store: Path, tmp_path: Path):
 
 
 def test_who_was_seen_in_training(store: Path):
-    bench = Bench(find_suite("synth", [f"data.root={store}", *FEW]))
+    bench = SuiteSet(find_suite("synth", [f"data.root={store}", *FEW]))
 
     def said(mine: str, trained: str, seed: int = 0) -> str:
         bench.suite.config.data.name = mine
@@ -270,7 +271,7 @@ def test_who_was_seen_in_training(store: Path):
 
 
 def test_the_suite_tells_what_is_left_out(store: Path, tmp_path: Path):
-    bench = Bench(find_suite("synth", [f"data.root={store}", *FEW, "metrics=[psnr,lse_d]", "judges.sync=null"]))
+    bench = SuiteSet(find_suite("synth", [f"data.root={store}", *FEW, "metrics=[psnr,lse_d]", "judges.sync=null"]))
     plan = make_plan(bench, [], tmp_path)
     write_suite(tmp_path, plan.suite)
     assert read_suite(tmp_path).left_out == {"lse_d": "the suite has no judge for it: give judges.sync=PATH"}
@@ -337,7 +338,7 @@ def test_submitit_runs_every_subject_as_a_job(results: Path, store: Path, weight
     for more, minutes in ([], 80), (["budget.max_time=null"], 1500), (["submitit.timeout_min=7"], 7):
         asked = cluster._executor(find_suite("synth", [*few, *more]), tmp_path / "jobs")
         assert asked._executor.parameters["timeout_min"] == minutes
-    plan = make_plan(Bench(suite), ["toy"], tmp_path, given={"toy": weights})
+    plan = make_plan(SuiteSet(suite), ["toy"], tmp_path, given={"toy": weights})
     # A job that outlived its command works at one cell: it is neither sent again nor written over.
     still = tmp_path / "cells/still-reconstruction/cell.json"
     write_cell(tmp_path, replace(plan.cells[0].cell, status="partial"))

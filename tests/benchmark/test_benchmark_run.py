@@ -14,24 +14,25 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from small import FEW, HERE, Run, rows_of, toy_weights
 
+from tests.benchmark.small import FEW, HERE, Run, rows_of, toy_weights
 from zoo.benchmark import code
-from zoo.benchmark.bench import Bench, Scene
+from zoo.benchmark.bench import SuiteSet
 from zoo.benchmark.code import code_of
 from zoo.benchmark.ledger import Ledger
 from zoo.benchmark.locks import locked
 from zoo.benchmark.plan import CLIP_S, clip_seconds, make_plan
-from zoo.benchmark.results import Cell, Row, every_row, line_of, read_results, row_of, video_name
 from zoo.benchmark.run import Workers, execute
-from zoo.benchmark.scoring import Scorer
-from zoo.benchmark.subjects import Still
 from zoo.benchmark.suite import find_suite
 from zoo.benchmark.worker import Job, Worker
-from zoo.clip import Word
-from zoo.errors import DataError
-from zoo.files import write_text_aside
+from zoo.evaluation.results import Cell, Row, every_row, line_of, read_results, row_of, video_name
+from zoo.evaluation.scoring import Scorer
 from zoo.leaderboard.write import write_leaderboard
+from zoo.media.clip import Word
+from zoo.support.errors import DataError
+from zoo.support.files import write_text_aside
+from zoo.synthesis.scene import Scene
+from zoo.synthesis.subjects import Still
 
 CELLS = {"real-reconstruction", "still-reconstruction", "still-cross", "toy-seed0-reconstruction", "toy-seed0-cross"}
 
@@ -186,7 +187,7 @@ def test_cells_of_other_data_or_code_leave_the_leaderboard(
     assert aside == [f"toy-seed0-reconstruction{number}" for number in ("", "-2", "-3")]
     # Other code makes all rows anew.
     benchmark(tmp_path, *few)
-    bench = Bench(find_suite("synth", [f"data.root={store}", *FEW, *few]))
+    bench = SuiteSet(find_suite("synth", [f"data.root={store}", *FEW, *few]))
     monkeypatch.setattr("zoo.benchmark.plan.code_of", lambda target="": f"other-{target}")
     plan = make_plan(bench, ["toy"], tmp_path, given={"toy": weights})
     assert [(planned.there, len(planned.tasks)) for planned in plan.cells] == [(0, 1), (0, 1)]
@@ -304,7 +305,7 @@ def test_a_method_that_fails_leaves_the_others(benchmark: Run, tmp_path: Path):
 
 
 def test_a_metric_that_fails_leaves_the_others(benchmark: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    from zoo.metrics.psnr import PSNR
+    from zoo.evaluation.metrics.psnr import PSNR
 
     def break_down(*_: object) -> Any:
         raise ZeroDivisionError("no picture")
@@ -344,7 +345,7 @@ def test_a_second_benchmark_changes_nothing(benchmark: Run, tmp_path: Path, monk
 
 def test_a_plan_is_looked_over_under_the_lock(benchmark: Run, store: Path, tmp_path: Path):
     few = ["references=[still]", "tracks=[reconstruction]", "metrics=[psnr]", "videos=false", "test_clips=1"]
-    bench = Bench(find_suite("synth", [f"data.root={store}", *FEW, *few]))
+    bench = SuiteSet(find_suite("synth", [f"data.root={store}", *FEW, *few]))
     plan = make_plan(bench, [], tmp_path)
     assert len(plan.tasks()) == 1
     benchmark(tmp_path, *few, methods=[])  # meanwhile another one
@@ -366,7 +367,7 @@ def test_a_machine_with_other_clips_refuses(benchmark: Run, store: Path, tmp_pat
 
 
 def test_speed_leaves_out_what_warms_up(store: Path, tmp_path: Path, weights: Path):
-    bench = Bench(find_suite("synth", [f"data.root={store}", *FEW, "references=[]", "tracks=[reconstruction]"]))
+    bench = SuiteSet(find_suite("synth", [f"data.root={store}", *FEW, "references=[]", "tracks=[reconstruction]"]))
     plan = make_plan(bench, ["toy"], tmp_path, given={"toy": weights})
     ledger = Ledger(tmp_path, plan.cells[0].cell, plan.suite.clips)
     ledger.open()
@@ -392,7 +393,7 @@ def test_speed_leaves_out_what_warms_up(store: Path, tmp_path: Path, weights: Pa
 @pytest.mark.parametrize(("end_s", "text"), [(0.9, "set red"), (1.1, "set"), (None, "")])
 def test_only_what_is_heard_was_said(end_s: float | None, text: str, store: Path):
     """The sound of a longer clip is cut to the face's pictures."""
-    bench = Bench(find_suite("synth", [f"data.root={store}", *FEW, "metrics=[wer,cpbd]"]))
+    bench = SuiteSet(find_suite("synth", [f"data.root={store}", *FEW, "metrics=[wer,cpbd]"]))
     scene = bench.scene(bench.test[0], foreign=True)
     words = () if end_s is None else (Word(0.1, 0.4, "set"), Word(0.5, end_s, "red"))
     clip = replace(scene.clip, frames=scene.clip.frames[:25], landmarks=scene.clip.landmarks[:25])
@@ -430,7 +431,7 @@ def test_damaged_rows_are_made_again(benchmark: Run, results: Path, tmp_path: Pa
 def test_weights_that_changed_since_they_were_planned_are_not_used(benchmark: Run, store: Path, tmp_path: Path):
     few = ["references=[]", "tracks=[reconstruction]", "metrics=[psnr]", "test_clips=1", "videos=false"]
     mine = toy_weights(tmp_path / "toy.safetensors")
-    bench = Bench(find_suite("synth", [f"data.root={store}", *FEW, *few]))
+    bench = SuiteSet(find_suite("synth", [f"data.root={store}", *FEW, *few]))
     plan = make_plan(bench, ["toy"], tmp_path / "out", given={"toy": mine})
     settings = asdict(bench.suite.config)
     (planned,) = plan.cells

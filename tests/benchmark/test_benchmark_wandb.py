@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 import wandb
-from offline import OfflineRun, read_runs
-from small import FEW, rows_of
 
-from zoo import torchrun
-from zoo.audio import read_audio
+from tests.benchmark.small import FEW, rows_of
+from tests.helpers.offline import OfflineRun, read_runs
 from zoo.cli import main
+from zoo.media.audio import read_audio
+from zoo.support import torchrun
 
 Command = Callable[..., tuple[int, str, str]]
 

@@ -6,16 +6,16 @@ import json
 from pathlib import Path
 
 import pytest
-from small import FEW, Run
 
+from tests.benchmark.small import FEW, Run
 from zoo import registry
-from zoo.benchmark.bench import Bench
+from zoo.benchmark.bench import SuiteSet
 from zoo.benchmark.plan import make_plan
 from zoo.benchmark.suite import find_suite
-from zoo.corpora import Corpus
 from zoo.leaderboard.board import build
-from zoo.trainable import build as build_module
-from zoo.trainable import save_weights
+from zoo.methods.corpora import Corpus
+from zoo.methods.trainable import build as build_module
+from zoo.methods.trainable import save_weights
 
 JUDGED = ["metrics=[psnr,sync_acc,cer]"]
 
@@ -42,7 +42,7 @@ def filmed(store: Path, tmp_path: Path) -> Path:
 
 
 def test_judges_and_methods_before_real_faces(filmed: Path, drawn_weights: Path, tmp_path: Path):
-    bench = Bench(find_suite("synth", [f"data.root={filmed}", *FEW, *JUDGED]))
+    bench = SuiteSet(find_suite("synth", [f"data.root={filmed}", *FEW, *JUDGED]))
     plan = make_plan(bench, ["toy"], tmp_path / "out", given={"toy": drawn_weights})
     sync, reader = plan.suite.remarks
     assert sync.startswith("sync_acc: sync-expert-synthgrid-")
@@ -54,7 +54,7 @@ def test_judges_and_methods_before_real_faces(filmed: Path, drawn_weights: Path,
 
 
 def test_they_say_nothing_before_drawn_ones(store: Path, drawn_weights: Path, tmp_path: Path):
-    bench = Bench(find_suite("synth", [f"data.root={store}", *FEW, *JUDGED]))
+    bench = SuiteSet(find_suite("synth", [f"data.root={store}", *FEW, *JUDGED]))
     plan = make_plan(bench, ["toy"], tmp_path / "out", given={"toy": drawn_weights})
     assert plan.suite.remarks == []
     assert not any("drawn_only" in planned.cell.training for planned in plan.cells)

@@ -11,15 +11,15 @@ from pathlib import Path
 from queue import SimpleQueue
 
 import pytest
-from small import Run, toy_weights
 
+from tests.benchmark.small import Run, toy_weights
 from zoo.benchmark import pool
 from zoo.benchmark.idle import used_ticks, wait_unless_idle
 from zoo.benchmark.ledger import Task
 from zoo.benchmark.patience import LEAST_FIRST_S, LEAST_S, START_S, UNKNOWN_S, Patience
-from zoo.benchmark.results import read_results
 from zoo.benchmark.run import Workers
 from zoo.benchmark.worker import Job
+from zoo.evaluation.results import read_results
 
 CLIP, OTHER, LONG = (Task("still-cross", clip, ("lmd",)) for clip in ("a", "b", "long"))
 

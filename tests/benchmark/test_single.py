@@ -8,18 +8,18 @@ from typing import Any
 
 import pytest
 import torch
-from tiny import Zoo
 from torch import Tensor
 
+from tests.helpers.tiny import Zoo
 from zoo import registry
-from zoo.benchmark.bench import Scene
-from zoo.benchmark.single import METRICS, SingleCell, at_chance
-from zoo.benchmark.subjects import Subject
 from zoo.cli.output import print_scores
-from zoo.config import resolve
-from zoo.evaluate import paste_back
+from zoo.evaluation.single import METRICS, SingleCell, at_chance
 from zoo.face.crop import place_crops
-from zoo.spec import InputSpec
+from zoo.face.paste import paste_back
+from zoo.registry.config import resolve
+from zoo.registry.spec import InputSpec
+from zoo.synthesis.scene import Scene
+from zoo.synthesis.subjects import Subject
 
 
 def test_fit_test_and_benchmark_agree_to_the_digit(zoo: Zoo, tiny_run: Path, tmp_path: Path):

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from inputs import drawn
 
+from tests.helpers.inputs import drawn
 from zoo.cli.main import run
-from zoo.data.store import Store
-from zoo.video import write_video
+from zoo.data.store.store import Store
+from zoo.media.video import write_video
 
 Capture = pytest.CaptureFixture[str]
 
@@ -198,8 +198,8 @@ def test_store_of_something_else(folder: Path, store: Path, tmp_path: Path, caps
 
 def test_split_that_leaves_nothing_to_train(tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch):
     """One speaker, whom the published split keeps for the test."""
-    from zoo.clip import Clip
-    from zoo.data.shard import write_store
+    from zoo.data.store.shard import write_store
+    from zoo.media.clip import Clip
 
     clip = drawn()
     assert clip.landmarks is not None

@@ -9,7 +9,8 @@ from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
-import wheels
+
+from tests.helpers import wheels
 
 Zoo = Callable[..., "CompletedProcess[str]"]
 

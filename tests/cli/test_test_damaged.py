@@ -7,8 +7,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from tiny import TINY
 
+from tests.helpers.tiny import TINY
 from zoo.cli import main
 
 

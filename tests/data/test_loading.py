@@ -10,14 +10,14 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from zoo.clip import Clip
-from zoo.config import DataConfig
 from zoo.data import loading
 from zoo.data.loading import batch_bytes, check_shared_memory, loader_errors, share_by_name
 from zoo.data.module import TalkingFaceData
-from zoo.data.shard import write_store
-from zoo.errors import DataError
-from zoo.spec import InputSpec
+from zoo.data.store.shard import write_store
+from zoo.media.clip import Clip
+from zoo.registry.config import DataConfig
+from zoo.registry.spec import InputSpec
+from zoo.support.errors import DataError
 
 
 def room(monkeypatch: pytest.MonkeyPatch, free: int) -> None:

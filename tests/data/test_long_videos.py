@@ -14,16 +14,16 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from zoo.data.folder import Folder
 from zoo.data.prepare import PrepareReport, prepare
-from zoo.data.source import OpenClip, RawClip, Source, SourceItem
+from zoo.data.sources.base import OpenClip, RawClip, Source, SourceItem
+from zoo.data.sources.folder import Folder
+from zoo.data.sources.synthgrid.source import SynthGrid
 from zoo.data.splitting import Splitting
-from zoo.data.store import Store
-from zoo.data.synthgrid.source import SynthGrid
-from zoo.data.verify import verify
-from zoo.errors import DataError, MediaError
+from zoo.data.store.store import Store
+from zoo.data.store.verify import verify
 from zoo.face.precomputed import landmarks_path
-from zoo.video import write_video
+from zoo.media.video import write_video
+from zoo.support.errors import DataError, MediaError
 
 FACE = torch.rand(68, 2, generator=torch.Generator().manual_seed(0)) * 20 + 20
 
@@ -259,7 +259,7 @@ def test_landmarks_beside_a_video_with_gaps(tmp_path: Path):
 def test_a_long_video_moves_the_bar(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("zoo.progress.LINE_EVERY_S", 0.0)
+    monkeypatch.setattr("zoo.support.progress.LINE_EVERY_S", 0.0)
     frames = torch.randint(0, 256, (1, 3, 60, 80), dtype=torch.uint8).expand(200, -1, -1, -1)
     write_video(tmp_path / "in" / "a.mp4", frames, wave=torch.zeros(200 * 640))
     np.save(landmarks_path(tmp_path / "in" / "a.mp4"), FACE.expand(200, -1, -1).numpy())
@@ -271,7 +271,7 @@ def test_a_long_video_moves_the_bar(
 
 @pytest.mark.grid
 def test_two_people_with_a_cut_between_them_are_two_speakers(grid_root: Path, tmp_path: Path):
-    from zoo.video import read_video
+    from zoo.media.video import read_video
 
     one, two = (read_video(grid_root / name).frames for name in ("s1/bbaf5a.mpg", "s2/pwij3p.mpg"))
     frames = torch.cat([one, two])

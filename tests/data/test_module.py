@@ -9,14 +9,14 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from drawn import clip_of_dots
 
-from zoo.config import DataConfig
+from tests.helpers.drawn import clip_of_dots
 from zoo.data.module import TalkingFaceData, store_path
-from zoo.data.shard import write_store
-from zoo.data.store import Store
-from zoo.errors import ConfigError, DataError
-from zoo.spec import InputSpec
+from zoo.data.store.shard import write_store
+from zoo.data.store.store import Store
+from zoo.registry.config import DataConfig
+from zoo.registry.spec import InputSpec
+from zoo.support.errors import ConfigError, DataError
 
 
 @pytest.fixture(scope="module")

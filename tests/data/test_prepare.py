@@ -16,16 +16,17 @@ import numpy as np
 import pytest
 import torch
 
-from zoo.data.folder import Folder
-from zoo.data.grid import Grid
+from tests.helpers.paths import ROOT
 from zoo.data.prepare import prepare
 from zoo.data.report import read_report
-from zoo.data.source import RawClip, Source, SourceItem
-from zoo.data.store import Store
-from zoo.data.synthgrid.source import SynthGrid
-from zoo.data.verify import verify
-from zoo.errors import DataError, MediaError
-from zoo.video import write_video
+from zoo.data.sources.base import RawClip, Source, SourceItem
+from zoo.data.sources.folder import Folder
+from zoo.data.sources.grid import Grid
+from zoo.data.sources.synthgrid.source import SynthGrid
+from zoo.data.store.store import Store
+from zoo.data.store.verify import verify
+from zoo.media.video import write_video
+from zoo.support.errors import DataError, MediaError
 
 
 class Tiny(Source):
@@ -126,8 +127,7 @@ def test_more_clips_later(tmp_path: Path):
 
 SCRIPT = """
 import sys
-sys.path.insert(0, {tests!r})
-from test_prepare import Tiny, run
+from tests.data.test_prepare import Tiny, run
 from pathlib import Path
 if __name__ == "__main__":
     run(Tiny(40, pause=0.05), Path(sys.argv[1]), workers=int(sys.argv[2]), shard_clips=3)
@@ -136,8 +136,8 @@ if __name__ == "__main__":
 
 def start(tmp_path: Path, out: Path, workers: int) -> subprocess.Popen[bytes]:
     script = tmp_path / "script.py"
-    script.write_text(SCRIPT.format(tests=str(Path(__file__).parent)))
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    script.write_text(SCRIPT)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, str(script), str(out), str(workers)]
     # A shell starts background jobs, this test run perhaps, with SIGINT ignored, and children inherit that.
     return subprocess.Popen(
@@ -272,7 +272,7 @@ def test_two_at_once(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
 
 
 def test_progress_in_a_log(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("zoo.progress.LINE_EVERY_S", 0.0)
+    monkeypatch.setattr("zoo.support.progress.LINE_EVERY_S", 0.0)
     prepare(Tiny(6), tmp_path, dataset="tiny", workers=1)
     lines = capsys.readouterr().err.splitlines()
     assert re.match(r"preparing tiny: 0/6 clips \(\d+%\)", lines[0])

@@ -6,14 +6,14 @@ from dataclasses import replace
 
 import pytest
 import torch
-from batches import pictures, request
 from torch import Tensor
 
-from zoo import audio
-from zoo.clip import Word
+from tests.helpers.batches import pictures, request
 from zoo.data.request import Pictures, Request
-from zoo.errors import ConfigError
-from zoo.spec import Uses
+from zoo.media import audio
+from zoo.media.clip import Word
+from zoo.registry.spec import Uses
+from zoo.support.errors import ConfigError
 
 FRAMES = 9
 

@@ -4,9 +4,9 @@ from itertools import product
 
 import pytest
 
-from zoo.data.index import ClipInfo
 from zoo.data.splits import SPEAKER_DEPENDENT, SPLITS, require_train, split_clips
-from zoo.errors import ConfigError, DataError
+from zoo.data.store.index import ClipInfo
+from zoo.support.errors import ConfigError, DataError
 
 
 def clips(speakers: list[str], count: int) -> list[ClipInfo]:

@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from zoo.clip import Word
 from zoo.data.splits import split_clips
 from zoo.data.splitting import Splitting, Stretch, cut_long, name_persons, split_persons, words_within
-from zoo.data.store import ClipInfo
+from zoo.data.store.store import ClipInfo
+from zoo.media.clip import Word
 
 
 def face(person: int, noise: float = 0.0) -> Tensor:

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from drawn import centre_of_light, clip_of_dots
 
-from zoo import audio
-from zoo.clip import Word
-from zoo.data.shard import write_store
-from zoo.data.store import Store
+from tests.helpers.drawn import centre_of_light, clip_of_dots
+from zoo.data.store.shard import write_store
+from zoo.data.store.store import Store
 from zoo.data.windows import Draw, EveryClip, RandomWindows, Windows, collate, place
-from zoo.spec import InputSpec, Uses
+from zoo.media import audio
+from zoo.media.clip import Word
+from zoo.registry.spec import InputSpec, Uses
 
 POINTS = (48, 54, 51, 57, 62, 66)
 """Lip landmarks marked with a dot, frame after frame: every crop shows them."""

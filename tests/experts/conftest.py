@@ -12,14 +12,14 @@ from typing import NamedTuple
 import pytest
 import torch
 
-from zoo import audio
 from zoo.cli import main
-from zoo.clip import Word
 from zoo.data.batch import Batch
-from zoo.data.shard import write_store
-from zoo.data.store import Store
+from zoo.data.store.shard import write_store
+from zoo.data.store.store import Store
 from zoo.data.windows import Draw, Windows, collate
-from zoo.spec import InputSpec
+from zoo.media import audio
+from zoo.media.clip import Word
+from zoo.registry.spec import InputSpec
 
 SPEAKERS = ("train0", "train1", "train2", "val0", "test0", "test1", "test2")
 

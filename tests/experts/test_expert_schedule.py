@@ -9,9 +9,9 @@ import pytest
 import torch
 from pytorch_lightning import LightningModule, Trainer
 
-from zoo.callbacks import StopAfter
-from zoo.errors import ConfigError
 from zoo.experts.schedule import adam
+from zoo.support.errors import ConfigError
+from zoo.training.callbacks import StopAfter
 
 
 def module(*limits: StopAfter) -> Any:

@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 import torch
-from batches import given_other
 
-from zoo.clip import Word
+from tests.helpers.batches import given_other
 from zoo.data.request import map_tensors
 from zoo.experts.lip_reader.config import LipReaderConfig
 from zoo.experts.lip_reader.module import (
@@ -24,6 +23,7 @@ from zoo.experts.lip_reader.module import (
     whole_clips,
 )
 from zoo.experts.lip_reader.networks import LipNet
+from zoo.media.clip import Word
 
 SETTINGS = (
     "data.batch_size=2",

@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from zoo import registry
-from zoo.data.store import Store
-from zoo.footage import Footage
-from zoo.judges import Judges, load_expert
-from zoo.metrics.sync_acc import expert_quality, negative_starts
-from zoo.metrics.wer import LipReadingWER
+from zoo.data.store.store import Store
+from zoo.evaluation.footage import Footage
+from zoo.evaluation.judges import Judges, load_expert
+from zoo.evaluation.metrics.wer import LipReadingWER
+from zoo.experts.sync_expert.quality import expert_quality, negative_starts
 
 NAMES = ("sync-expert", "lip-reader")
 

@@ -12,12 +12,13 @@ from typing import Any
 import pytest
 import torch
 
-from zoo import audio, registry
-from zoo.clip import Word
+from zoo import registry
 from zoo.experts.sync_expert.config import SyncExpertConfig
 from zoo.experts.sync_expert.module import SyncExpert, speech_windows
 from zoo.experts.sync_expert.networks import SyncNetwork
-from zoo.trainable import build, load_checkpoint
+from zoo.media import audio
+from zoo.media.clip import Word
+from zoo.methods.trainable import build, load_checkpoint
 
 SETTINGS = (
     "data.batch_size=2",

@@ -5,11 +5,11 @@ import math
 import numpy as np
 import pytest
 import torch
-from drawn import head, head_movement
 from torch import Tensor
 
-from zoo.clip import MOUTH
+from tests.helpers.drawn import head, head_movement
 from zoo.face import crop
+from zoo.media.clip import MOUTH
 
 SPEECH = [*range(17), *range(48, 68)]
 """Points that speech moves: jaw line and lips."""

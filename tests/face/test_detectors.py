@@ -9,13 +9,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from zoo.data.synthgrid.source import SynthGrid
-from zoo.errors import ConfigError, ZooError
+from zoo.data.sources.synthgrid.source import SynthGrid
 from zoo.face import dlib_backend
 from zoo.face.backends import DETECTORS, make_detector, make_landmarker
 from zoo.face.base import Box
 from zoo.face.dlib_backend import PREDICTOR_VARIABLE, DlibLandmarker
-from zoo.video import read_video
+from zoo.media.video import read_video
+from zoo.support.errors import ConfigError, ZooError
 
 
 @pytest.fixture(scope="module")

@@ -15,15 +15,15 @@ import torch
 from facenet_pytorch import InceptionResnetV1, fixed_image_standardization
 from torch import Tensor
 
-from zoo.data.synthgrid.source import SynthGrid
-from zoo.errors import ConfigError, ZooError
+from zoo.data.sources.synthgrid.source import SynthGrid
+from zoo.evaluation.footage import FACE_BOX, FACE_SIZE
 from zoo.face import crop, embed
 from zoo.face.backends import EMBEDDERS, make_embedder
 from zoo.face.base import Embedder
 from zoo.face.embed import WEIGHTS_VARIABLE, DlibEmbedder, FacenetEmbedder, aligned_chips
 from zoo.face.track import landmarks_in_boxes, track_face
-from zoo.footage import FACE_BOX, FACE_SIZE
-from zoo.video import read_video
+from zoo.media.video import read_video
+from zoo.support.errors import ConfigError, ZooError
 
 Faces = tuple[Tensor, Tensor]
 

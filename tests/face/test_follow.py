@@ -10,11 +10,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from zoo.data.synthgrid.source import SynthGrid
-from zoo.errors import NoFaceError
+from zoo.data.sources.synthgrid.source import SynthGrid
 from zoo.face.base import Box
 from zoo.face.follow import Window
 from zoo.face.track import track_face, track_visible
+from zoo.support.errors import NoFaceError
 
 
 class Stream:

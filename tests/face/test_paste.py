@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from drawn import head_movement
 from torch import Tensor
 
+from tests.helpers.drawn import head_movement
 from zoo.face import crop
 from zoo.face.paste import LOWER_FROM, paste, paste_mask
 

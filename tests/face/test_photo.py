@@ -7,8 +7,8 @@ import torch
 from skimage.data import astronaut
 from torch import Tensor
 
-from zoo.errors import NoFaceError
 from zoo.face.track import find_face
+from zoo.support.errors import NoFaceError
 
 FACE = (222.0, 125.0)
 """Where the middle of her face is, in pixels."""

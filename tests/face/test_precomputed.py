@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from zoo.data.synthgrid.source import SynthGrid
-from zoo.errors import MediaError, NoFaceError
+from zoo.data.sources.synthgrid.source import SynthGrid
 from zoo.face.backends import make_detector
 from zoo.face.base import Box
 from zoo.face.precomputed import boxes_around, landmarks_path, read_track
+from zoo.support.errors import MediaError, NoFaceError
 
 
 @pytest.fixture

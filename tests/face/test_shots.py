@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from zoo.data.synthgrid.source import SynthGrid
+from zoo.data.sources.synthgrid.source import SynthGrid
 from zoo.face.shots import shots
 
 

@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from zoo.data.synthgrid.source import SynthGrid
-from zoo.errors import MediaError, NoFaceError
+from zoo.data.sources.synthgrid.source import SynthGrid
 from zoo.face.backends import make_detector, make_landmarker
 from zoo.face.base import Box
 from zoo.face.track import MAX_GAP, find_face, landmarks_in_boxes, track_face
-from zoo.video import read_video
+from zoo.media.video import read_video
+from zoo.support.errors import MediaError, NoFaceError
 
 LENGTH = 40
 

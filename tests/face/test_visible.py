@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from zoo.data.synthgrid.source import SynthGrid
-from zoo.errors import MediaError
+from zoo.data.sources.synthgrid.source import SynthGrid
 from zoo.face.track import MAX_GAP, track_face, track_visible
+from zoo.support.errors import MediaError
 
 LENGTH = 40
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from plausible import write_results
+
+from tests.leaderboard.plausible import write_results
 
 
 @pytest.fixture(scope="session")

@@ -6,19 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from zoo.benchmark.results import (
-    Cell,
-    Failure,
-    Metric,
-    Row,
-    Suite,
-    Track,
-    line_of,
-    write_cell,
-    write_suite,
-)
-from zoo.files import write_text_aside
-from zoo.metrics import specs
+from zoo.evaluation.metrics import specs
+from zoo.evaluation.results import Cell, Failure, Metric, Row, Suite, Track, line_of, write_cell, write_suite
+from zoo.support.files import write_text_aside
 
 RATIO = {"wer", "cer", "sync_acc", "motion"}
 

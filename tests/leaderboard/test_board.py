@@ -8,13 +8,13 @@ import shutil
 from pathlib import Path
 
 import pytest
-from plausible import LEVELS, METRICS
 
-from zoo.benchmark.results import line_of, read_cell, read_results, read_suite, write_cell, write_suite
-from zoo.errors import DataError, UnknownNameError
+from tests.leaderboard.plausible import LEVELS, METRICS
+from zoo.evaluation.results import line_of, read_cell, read_results, read_suite, write_cell, write_suite
 from zoo.leaderboard.board import Board, Entry, build
 from zoo.leaderboard.text import facts, parts, percent, title
 from zoo.leaderboard.write import text
+from zoo.support.errors import DataError, UnknownNameError
 
 
 def entry(board: Board, name: str) -> Entry:

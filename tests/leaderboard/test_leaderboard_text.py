@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 from markdown_it import MarkdownIt
-from plausible import write_results
 
+from tests.leaderboard.plausible import write_results
 from zoo.cli import main
 from zoo.leaderboard import terminal
 from zoo.leaderboard.board import build

@@ -8,17 +8,17 @@ from typing import Any
 
 import pytest
 import torch
-from browser import chromium
-from plausible import CLIPS, METRICS, write_one, write_results
 from selenium.webdriver import Chrome, Keys
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
-from zoo.benchmark.results import video_name
+from tests.leaderboard.browser import chromium
+from tests.leaderboard.plausible import CLIPS, METRICS, write_one, write_results
+from zoo.evaluation.results import video_name
 from zoo.leaderboard.board import build
 from zoo.leaderboard.write import write_leaderboard
-from zoo.video import write_video
+from zoo.media.video import write_video
 
 EVIL = "</script><img src=x onerror=document.title='broken'>"
 

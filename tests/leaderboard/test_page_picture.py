@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-TOOL = Path(__file__).parents[2] / "benchmarks" / "page_picture.py"
+from tests.helpers.paths import ROOT
+
+TOOL = ROOT / "benchmarks" / "page_picture.py"
 
 
 @pytest.fixture

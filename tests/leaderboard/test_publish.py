@@ -11,17 +11,17 @@ from typing import Any
 import pytest
 import torch
 import wandb
-from offline import OfflineRun, read_runs
 
-from zoo.audio import read_audio
-from zoo.benchmark.results import read_cell, read_results, write_cell
+from tests.helpers.offline import OfflineRun, read_runs
 from zoo.cli import main
-from zoo.errors import ZooError
+from zoo.evaluation.results import read_cell, read_results, write_cell
 from zoo.leaderboard.board import build
 from zoo.leaderboard.publish import Published, group_of, publish
 from zoo.leaderboard.text import csv_text, json_text
 from zoo.leaderboard.write import text
-from zoo.video import write_video
+from zoo.media.audio import read_audio
+from zoo.media.video import write_video
+from zoo.support.errors import ZooError
 
 CLIPS = ["s1/a", "s3/a", "s4/a", "s6/a"]
 """Of six clips four are shown."""

@@ -14,13 +14,13 @@ import pytest
 from markdown_it import MarkdownIt
 
 from zoo.benchmark.ledger import Ledger, text_of
-from zoo.benchmark.lines import read_lines, sealed
-from zoo.benchmark.results import read_cell, read_results, video_name
 from zoo.cli import main
-from zoo.errors import DataError
+from zoo.evaluation.lines import read_lines, sealed
+from zoo.evaluation.results import read_cell, read_results, video_name
 from zoo.leaderboard.board import build
 from zoo.leaderboard.text import markdown
-from zoo.printable import printable
+from zoo.support.errors import DataError
+from zoo.support.printable import printable
 
 CELL = "beta-seed0-reconstruction"
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from scipy.stats import bootstrap
 
-from zoo.benchmark.results import Metric, Reduce
+from zoo.evaluation.results import Metric, Reduce
 from zoo.leaderboard.ranking import rank
 from zoo.leaderboard.statistics import Resampling, Sample, difference, draw, holm, p_value
 from zoo.leaderboard.table import Values
-from zoo.spec import Better
+from zoo.registry.spec import Better
 
 
 def metric(better: Better = "lower", reduce: Reduce = "mean") -> Metric:

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from inputs import drawn, photograph, save_picture, save_sound
-from tiny import Zoo
 
-from zoo.video import read_video, write_video
+from tests.helpers.inputs import drawn, photograph, save_picture, save_sound
+from tests.helpers.paths import FOREIGN
+from tests.helpers.tiny import Zoo
+from zoo.media.video import read_video, write_video
 
 PEERS = {"peer-points": "POINTS", "peer-driven": "DRIVEN", "peer-said": "SAID"}
 
@@ -22,7 +23,7 @@ def peers() -> dict[str, str]:
     """Environment in which the three are found."""
     return {
         "ZOO_PLUGINS": ",".join(f"{name}=zoo_peers.spec:{spec}" for name, spec in PEERS.items()),
-        "PYTHONPATH": str(Path(__file__).parent),
+        "PYTHONPATH": str(FOREIGN),
     }
 
 

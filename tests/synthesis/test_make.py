@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from batches import pictures, request
 from torch import Tensor, nn
 
+from tests.helpers.batches import pictures, request
 from zoo.data.request import Request
-from zoo.errors import ConfigError, GenerationError
-from zoo.method import TalkingFaceMethod
-from zoo.spec import InputSpec, MethodSpec, Uses
+from zoo.methods.method import TalkingFaceMethod
+from zoo.methods.trainable import build
+from zoo.registry.spec import InputSpec, MethodSpec, Uses
+from zoo.support.errors import ConfigError, GenerationError
 from zoo.synthesis.make import make, random_states_kept
-from zoo.trainable import build
 
 SPEC = MethodSpec(
     name="peer",

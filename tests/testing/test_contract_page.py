@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from pathlib import Path
 from typing import get_args
 
 import pytest
 
+from tests.helpers.paths import ROOT
 from zoo.data.splits import SPLITS
-from zoo.spec import (
+from zoo.registry.spec import (
     CAPABILITIES,
     Better,
     DatasetSpec,
@@ -26,7 +26,7 @@ from zoo.spec import (
 from zoo.testing import capabilities, cards, conditioning, datasets, faces, kit, methods, metrics, specs, trainables
 from zoo.testing.rules import Rules
 
-PAGE = (Path(__file__).parents[2] / "docs" / "contract.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "contract.md").read_text(encoding="utf-8")
 
 RULES: dict[str, Rules] = {
     "Every plugin": specs.RULES,
@@ -111,6 +111,6 @@ def test_the_input_spec_is_told():
 
 def test_an_expert_finds_all_that_it_must_write():
     told = {name.partition("(")[0] for cells in table("## An expert", "you write") for name in quoted(cells[0])}
-    abstract = ExpertSpec("x", "y", "zoo.trainable:TrainableModule").load().__abstractmethods__
+    abstract = ExpertSpec("x", "y", "zoo.methods.trainable:TrainableModule").load().__abstractmethods__
     assert abstract <= told
     assert told == abstract | {"training_step", "validation_step", "test_step", "configure_optimizers"}

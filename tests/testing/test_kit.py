@@ -13,8 +13,9 @@ import pytest
 import torch
 from broken_specs import SPECS
 
+from tests.helpers.paths import FOREIGN
 from zoo import registry
-from zoo.errors import UnknownNameError
+from zoo.support.errors import UnknownNameError
 from zoo.testing import Check, Report, check, kit, processes, tests
 from zoo.testing.guards import no_network
 from zoo.testing.light import look
@@ -22,7 +23,6 @@ from zoo.testing.rules import hold
 
 LOAD = torch.load
 
-HERE = Path(__file__).parent
 
 CARDLESS = "the card says what the spec says"
 """The tiny methods have no card, and say so."""
@@ -32,7 +32,7 @@ CARDLESS = "the card says what the spec says"
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """The tiny methods as if they were installed."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(HERE))
+        patch.syspath_prepend(str(FOREIGN))
         patch.setenv("ZOO_PLUGINS", ",".join(f"{name.lower()}=broken_specs:{name}" for name in SPECS))
         patch.setenv("ZOO_CACHE", str(tmp_path_factory.mktemp("cache")))
         registry.refresh()

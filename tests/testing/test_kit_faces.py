@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from broken_faces import SPECS
 
-from zoo.spec import FaceSpec
+from tests.helpers.paths import FOREIGN
+from zoo.registry.spec import FaceSpec
 from zoo.testing import kit
 from zoo.testing.rules import hold
 
@@ -46,7 +45,7 @@ def test_ours_keep_all_rules(name: str):
     ],
 )
 def test_a_broken_one_is_found_out(name: str, title: str, got: str, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    monkeypatch.syspath_prepend(str(FOREIGN))
     found = failures(SPECS[name])
     assert list(found) == [title]
     assert got in found[title]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from broken_others import SPECS
 
+from tests.helpers.paths import FOREIGN
 from zoo import registry
-from zoo.spec import MetricSpec
+from zoo.registry.spec import MetricSpec
 from zoo.testing import Check, kit
 from zoo.testing.rules import hold
 
@@ -25,7 +25,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         for name, spec in SPECS.items()
     ]  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(Path(__file__).parent))
+        patch.syspath_prepend(str(FOREIGN))
         patch.setenv("ZOO_CACHE", str(tmp_path_factory.mktemp("cache")))
         patch.setattr(registry, "_environment_entries", lambda: iter(entries))
         registry.refresh()

@@ -9,19 +9,19 @@ import pytest
 import torch
 from untrue.spec import SPECS
 
-from zoo import registry, trainable
+from tests.helpers.paths import FOREIGN
+from zoo import registry
 from zoo.cli.main import run
+from zoo.methods import trainable
 from zoo.testing import Report, check, kit
 from zoo.testing.generation import VISIBLE, seen
-
-HERE = Path(__file__).parent
 
 
 @pytest.fixture(autouse=True, scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """The methods as if they were installed."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(HERE))
+        patch.syspath_prepend(str(FOREIGN))
         patch.setenv("ZOO_PLUGINS", ",".join(f"{name.lower()}=untrue.spec:{name}" for name in SPECS))
         patch.setenv("ZOO_CACHE", str(tmp_path_factory.mktemp("cache")))
         registry.refresh()

@@ -7,8 +7,8 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from zoo.printable import printable, say
-from zoo.progress import LINE_EVERY_S
+from zoo.support.printable import printable, say
+from zoo.support.progress import LINE_EVERY_S
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars

@@ -12,20 +12,22 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from zoo import config as configs
-from zoo import past_run, registry, trainable
-from zoo.benchmark.bench import Bench
+from zoo import registry
+from zoo.benchmark.bench import SuiteSet
 from zoo.benchmark.code import code_of
 from zoo.benchmark.suite import Budget, Entry, leaves, seconds
-from zoo.checkpoint_settings import check_settings
-from zoo.config import DataConfig, RunConfig
-from zoo.corpora import corpora_of, drawn_only
 from zoo.data.module import store_path
 from zoo.data.splits import split_clips
-from zoo.data.store import Store
-from zoo.errors import ConfigError, ZooError
-from zoo.requirements import Requirement, find, unmet
-from zoo.spec import MethodSpec
+from zoo.data.store.store import Store
+from zoo.methods import trainable
+from zoo.methods.checkpoint_settings import check_settings
+from zoo.methods.corpora import corpora_of, drawn_only
+from zoo.registry import config as configs
+from zoo.registry.config import DataConfig, RunConfig
+from zoo.registry.spec import MethodSpec
+from zoo.support.errors import ConfigError, ZooError
+from zoo.training import past_run
+from zoo.training.requirements import Requirement, find, unmet
 
 FIT_OVERHEAD_S = 30.0
 """What a fit takes beside training: starting, validating, its own test clip. Measured with LipGAN, one thread."""
@@ -76,7 +78,7 @@ class Weights:
         path: the file; ``None`` as long as it must be fitted first.
         seed: of its training.
         fit: how it is fitted, or was.
-        training: see :class:`zoo.benchmark.results.Cell`.
+        training: see :class:`zoo.evaluation.results.Cell`.
         trained_on: the same.
     """
 
@@ -91,7 +93,7 @@ class Weights:
         """SHA-256 of the file; empty as long as there is none."""
         return "" if self.path is None else digest_of(self.path)
 
-    def learn(self, bench: Bench) -> None:
+    def learn(self, bench: SuiteSet) -> None:
         """Take the weights that the fit left behind, and what it says of the training."""
         if self.fit is not None and self.path is None:
             self.path = self.fit.weights()
@@ -121,7 +123,7 @@ def _drawn_only(path: Path, modified: int) -> str:
     return drawn_only(corpora_of(trainable.read_checkpoint(path)["zoo"], path))
 
 
-def find_weights(bench: Bench, entry: Entry, seed: int, given: Mapping[str, Path], fits: Path) -> Weights:
+def find_weights(bench: SuiteSet, entry: Entry, seed: int, given: Mapping[str, Path], fits: Path) -> Weights:
     """The weights of an entry: given, else of its best run, else shipped, else to be fitted.
 
     Args:
@@ -172,7 +174,7 @@ def weights_of(run: Path) -> Path:
     return exported if exported.is_file() else run / "checkpoints" / "last.ckpt"
 
 
-def _best_run(bench: Bench, entry: Entry, seed: int) -> tuple[Path | None, Path | None]:
+def _best_run(bench: SuiteSet, entry: Entry, seed: int) -> tuple[Path | None, Path | None]:
     """The run of the same settings, clips, split and seed that validated best at its end; its test is never asked.
 
     Where none was validated the newest is taken. One of fewer steps than the budget's was a trial; the newest such is
@@ -209,7 +211,7 @@ def _steps(facts: past_run.Facts) -> float:
     return math.inf if steps is None else float(steps)
 
 
-def _same_clips(bench: Bench, data: DataConfig) -> bool:
+def _same_clips(bench: SuiteSet, data: DataConfig) -> bool:
     """Whether the store of a run holds the clips of the suite."""
     path = store_path(data)
     try:
@@ -234,7 +236,7 @@ def _shipped(spec: MethodSpec, dataset: str) -> Path | None:
         return None
 
 
-def plan_fit(bench: Bench, entry: Entry, seed: int, fits: Path) -> Fit:
+def plan_fit(bench: SuiteSet, entry: Entry, seed: int, fits: Path) -> Fit:
     """The fit of an entry with a seed: its method's recipe, then the suite's data and budget, then its own settings."""
     config, spec = bench.suite.config, entry.spec
     clips, budget = config.data, config.budget
@@ -273,7 +275,7 @@ def _merged(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
-def _of_run(bench: Bench, weights: Weights, run: Path) -> Weights:
+def _of_run(bench: SuiteSet, weights: Weights, run: Path) -> Weights:
     """Add what a run's folder says of the training."""
     facts, data = past_run.read_facts(run), past_run.read_data(run)
     if data is None:
@@ -318,7 +320,7 @@ def _unmet(entry: Entry, fit: Fit) -> list[Requirement]:
     return [each for each in needed if find(each.expert, settings.data, fit.folder.parent) is None] if settings else []
 
 
-def _taught(bench: Bench, expert: str | None) -> str:
+def _taught(bench: SuiteSet, expert: str | None) -> str:
     """What is to be known of a run's ``model.expert``: whether it judges, too, or knows drawn faces only."""
     config, spec = bench.suite.config, registry.trainable("sync-expert")
     try:
@@ -336,7 +338,7 @@ def _taught(bench: Bench, expert: str | None) -> str:
     return ""
 
 
-def trained_on(bench: Bench, data: DataConfig, split: str) -> str:
+def trained_on(bench: SuiteSet, data: DataConfig, split: str) -> str:
     """Whether a training set holds test speakers: ``unseen speakers``, ``same speakers`` or ``unknown``."""
     mine = bench.suite.config.data
     drawn = [registry.dataset(each.name).embedded for each in (data, mine)]

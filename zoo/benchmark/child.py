@@ -6,6 +6,7 @@ Nothing heavy is imported before the watch stands, so that a parent that is kill
 from __future__ import annotations
 
 import os
+import runpy
 import sys
 import threading
 
@@ -32,9 +33,7 @@ def main() -> None:
 
         work(sys.argv[2])
     else:
-        from zoo.cli.main import main as run
-
-        run(sys.argv[1:])
+        runpy.run_module("zoo", run_name="__main__")
 
 
 if __name__ == "__main__":

@@ -8,15 +8,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from zoo.benchmark.bench import Bench
+from zoo.benchmark.bench import SuiteSet
 from zoo.benchmark.board import Board
 from zoo.benchmark.locks import is_locked, locked, work_folder
 from zoo.benchmark.plan import Plan, Planned, make_plan, set_aside
-from zoo.benchmark.results import Cell, read_cell, write_cell, write_suite
 from zoo.benchmark.run import Outcome, choose_workers, execute, problems
 from zoo.benchmark.suite import NamedSuite, resolve, seconds
-from zoo.config import Layer
-from zoo.errors import ConfigError, DataError
+from zoo.evaluation.results import Cell, read_cell, write_cell, write_suite
+from zoo.registry.config import Layer
+from zoo.support.errors import ConfigError, DataError
 
 POLL_S = 2.0
 """Seconds between looks at the jobs."""
@@ -49,7 +49,7 @@ class Part:
 
 def work(part: Part) -> list[str]:
     """What a job does: plan its cells anew, fit, generate and score; the problems, one line each."""
-    bench = Bench(NamedSuite(part.name, resolve([Layer("the job", part.suite)])))
+    bench = SuiteSet(NamedSuite(part.name, resolve([Layer("the job", part.suite)])))
     out = Path(part.out)
     given = {name: Path(path) for name, path in part.given.items()}
     plan = make_plan(

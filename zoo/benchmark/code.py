@@ -8,13 +8,13 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-_NEVER = ("analyze", "cli", "leaderboard", "plugin", "testing")
+_NEVER = ("cli/", "evaluation/analyze/", "leaderboard/", "registry/scaffold/", "testing/")
 """Parts of the zoo that neither train, generate nor score."""
 
-_NOT_IN_FITS = (*_NEVER, "benchmark", "metrics")
+_NOT_IN_FITS = (*_NEVER, "benchmark/", "evaluation/")
 """Parts that leave the weights of a fit alone."""
 
-_SAID = ("suites",)
+_SAID = ("suites/",)
 """Parts of a method's package that are compared by what they say, setting by setting."""
 
 
@@ -34,7 +34,7 @@ def _digest(package: str, without: tuple[str, ...]) -> str:
     """Of the Python and recipe files of a package, or of a module that is one file."""
     digest = hashlib.sha256()
     for name, path in sorted(_files(package)):
-        if name.split("/")[0] not in without:
+        if not name.startswith(without):
             digest.update(f"{name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
     return digest.hexdigest()[:8]
 

@@ -11,9 +11,9 @@ from typing import Any
 
 from torch import distributed
 
-from zoo import torchrun
 from zoo.benchmark.ledger import Task
 from zoo.benchmark.worker import Job
+from zoo.support import torchrun
 
 PATIENCE = timedelta(days=14)
 """How long the others wait while the first process fits methods."""

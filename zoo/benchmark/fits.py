@@ -12,14 +12,14 @@ from pathlib import Path
 
 import yaml
 
-from zoo import past_run, runs
 from zoo.benchmark.checkpoints import Fit, Weights
 from zoo.benchmark.child import COMMAND
 from zoo.benchmark.idle import IDLE_S, wait_unless_idle
 from zoo.benchmark.pool import KILL_S, child_environment, death, kill, last_words
-from zoo.errors import ZooError
-from zoo.files import write_text_aside
-from zoo.locks import is_locked
+from zoo.support.errors import ZooError
+from zoo.support.files import write_text_aside
+from zoo.support.locks import is_locked
+from zoo.training import past_run, runs
 
 
 class FitError(ZooError):

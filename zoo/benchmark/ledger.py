@@ -15,13 +15,13 @@ from typing import Any
 
 from typing_extensions import TypedDict  # pydantic reads typing's from Python 3.12 on
 
-from zoo.benchmark.inside import inside, read_inside
-from zoo.benchmark.lines import read_lines, sealed
-from zoo.benchmark.results import Cell, Failure, video_name, write_cell
-from zoo.benchmark.rows import Row, line_of, row_lines, row_of
-from zoo.errors import FAILED, DataError
-from zoo.files import write_text_aside
-from zoo.records import Count, Seconds, check_record
+from zoo.evaluation.lines import read_lines, sealed
+from zoo.evaluation.results import Cell, Failure, video_name, write_cell
+from zoo.evaluation.rows import Row, line_of, row_lines, row_of
+from zoo.support.errors import FAILED, DataError
+from zoo.support.files import write_text_aside
+from zoo.support.inside import inside, read_inside
+from zoo.support.records import Count, Seconds, check_record
 
 Place = tuple[str, str]
 """A clip and a metric."""

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from zoo import locks
-from zoo.benchmark.inside import inside
-from zoo.errors import DataError
-from zoo.files import write_text_aside
+from zoo.support import locks
+from zoo.support.errors import DataError
+from zoo.support.files import write_text_aside
+from zoo.support.inside import inside
 
 FOLDER = "folder"
 """Name of the lock of all of it; no cell is called so, for theirs end in a track."""

@@ -10,18 +10,19 @@ from functools import cache
 from itertools import count, product
 from pathlib import Path
 
-from zoo import __version__, registry, runs
-from zoo.benchmark.bench import Bench
+from zoo import __version__, registry
+from zoo.benchmark.bench import SuiteSet
 from zoo.benchmark.checkpoints import Weights, file_name, find_weights
 from zoo.benchmark.code import code_of
-from zoo.benchmark.inside import inside
 from zoo.benchmark.ledger import Ledger, Task
 from zoo.benchmark.locks import is_locked
-from zoo.benchmark.results import Cell, Suite, Track, read_cell
-from zoo.benchmark.suite import REFERENCES, WITHOUT_CROSS, Entry, find_entry
-from zoo.benchmark.tracks import TRACKS
-from zoo.errors import ConfigError, DataError, ZooError
-from zoo.spec import DRIVERS, Uses
+from zoo.benchmark.suite import WITHOUT_CROSS, Entry, find_entry
+from zoo.evaluation.results import Cell, Suite, Track, read_cell
+from zoo.evaluation.tracks import TRACKS
+from zoo.registry.spec import DRIVERS, REFERENCES, Uses
+from zoo.support.errors import ConfigError, DataError, ZooError
+from zoo.support.inside import inside
+from zoo.training import runs
 
 CLIP_S = 2.2
 """Seconds that one clip of three seconds takes on one thread of an idle core, generation included (ten metrics)."""
@@ -111,7 +112,7 @@ class Plan:
 
 
 def make_plan(
-    bench: Bench,
+    bench: SuiteSet,
     methods: Sequence[str],
     out: Path,
     *,
@@ -171,7 +172,7 @@ def _has_reference(name: str, track: str) -> bool:
     return TRACKS[track].sound != "none" or name in ("real", "still")
 
 
-def _reference(bench: Bench, name: str, track: Track) -> Cell:
+def _reference(bench: SuiteSet, name: str, track: Track) -> Cell:
     names = bench.names(name, track)
     return Cell(
         name=f"{name}-{track}",
@@ -187,7 +188,7 @@ def _reference(bench: Bench, name: str, track: Track) -> Cell:
     )
 
 
-def _method(bench: Bench, entry: Entry, mode: str, seed: int, track: Track) -> Cell:
+def _method(bench: SuiteSet, entry: Entry, mode: str, seed: int, track: Track) -> Cell:
     spec, registered = entry.spec, registry.full_name(entry.spec)
     name = entry.name if mode == spec.default_mode else f"{entry.name}.{mode}"
     return Cell(
@@ -208,13 +209,13 @@ def _method(bench: Bench, entry: Entry, mode: str, seed: int, track: Track) -> C
     )
 
 
-def _plan_cell(bench: Bench, out: Path, cell: Cell, weights: Weights | None) -> Planned:
+def _plan_cell(bench: SuiteSet, out: Path, cell: Cell, weights: Weights | None) -> Planned:
     planned = Planned(cell, weights)
     complete(bench, out, planned)
     return planned
 
 
-def complete(bench: Bench, out: Path, planned: Planned) -> None:
+def complete(bench: SuiteSet, out: Path, planned: Planned) -> None:
     """Fill in what follows from the weights, once they are there: key, what is missing, what is stale."""
     cell, weights = planned.cell, planned.weights
     if weights is not None:
@@ -236,7 +237,7 @@ def complete(bench: Bench, out: Path, planned: Planned) -> None:
     planned.tasks = ledger.missing(stock, bench.suite.config.videos)
 
 
-def _key(bench: Bench, cell: Cell, digest: str) -> str:
+def _key(bench: SuiteSet, cell: Cell, digest: str) -> str:
     """Digest of all that decides the rows of a cell beside the protocols of the metrics, which each row carries."""
     facts = {
         "code": cell.code,
@@ -264,7 +265,7 @@ def made() -> dict[str, object]:
     }
 
 
-def _outdated(out: Path, suite: Suite, bench: Bench, planned: Sequence[Planned]) -> list[str]:
+def _outdated(out: Path, suite: Suite, bench: SuiteSet, planned: Sequence[Planned]) -> list[str]:
     """Cells that lie in the folder, are not planned and do not fit beside those that are."""
     names = {item.cell.name for item in planned}
     protocols = bench.protocols(list(bench.metrics))

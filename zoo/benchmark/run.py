@@ -11,9 +11,8 @@ from typing import Literal
 
 import torch
 
-from zoo import torchrun
 from zoo.benchmark import elastic
-from zoo.benchmark.bench import Bench
+from zoo.benchmark.bench import SuiteSet
 from zoo.benchmark.board import Board
 from zoo.benchmark.fits import run_fits
 from zoo.benchmark.ledger import Ledger, Task, text_of
@@ -21,11 +20,12 @@ from zoo.benchmark.locks import locked, work_folder
 from zoo.benchmark.patience import Patience
 from zoo.benchmark.plan import Plan, Planned, clip_seconds, complete, set_aside
 from zoo.benchmark.pool import Crew, run_pool
-from zoo.benchmark.results import Cell, read_cell, write_cell, write_suite
-from zoo.benchmark.scoring import Scorer
 from zoo.benchmark.worker import Job, append, device_name
 from zoo.data.pool import usable_cores
-from zoo.errors import ConfigError, DataError
+from zoo.evaluation.results import Cell, read_cell, write_cell, write_suite
+from zoo.evaluation.scoring import Scorer
+from zoo.support import torchrun
+from zoo.support.errors import ConfigError, DataError
 
 FITS_PER_CORE = 3
 """Fits that share a core where there are several: with one on each, some would be idle while the longest fit ends."""
@@ -86,7 +86,7 @@ def choose_workers(devices: str) -> Workers:
     return Workers("processes", count, names, min(count, room))
 
 
-def execute(bench: Bench, plan: Plan, workers: Workers, *, shared: bool = False, show: bool = True) -> Outcome:
+def execute(bench: SuiteSet, plan: Plan, workers: Workers, *, shared: bool = False, show: bool = True) -> Outcome:
     """Do what is planned, whatever fails on the way.
 
     Args:
@@ -136,7 +136,7 @@ def _board(plan: Plan, workers: Workers, show: bool) -> Board:
     return Board(fits + each * len(plan.tasks()), cells, each, show=show)
 
 
-def _fit(bench: Bench, plan: Plan, workers: Workers, board: Board) -> None:
+def _fit(bench: SuiteSet, plan: Plan, workers: Workers, board: Board) -> None:
     """Fit what has no weights, and complete what was planned without them."""
     fits = plan.fits()
 
@@ -170,7 +170,7 @@ def _stirs(plan: Plan, planned: Planned) -> bool:
     )
 
 
-def _score(bench: Bench, plan: Plan, workers: Workers, board: Board) -> None:
+def _score(bench: SuiteSet, plan: Plan, workers: Workers, board: Board) -> None:
     """Generate and score what is missing."""
     planned = {item.cell.name: item for item in plan.cells if not item.error}
     tasks = [task for item in planned.values() for task in item.tasks]
@@ -231,7 +231,7 @@ def serve(workers: Workers) -> None:
     elastic.serve(run)
 
 
-def bury(job: Job, bench: Bench, task: Task, why: str, rank: int) -> None:
+def bury(job: Job, bench: SuiteSet, task: Task, why: str, rank: int) -> None:
     """Add the rows of a clip at which a process died."""
     rows = Scorer(bench, Cell(**job.cells[task.cell][0])).failed(task.clip, task.metrics, why)
     append(Path(job.out) / "cells" / task.cell / f"rows-{rank}.jsonl", text_of(rows))

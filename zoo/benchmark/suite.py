@@ -12,20 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from zoo import api, registry
-from zoo.benchmark.tracks import SPEECH, TRACKS
-from zoo.config import Layer, dotlist, explain, parse_layer, read_layer
-from zoo.errors import ConfigError
-from zoo.plain import check_plain
-from zoo.spec import MethodSpec, setting
-
-REFERENCES = {
-    "real": "the real video through the same pipeline",
-    "still": "the first frame, standing still",
-    "wrong-sound": "the real video with the sound of another clip",
-    "retrieval": "for every frame the training frame that sounds most like it, its lower face laid over the still",
-}
-"""Rows that every leaderboard is read against, in its order."""
+from zoo import registry
+from zoo.evaluation.tracks import SPEECH, TRACKS
+from zoo.registry import api
+from zoo.registry.config import Layer, dotlist, explain, parse_layer, read_layer
+from zoo.registry.spec import REFERENCES, MethodSpec, setting
+from zoo.support.errors import ConfigError
+from zoo.support.plain import check_plain
 
 WITHOUT_CROSS = ("real", "wrong-sound")
 """References that are not run with the sound of others: one has no meaning there, the other is the same again."""

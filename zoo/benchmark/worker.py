@@ -18,18 +18,19 @@ from typing import Any, Literal
 
 import torch
 
-from zoo.benchmark.bench import Bench, Scene
+from zoo.benchmark.bench import SuiteSet
 from zoo.benchmark.checkpoints import digest_of
 from zoo.benchmark.ledger import Ledger, Task, text_of
-from zoo.benchmark.lines import sealed
-from zoo.benchmark.results import Cell, Row
-from zoo.benchmark.scoring import Scorer
-from zoo.benchmark.subjects import Subject, make_subject
 from zoo.benchmark.suite import NamedSuite, resolve
-from zoo.config import Layer
-from zoo.errors import MediaError, ZooError
-from zoo.spec import reason
-from zoo.video import VIEWED_CRF, write_video
+from zoo.evaluation.lines import sealed
+from zoo.evaluation.results import Cell, Row
+from zoo.evaluation.scoring import Scorer
+from zoo.media.video import VIEWED_CRF, write_video
+from zoo.registry.config import Layer
+from zoo.registry.spec import reason
+from zoo.support.errors import MediaError, ZooError
+from zoo.synthesis.scene import Scene
+from zoo.synthesis.subjects import Subject, make_subject
 
 State = Literal["start", "done"]
 
@@ -65,9 +66,9 @@ class Job:
         """What :meth:`write` wrote."""
         return Job(**json.loads(path.read_text(encoding="utf-8")))
 
-    def bench(self) -> Bench:
+    def bench(self) -> SuiteSet:
         """Clips, metrics and judges of the suite."""
-        return Bench(NamedSuite(self.name, resolve([Layer("the job", self.suite)])), device=self.device or "cpu")
+        return SuiteSet(NamedSuite(self.name, resolve([Layer("the job", self.suite)])), device=self.device or "cpu")
 
 
 class Worker:
@@ -120,7 +121,9 @@ class Worker:
         try:
             path = Path(checkpoint) if checkpoint else None
             name = self.cell.base or self.cell.method
-            self.subject = make_subject(self.bench, name, path, self.device, mode=self.cell.mode)
+            self.subject = make_subject(
+                self.bench.store, name, path, self.device, mode=self.cell.mode, train=self.bench.train
+            )
         except Exception as error:
             self.broken = said(error)
 

@@ -6,11 +6,11 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.printable import say
+from zoo.support.printable import say
 
 if TYPE_CHECKING:
-    from zoo.analyze.av_offset import Study
-    from zoo.analyze.confidence import Verdict
+    from zoo.evaluation.analyze.av_offset import Study
+    from zoo.evaluation.analyze.confidence import Verdict
 
 CLIPS = 200
 """How many clips a data set makes that makes its own: those of most recipes, which are there already."""
@@ -47,17 +47,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Study, print and write."""
-    from zoo.errors import ConfigError
+    from zoo.support.errors import ConfigError
 
     low, high = args.offsets
     if low > high:
         raise ConfigError(f"--offsets {low} {high}: the first is the smaller one")
     if args.clips is not None and args.clips < 1:
         raise ConfigError(f"--clips {args.clips}: at least 1")
-    from zoo.analyze import av_offset
     from zoo.cli.output import print_json
-    from zoo.data.store import Store
-    from zoo.errors import DataError
+    from zoo.data.store.store import Store
+    from zoo.evaluation.analyze import av_offset
+    from zoo.support.errors import DataError
 
     path = find_store(args.data)
     result = av_offset.study(
@@ -88,10 +88,10 @@ def find_store(data: str) -> str:
         ConfigError: neither a folder nor such a data set.
     """
     from zoo import registry
-    from zoo.config import DataConfig
     from zoo.data.module import TalkingFaceData
-    from zoo.errors import UnknownNameError
-    from zoo.spec import InputSpec
+    from zoo.registry.config import DataConfig
+    from zoo.registry.spec import InputSpec
+    from zoo.support.errors import UnknownNameError
 
     if "://" in data or Path(data).exists():
         return data
@@ -121,8 +121,8 @@ def as_plain(result: Study) -> dict[str, Any]:
 
 def show(result: Study, name: str) -> None:
     """Print how many clips prefer each offset, and what they say together."""
-    from zoo.analyze.av_offset import MEASURES
     from zoo.cli.output import print_table
+    from zoo.evaluation.analyze.av_offset import MEASURES
 
     used = sum(clip.best is not None for clip in result.clips)
     verdict = result.verdict()

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.cli import publish
-from zoo.printable import say
+from zoo.support.printable import say
 
 if TYPE_CHECKING:
-    from zoo.benchmark.bench import Bench
+    from zoo.benchmark.bench import SuiteSet
     from zoo.benchmark.plan import Plan
     from zoo.benchmark.run import Outcome
     from zoo.benchmark.suite import SuiteConfig
@@ -75,11 +75,11 @@ def run(args: argparse.Namespace) -> int:
     suite = find_suite(args.suite, args.overrides)
     methods, given = choose_methods(suite.config, args.methods, every=args.all), checkpoints(suite.config, args.ckpt)
     out = args.out or Path(f"benchmark-{suite.name}")
-    from zoo import torchrun
     from zoo.benchmark import elastic
-    from zoo.benchmark.bench import Bench
+    from zoo.benchmark.bench import SuiteSet
     from zoo.benchmark.plan import make_plan
     from zoo.benchmark.run import choose_workers, execute, expected, serve
+    from zoo.support import torchrun
 
     workers = choose_workers(args.devices)
     elastic.join()
@@ -88,11 +88,11 @@ def run(args: argparse.Namespace) -> int:
         return 0
     project = publish.chosen(args)
     with redirect_stdout(sys.stderr) if args.json else nullcontext():
-        bench = Bench(suite)
+        bench = SuiteSet(suite)
         plan = make_plan(bench, methods, out, given=given)
         idle = sorted(set(given) - {planned.cell.method for planned in plan.cells})
         if idle:
-            from zoo.errors import ConfigError
+            from zoo.support.errors import ConfigError
 
             raise ConfigError(f"--ckpt {idle[0]}=...: {idle[0]} is not among the methods of this run")
         show_plan(plan, expected(plan, workers), workers.count)
@@ -125,7 +125,7 @@ def choose_methods(config: SuiteConfig, given: str | None = None, *, every: bool
         ZooError: one that there is not; or nothing says which.
     """
     from zoo.benchmark.suite import entry_names, find_entry
-    from zoo.errors import ConfigError
+    from zoo.support.errors import ConfigError
 
     if given is None:
         if not every and not config.configurations:
@@ -157,7 +157,7 @@ def checkpoints(config: SuiteConfig, given: list[str]) -> dict[str, Path]:
         ConfigError: an item is of another form, there is nothing at its path, or a name has two paths.
     """
     from zoo.benchmark.suite import find_entry
-    from zoo.errors import ConfigError
+    from zoo.support.errors import ConfigError
 
     found: dict[str, Path] = {}
     for item in given:
@@ -213,7 +213,7 @@ def show_plan(plan: Plan, expected: float, processes: int) -> None:
         say(f"{len(plan.tasks())} clips to generate, {len(plan.fits())} fits: {cost} ({told})")
 
 
-def remark_on_data(bench: Bench) -> None:
+def remark_on_data(bench: SuiteSet) -> None:
     """Say on standard error that a store holds clips of another data set than the suite's, where it does."""
     there, wanted = bench.store.meta["dataset"], bench.suite.config.data.name
     if there != wanted:
@@ -238,7 +238,7 @@ def finish(out: Path, plan: Plan, outcome: Outcome, project: str | None) -> None
     show(made[0])
     say(f"results: {out}")
     if project is not None:
-        from zoo.errors import ZooError
+        from zoo.support.errors import ZooError
 
         try:
             publish.send(out, project, [cell.name for cell in outcome.cells], made)

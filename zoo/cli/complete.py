@@ -17,8 +17,9 @@ def names(*groups: str) -> Any:
 
 def overrides(parsed_args: argparse.Namespace, prefix: str = "", **_: Any) -> list[str]:
     """The settings of the method that was typed, as ``key=``; after it the values where they can be counted."""
-    from zoo import config, registry
-    from zoo.errors import ZooError
+    from zoo import registry
+    from zoo.registry import config
+    from zoo.support.errors import ZooError
 
     found = [f"data={name}" for name in _names("datasets")]
     try:
@@ -33,7 +34,7 @@ def overrides(parsed_args: argparse.Namespace, prefix: str = "", **_: Any) -> li
 
 def _names(*groups: str) -> list[str]:
     from zoo import registry
-    from zoo.errors import ZooError
+    from zoo.support.errors import ZooError
 
     try:
         return sorted({entry.name for entry in registry.entries() if entry.group.removeprefix("zoo.") in groups})

@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from zoo.printable import say
+from zoo.support.printable import say
 
 HELP = "list, prepare, verify or make data"
 
@@ -85,7 +85,7 @@ def _list(args: argparse.Namespace) -> int:
     from zoo import registry
     from zoo.cli.list import warn
     from zoo.cli.output import print_json, print_table
-    from zoo.spec import DatasetSpec
+    from zoo.registry.spec import DatasetSpec
 
     records = registry.records("zoo.datasets")
     specs = [record.spec for record in records if isinstance(record.spec, DatasetSpec)]
@@ -100,7 +100,7 @@ def _list(args: argparse.Namespace) -> int:
 
 def _prepare(args: argparse.Namespace) -> int:
     from zoo import registry
-    from zoo.errors import ConfigError
+    from zoo.support.errors import ConfigError
 
     spec = registry.dataset(args.name)
     if spec.embedded:
@@ -117,8 +117,8 @@ def _choose_splitting(source: object, args: argparse.Namespace) -> None:
     """Apply ``--clip-seconds`` and ``--faces`` to a source that cuts its videos."""
     from dataclasses import replace
 
-    from zoo.data.source import Source
-    from zoo.errors import ConfigError
+    from zoo.data.sources.base import Source
+    from zoo.support.errors import ConfigError
 
     assert isinstance(source, Source)
     named = {"clip_seconds": args.clip_seconds, "faces": args.faces}
@@ -141,7 +141,7 @@ def _write(source: object, args: argparse.Namespace, name: str, *, retry: bool =
     from zoo import registry
     from zoo.data.pool import PATIENCE_S
     from zoo.data.prepare import prepare
-    from zoo.data.source import Source
+    from zoo.data.sources.base import Source
 
     assert isinstance(source, Source)
     spec = registry.dataset(name)
@@ -167,7 +167,7 @@ def _verify(args: argparse.Namespace) -> int:
     from dataclasses import asdict
 
     from zoo.cli.output import print_json
-    from zoo.data.verify import verify
+    from zoo.data.store.verify import verify
 
     report = verify(args.store)
     if args.json:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from zoo.printable import say
+from zoo.support.printable import say
 
 HELP = "check the installation and name broken plugins"
 
@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
 def plugin_findings() -> list[dict[str, object]]:
     """One finding per plugin: its distribution, the reason where it cannot be used, and what slows commands down."""
     from zoo import registry
-    from zoo.plugin.listing import remark
+    from zoo.registry.listing import remark
 
     found: list[dict[str, object]] = []
     for group in (*registry.GROUPS, *registry.RESOURCES):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from zoo.printable import say
+from zoo.support.printable import say
 
 HELP = "write the generating network as ONNX, TorchScript or safetensors, and check it"
 
@@ -29,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
     from zoo import registry
 
     registry.method(args.method)
-    from zoo.export import export
+    from zoo.synthesis.export import export
 
     done = export(args.method, args.ckpt, args.format, args.out, frames=args.frames)
     length = "clips of any length" if done.frames is None else f"clips of {done.frames} frames"

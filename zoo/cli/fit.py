@@ -6,11 +6,11 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zoo.printable import say
+from zoo.support.printable import say
 
 if TYPE_CHECKING:
-    from zoo.config import RunConfig
-    from zoo.train import FitResult
+    from zoo.registry.config import RunConfig
+    from zoo.training.fit import FitResult
 
 HELP = "train a method, then test it on clips held out"
 DESCRIPTION = (
@@ -46,7 +46,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Resolve the settings, train and print the scores."""
-    from zoo import config, registry, runs
+    from zoo import registry
+    from zoo.registry import config
+    from zoo.training import runs
 
     spec = registry.trainable(args.method)
     resolved = config.resolve(spec, args.overrides, args.config)
@@ -61,10 +63,10 @@ def run(args: argparse.Namespace) -> int:
         say(config.to_yaml(resolved), end="")
         return 0
     if checkpoint is not None:
-        from zoo.checkpoint_settings import check_settings, given_layers
+        from zoo.methods.checkpoint_settings import check_settings, given_layers
 
         check_settings(spec, checkpoint, given_layers(spec, args.overrides, args.config))
-    from zoo import train
+    from zoo.training import fit as train
 
     if checkpoint is None:
         resolved = _required(resolved, args.with_requirements, args.requirements)
@@ -75,8 +77,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _required(config: RunConfig, training: bool, folder: Path | None) -> RunConfig:
-    """The settings with the experts that the method needs (:mod:`zoo.requirements`)."""
-    from zoo import requirements
+    """The settings with the experts that the method needs (:mod:`zoo.training.requirements`)."""
+    from zoo.training import requirements
 
     where = folder or Path(config.out)
     if training:
@@ -87,7 +89,7 @@ def _required(config: RunConfig, training: bool, folder: Path | None) -> RunConf
 def _check_resume(given: str) -> None:
     """Weights without optimisers and steps are not what ``--resume`` takes."""
     if Path(given).suffix == ".safetensors":
-        from zoo.errors import ConfigError
+        from zoo.support.errors import ConfigError
 
         raise ConfigError(
             f"--resume {given}: weights alone cannot go on; give the run's folder or its checkpoints/last.ckpt, or "

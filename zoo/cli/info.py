@@ -6,7 +6,7 @@ import argparse
 import dataclasses
 from typing import Any
 
-from zoo.printable import say
+from zoo.support.printable import say
 
 HELP = "show one method, expert, data set or metric with its settings"
 
@@ -22,14 +22,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the spec and the settings of a method or an expert, or the variants of a metric."""
-    from zoo import config
     from zoo.cli.output import print_json, print_table
-    from zoo.spec import MethodSpec, MetricSpec, TrainableSpec
+    from zoo.registry import config
+    from zoo.registry.spec import MethodSpec, MetricSpec, TrainableSpec
 
     spec = _find(args.name)
     facts = {**dataclasses.asdict(spec), "settings": [], "recipes": []}
     if isinstance(spec, MetricSpec):
-        from zoo.metrics.choose import describe
+        from zoo.evaluation.metrics.choose import describe
 
         facts["variants"] = describe(spec.name)
     if isinstance(spec, MethodSpec):
@@ -63,7 +63,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _find(name: str) -> Any:
-    from zoo import api, registry
+    from zoo import registry
+    from zoo.registry import api
 
     dist, _, bare = name.rpartition(":")
     having = [e for e in registry.entries() if e.name == bare and e.group in registry.GROUPS and dist in ("", e.dist)]

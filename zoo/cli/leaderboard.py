@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo.cli import publish
-from zoo.printable import say
+from zoo.support.printable import say
 
 if TYPE_CHECKING:
     from zoo.leaderboard.board import Leaderboard
@@ -77,14 +77,14 @@ def show(args: argparse.Namespace, folder: Path, form: str, made: tuple[Leaderbo
     if args.out is None:
         say(shown, end="")
     else:
-        from zoo.files import write_text_aside
+        from zoo.support.files import write_text_aside
 
         write_text_aside(args.out, shown)
         say(args.out)
 
 
 def _format(args: argparse.Namespace) -> str:
-    from zoo.errors import ConfigError
+    from zoo.support.errors import ConfigError
 
     if args.html or args.format is not None:
         if args.html and args.format is not None:

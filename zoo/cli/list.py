@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from zoo.printable import say
+from zoo.support.printable import say
 
 if TYPE_CHECKING:
     from zoo.registry import Record
@@ -53,7 +53,7 @@ def _read(record: Record) -> tuple[Record, str]:
     from dataclasses import replace
 
     from zoo.benchmark.suite import title
-    from zoo.errors import ConfigError
+    from zoo.support.errors import ConfigError
 
     try:
         return record, title(record.entry)

@@ -14,8 +14,8 @@ from importlib import import_module
 from typing import NoReturn
 
 from zoo import __version__
-from zoo.errors import ZooError, one_line_warnings
-from zoo.printable import printable, say
+from zoo.support.errors import ZooError, one_line_warnings
+from zoo.support.printable import printable, say
 
 VERBS = (
     "list",
@@ -127,7 +127,7 @@ def _told_by_another(error: ZooError) -> bool:
     """Whether another process of the same run prints this error."""
     if not error.everywhere:
         return False
-    from zoo.runs import is_first_process
+    from zoo.training.runs import is_first_process
 
     return not is_first_process()
 

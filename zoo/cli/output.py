@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from zoo.printable import printable, say
+from zoo.support.printable import printable, say
 
 
 def print_json(value: Any) -> None:
@@ -35,7 +35,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], title: st
 
 
 def print_scores(scores: dict[str, Any]) -> None:
-    """Print the scores of a test (:class:`zoo.evaluate.ScoreClips`): an expert's, or a method's beside the still's.
+    """Print the scores of a test of an expert, or of a method beside the still.
 
     What a method adds as ``remarks`` follows, a line each.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from zoo.printable import say
+from zoo.support.printable import say
 
 HELP = "write, list or check packages that bring methods, data sets or metrics"
 
@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _new(args: argparse.Namespace) -> int:
-    from zoo.plugin.create import create
+    from zoo.registry.scaffold.create import create
 
     folder = create(args.name, args.kind, args.out, args.licence, args.author)
     then = {
@@ -65,7 +65,7 @@ def _new(args: argparse.Namespace) -> int:
 
 def _list(args: argparse.Namespace) -> int:
     from zoo.cli.output import print_json, print_table
-    from zoo.plugin.listing import distributions, plain
+    from zoo.registry.listing import distributions, plain
 
     found = distributions()
     if args.json:

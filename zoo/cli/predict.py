@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from zoo.printable import say
+from zoo.support.printable import say
 
 HELP = "make a face talk: photo or video in, video with sound out"
 
@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _pairs(argument: str, items: list[str]) -> dict[str, str]:
     """``NAME=VALUE`` items by name."""
-    from zoo.errors import ConfigError
+    from zoo.support.errors import ConfigError
 
     found: dict[str, str] = {}
     for item in items:
@@ -83,7 +83,7 @@ def _pairs(argument: str, items: list[str]) -> dict[str, str]:
 
 
 def _length(seconds: float | None) -> float | None:
-    from zoo.errors import ConfigError
+    from zoo.support.errors import ConfigError
 
     if seconds is not None and not 0 < seconds < LONGEST_S:
         raise ConfigError(f"--seconds: must lie between 0 and {LONGEST_S:g}")
@@ -92,7 +92,7 @@ def _length(seconds: float | None) -> float | None:
 
 def _options(items: list[str]) -> list[str]:
     """The items, which all must be options: a checkpoint brings every other setting."""
-    from zoo.errors import ConfigError
+    from zoo.support.errors import ConfigError
 
     for item in items:
         if not item.startswith("options."):

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zoo.printable import say
+from zoo.support.printable import say
 
 if TYPE_CHECKING:
     from zoo.leaderboard.board import Leaderboard
@@ -32,7 +32,7 @@ def chosen(args: argparse.Namespace) -> str | None:
         ConfigError: a project without ``--wandb``.
         ZooError: there is no account to send it to.
     """
-    from zoo.errors import ConfigError
+    from zoo.support.errors import ConfigError
 
     if not args.wandb:
         if args.wandb_project is not None:
@@ -55,8 +55,8 @@ def send(
     Raises:
         ZooError: it could not be sent; the folder is as it was.
     """
-    from zoo.errors import ZooError
     from zoo.leaderboard.publish import publish
+    from zoo.support.errors import ZooError
 
     try:
         sent = publish(folder, project, cells, made)

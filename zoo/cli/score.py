@@ -7,11 +7,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.printable import csv_cell, say
+from zoo.support.printable import csv_cell, say
 
 if TYPE_CHECKING:
-    from zoo.judges import Judges
-    from zoo.metrics.choose import Chosen
+    from zoo.evaluation.judges import Judges
+    from zoo.evaluation.metrics.choose import Chosen
 
 HELP = "score a folder of generated videos against the real ones"
 DESCRIPTION = (
@@ -52,11 +52,11 @@ def run(args: argparse.Namespace) -> int:
     from contextlib import nullcontext, redirect_stdout
 
     from zoo.cli.output import print_json
-    from zoo.metrics.choose import choose, split_options
+    from zoo.evaluation.metrics.choose import choose, split_options
 
     options, judging = split_options(args.overrides)
     names = None if args.metrics is None else [name.strip() for name in args.metrics.split(",") if name.strip()]
-    from zoo.score import find_pairs, score
+    from zoo.evaluation.score import find_pairs, score
 
     out = args.out or Path(f"score-{args.pred.resolve().name}")
     with redirect_stdout(sys.stderr) if args.json else nullcontext():
@@ -84,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
 
 def who_judged(metrics: Chosen, judges: Judges) -> list[str]:
     """How far each network that judged may be trusted, and which of them know drawn faces only."""
-    from zoo.judges import TRAINED
+    from zoo.evaluation.judges import TRAINED
 
     found = []
     drawn = {each.key: each for each in judges.drawn_only(metrics)}
@@ -133,7 +133,7 @@ def write(out: Path, summary: dict[str, Any], rows: list[dict[str, Any]]) -> Non
     import io
     import json
 
-    from zoo.files import write_text_aside
+    from zoo.support.files import write_text_aside
 
     table = io.StringIO()
     fields = ("metric", "clip", "value", "real", "scored", "total", "reason")

@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from zoo.printable import say
+from zoo.support.printable import say
 
 HELP = "score a checkpoint on the test clips"
 
@@ -35,14 +35,15 @@ def run(args: argparse.Namespace) -> int:
     """Score and print."""
     from contextlib import nullcontext, redirect_stdout
 
-    from zoo import config, registry
+    from zoo import registry
     from zoo.cli.output import print_json, print_scores
+    from zoo.registry import config
 
     spec = registry.trainable(args.method)
     resolved = config.resolve(spec, args.overrides, args.config)
     registry.dataset(resolved.data.name)
-    from zoo import train
-    from zoo.checkpoint_settings import check_settings, given_layers
+    from zoo.methods.checkpoint_settings import check_settings, given_layers
+    from zoo.training import fit as train
 
     check_settings(spec, args.ckpt, given_layers(spec, args.overrides, args.config))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from zoo.printable import say
+from zoo.support.printable import say
 
 HELP = "show the version of the zoo and of what it rests on"
 
@@ -18,8 +18,9 @@ def run(args: argparse.Namespace) -> int:
     """Print versions without importing the packages."""
     import platform
 
-    from zoo import __version__, runs
+    from zoo import __version__
     from zoo.cli.output import print_json
+    from zoo.training import runs
 
     found = {"talking-face-zoo": __version__, "python": platform.python_version(), **runs.versions(runs.REPORTED)}
     if args.json:

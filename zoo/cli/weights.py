@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from zoo.printable import say
+from zoo.support.printable import say
 
 HELP = "take over weights that others published: import"
 
@@ -31,7 +31,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Import and say what came of it."""
-    from zoo.weights import import_weights
+    from zoo.methods.weights import import_weights
 
     taken = import_weights(args.name, args.paths, args.out)
     say(f"{taken.path}  (weights of {taken.name})")

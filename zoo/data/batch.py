@@ -9,14 +9,14 @@ import torch
 from jaxtyping import Float32, Int64, Shaped
 from torch import Tensor
 
-from zoo.clip import Word
 from zoo.data.request import Pictures, Request, later, map_tensors
-from zoo.spec import Uses
+from zoo.media.clip import Word
+from zoo.registry.spec import Uses
 
 
 @dataclass
 class Batch:
-    """``B`` windows of ``T`` frames, or whole clips, cut as the method's :class:`zoo.spec.InputSpec` says.
+    """``B`` windows of ``T`` frames, or whole clips, cut as the method's :class:`zoo.registry.spec.InputSpec` says.
 
     Pictures are uint8 0..255 while they travel and float32 in [0, 1] when a method sees them (:meth:`unit`).
 

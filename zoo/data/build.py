@@ -11,9 +11,9 @@ from torch import Tensor
 
 from zoo.data.pieces import Found, Piece, find_pieces
 from zoo.data.report import SetAside
-from zoo.data.shard import ShardWriter
-from zoo.data.source import Source, SourceItem
-from zoo.errors import DataError, MediaError, ZooError
+from zoo.data.sources.base import Source, SourceItem
+from zoo.data.store.shard import ShardWriter
+from zoo.support.errors import DataError, MediaError, ZooError
 
 _FINDING = 0.9  # share of the work that finding the faces is; the rest is cutting them out
 _SAY_EVERY = 25  # frames from one word on the progress to the next

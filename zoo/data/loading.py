@@ -11,9 +11,9 @@ from contextlib import contextmanager
 
 import torch
 
-from zoo.clip import NUM_LANDMARKS
-from zoo.errors import DataError
-from zoo.spec import InputSpec
+from zoo.media.clip import NUM_LANDMARKS
+from zoo.registry.spec import InputSpec
+from zoo.support.errors import DataError
 
 SHARED_MEMORY = "/dev/shm"
 """Where torch puts the batches that a loading process sends."""

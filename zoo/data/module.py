@@ -11,16 +11,17 @@ import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader, Sampler
 
-from zoo import __version__, audio, registry
-from zoo.config import DataConfig
+from zoo import __version__, registry
 from zoo.data.batch import Batch
 from zoo.data.loading import IN_FLIGHT, PATIENCE_S, batch_bytes, check_shared_memory, share_by_name
 from zoo.data.pool import usable_cores
 from zoo.data.splits import Part, Split, require_train, split_clips
-from zoo.data.store import Store
+from zoo.data.store.store import Store
 from zoo.data.windows import Draw, EveryClip, RandomWindows, Windows, collate
-from zoo.errors import ConfigError, DataError
-from zoo.spec import InputSpec, Uses
+from zoo.media import audio
+from zoo.registry.config import DataConfig
+from zoo.registry.spec import InputSpec, Uses
+from zoo.support.errors import ConfigError, DataError
 
 VALIDATION_SEED = 7
 """Seed of the validation windows: the same in every epoch and every run."""

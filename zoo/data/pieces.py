@@ -10,20 +10,9 @@ import torch
 from jaxtyping import Float32, UInt8
 from torch import Tensor
 
-from zoo.audio import match_length, num_samples
-from zoo.clip import FPS, Clip
 from zoo.data.report import SetAside
-from zoo.data.source import OpenClip, SourceItem, check_lengths
-from zoo.data.splitting import (
-    SHORTEST_S,
-    Splitting,
-    Stretch,
-    cut_long,
-    name_persons,
-    split_persons,
-    words_within,
-)
-from zoo.errors import MediaError, NoFaceError, ZooError
+from zoo.data.sources.base import OpenClip, SourceItem, check_lengths
+from zoo.data.splitting import SHORTEST_S, Splitting, Stretch, cut_long, name_persons, split_persons, words_within
 from zoo.face.base import Embedder
 from zoo.face.crop import store_box
 from zoo.face.faces import Survey, iter_faces
@@ -31,6 +20,9 @@ from zoo.face.follow import Looks, Segment
 from zoo.face.precomputed import boxes_around
 from zoo.face.shots import shots
 from zoo.face.track import EVERY, MAX_GAP, WANTED, iter_track, make_looks
+from zoo.media.audio import match_length, num_samples
+from zoo.media.clip import FPS, Clip
+from zoo.support.errors import MediaError, NoFaceError, ZooError
 
 _LOOK_S = 1.0  # from one look at who it is to the next
 _LOOK_MARGIN = 0.6  # in sides of the face's box: the part of the picture that the embedder is given

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import torch
 
-from zoo.errors import DataError, ZooError, one_line_warnings
+from zoo.support.errors import DataError, ZooError, one_line_warnings
 
 JobT = TypeVar("JobT")
 EventT = TypeVar("EventT")

@@ -14,19 +14,19 @@ from itertools import count
 from pathlib import Path
 
 from zoo.data.build import ItemDone, Job, Moved, ShardDone, build_shard, cannot_write, without_culprit
-from zoo.data.index import parse_row
 from zoo.data.pieces import item_of
 from zoo.data.pool import PATIENCE_S, run_jobs, usable_cores
 from zoo.data.report import SetAside, append_report, read_report, report_path, write_report
-from zoo.data.shard import SUFFIXES, publish_shard, write_meta
-from zoo.data.shard_files import open_files
-from zoo.data.source import Source, SourceItem
-from zoo.data.store import read_meta
-from zoo.data.walk import NotLookedAt
-from zoo.errors import DataError
-from zoo.locks import locked
-from zoo.names import storable
-from zoo.progress import Progress
+from zoo.data.sources.base import Source, SourceItem
+from zoo.data.sources.walk import NotLookedAt
+from zoo.data.store.index import parse_row
+from zoo.data.store.shard import SUFFIXES, publish_shard, write_meta
+from zoo.data.store.shard_files import open_files
+from zoo.data.store.store import read_meta
+from zoo.support.errors import DataError
+from zoo.support.locks import locked
+from zoo.support.names import storable
+from zoo.support.progress import Progress
 
 SHARDS = 32
 """A small corpus is cut into about this many shards, so that workers balance and a kill loses little."""

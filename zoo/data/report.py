@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from zoo.errors import DataError
-from zoo.files import write_text_aside
-from zoo.names import storable
+from zoo.support.errors import DataError
+from zoo.support.files import write_text_aside
+from zoo.support.names import storable
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,10 @@ import torch
 from jaxtyping import Float32, Shaped
 from torch import Tensor
 
-from zoo import audio
-from zoo.clip import FPS, MOUTH, Word
-from zoo.errors import ConfigError
-from zoo.spec import Uses
+from zoo.media import audio
+from zoo.media.clip import FPS, MOUTH, Word
+from zoo.registry.spec import Uses
+from zoo.support.errors import ConfigError
 
 JAW = slice(0, 17)
 """The 17 points of the jaw among the 68."""
@@ -27,8 +27,8 @@ class Pictures:
     """Frames of a speaker with their landmarks.
 
     Attributes:
-        frames: ``(B, T, 3, H, W)`` RGB in [0, 1], cut as the method's :class:`zoo.spec.InputSpec` says; ``None`` where
-            only landmarks are given.
+        frames: ``(B, T, 3, H, W)`` RGB in [0, 1], cut as the method's
+            :class:`zoo.registry.spec.InputSpec` says; ``None`` where only landmarks are given.
         points: ``(B, T, 68, 2)`` float32, x and y in pixels of ``frames``; NaN where not given.
     """
 
@@ -68,7 +68,7 @@ class Request:
     Attributes:
         num_frames: frames ``T`` to generate, 25 for a second.
         identity: the reference frames: ``N`` of each clip's speaker.
-        mode: name of the mode, one of :attr:`zoo.spec.MethodSpec.modes`.
+        mode: name of the mode, one of :attr:`zoo.registry.spec.MethodSpec.modes`.
         sound: ``(B, S)`` float32 in [-1, 1], 16 kHz; ``None`` where the mode uses none. Read it with
             :meth:`audio_windows`.
         start: the sample of ``sound`` at which the first frame comes on screen.
@@ -78,8 +78,8 @@ class Request:
             it they are negative); empty where unknown.
         labels: name to one value per clip; empty where unknown.
         arrays: name to ``(B, T, ...)``, one entry per frame.
-        options: an instance of the dataclass that :attr:`zoo.spec.MethodSpec.options` names; ``None`` where there is
-            none.
+        options: an instance of the dataclass that :attr:`zoo.registry.spec.MethodSpec.options` names;
+            ``None`` where there is none.
     """
 
     num_frames: int
@@ -121,7 +121,7 @@ class Request:
         return audio.cut(self.sound, self.start + first, self.start + stop)
 
     def audio_windows(self, context: int) -> Float32[Tensor, "B T context"]:
-        """The audio window of each frame, centred on it (:func:`zoo.audio.frame_centre`).
+        """The audio window of each frame, centred on it (:func:`zoo.media.audio.frame_centre`).
 
         The only way to sound, the same in training and in generation.
 
@@ -157,7 +157,7 @@ class Request:
         return (self.part(first, min(count, self.num_frames - first)) for first in range(0, self.num_frames, count))
 
     def joined(self, parts: Iterable[Request]) -> Request:
-        """The request for a clip that came in parts (:meth:`zoo.method.TalkingFaceMethod.stream`).
+        """The request for a clip that came in parts (:meth:`zoo.methods.method.TalkingFaceMethod.stream`).
 
         Its length is that of the sound, or else the number of frames of the parts.
         """

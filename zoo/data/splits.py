@@ -9,8 +9,8 @@ from difflib import get_close_matches
 from hashlib import blake2b
 from typing import Literal
 
-from zoo.data.index import ClipInfo
-from zoo.errors import ConfigError, DataError
+from zoo.data.store.index import ClipInfo
+from zoo.support.errors import ConfigError, DataError
 
 Part = Literal["train", "val", "test"]
 Split = dict[Part, list[int]]

@@ -10,9 +10,9 @@ from jaxtyping import Float32
 from torch import Tensor
 from torch.nn import functional as F
 
-from zoo.audio import cut, num_samples
-from zoo.clip import FPS, Word
 from zoo.face.faces import Faces
+from zoo.media.audio import cut, num_samples
+from zoo.media.clip import FPS, Word
 
 CLIP_SECONDS = 20.0
 """Longest clip that is made of a longer video, in seconds."""

@@ -16,15 +16,15 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import Dataset, Sampler
 
-from zoo import audio
-from zoo.clip import Word
 from zoo.data.batch import Batch
-from zoo.data.index import ClipInfo
 from zoo.data.request import Pictures, Request, later
-from zoo.data.store import Store
-from zoo.errors import DataError
+from zoo.data.store.index import ClipInfo
+from zoo.data.store.store import Store
 from zoo.face import crop
-from zoo.spec import InputSpec, Uses
+from zoo.media import audio
+from zoo.media.clip import Word
+from zoo.registry.spec import InputSpec, Uses
+from zoo.support.errors import DataError
 
 CACHED_CLIPS = 4096
 """How many clips' crop maps and landmarks a loader process keeps (about 60 kB each)."""

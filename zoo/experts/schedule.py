@@ -8,8 +8,8 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from pytorch_lightning import LightningModule
 
-from zoo.callbacks import steps_planned
-from zoo.errors import ConfigError
+from zoo.methods.schedule import steps_planned
+from zoo.support.errors import ConfigError
 
 
 @runtime_checkable

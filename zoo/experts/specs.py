@@ -1,6 +1,6 @@
 """Light specs of the experts that come with the zoo."""
 
-from zoo.spec import ExpertSpec, Paper
+from zoo.registry.spec import ExpertSpec, Paper
 
 SYNC_EXPERT = ExpertSpec(
     name="sync-expert",

@@ -7,9 +7,9 @@ from functools import cache
 from typing import cast
 
 from zoo import registry
-from zoo.errors import ConfigError
 from zoo.face.base import Detector, Embedder, Landmarker
-from zoo.spec import load_object
+from zoo.registry.spec import load_object
+from zoo.support.errors import ConfigError
 
 DETECTORS: dict[str, str] = {
     "dlib": "zoo.face.dlib_backend:DlibDetector",

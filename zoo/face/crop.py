@@ -11,8 +11,8 @@ from jaxtyping import Float32, Int64, UInt8
 from torch import Tensor
 from torch.nn import functional as F
 
-from zoo.clip import MOUTH
-from zoo.spec import Crop
+from zoo.media.clip import MOUTH
+from zoo.registry.spec import Crop
 
 STABLE = (33, 36, 39, 42, 45)
 """Points that speech does not move, nose base and eye corners: what temporal GANs align (Vougioukas et al. 2019)."""

@@ -16,9 +16,9 @@ from jaxtyping import Float32, UInt8
 from numpy.typing import NDArray
 from torch import Tensor
 
-from zoo.clip import NUM_LANDMARKS
-from zoo.errors import ZooError
 from zoo.face.base import Box
+from zoo.media.clip import NUM_LANDMARKS
+from zoo.support.errors import ZooError
 
 PREDICTOR_VARIABLE = "ZOO_FACE_LANDMARKS"
 """Environment variable that names another 68-point predictor file (its default is not licensed for commercial use)."""

@@ -9,7 +9,7 @@ from jaxtyping import Float32, UInt8
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from zoo.errors import ZooError
+from zoo.support.errors import ZooError
 
 CHIP_SIZE = 150
 """Side in pixels of the aligned faces that the network was trained on."""

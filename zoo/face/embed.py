@@ -15,10 +15,10 @@ import torch
 from jaxtyping import Float32, UInt8
 from torch import Tensor, nn
 
-from zoo.checkpoint import Unreadable, read_tensors
-from zoo.clip import NUM_LANDMARKS
-from zoo.errors import ZooError
 from zoo.face.dlib_resnet import CHIP_SIZE, DIM, DlibResNet
+from zoo.media.clip import NUM_LANDMARKS
+from zoo.support.checkpoint import Unreadable, read_tensors
+from zoo.support.errors import ZooError
 
 WEIGHTS_VARIABLE = "ZOO_FACE_EMBEDDER_WEIGHTS"
 """Environment variable that names FaceNet's weights."""

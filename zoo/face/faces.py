@@ -10,9 +10,9 @@ from typing import Literal
 from jaxtyping import UInt8
 from torch import Tensor
 
-from zoo.clip import FPS
 from zoo.face.base import Box
 from zoo.face.follow import SAME_FACE, Follower, Looks, Segment, Window
+from zoo.media.clip import FPS
 
 Faces = Literal["largest", "all"]
 """Which faces are followed: one at a time, the largest and then the same one as long as it is there, or every one."""

@@ -10,8 +10,8 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-from zoo.errors import ZooError
 from zoo.face.base import Box
+from zoo.support.errors import ZooError
 
 _SMALLEST = 20  # pixels, MTCNN's own default for the smallest face
 _MARGIN = 0.6  # in sides of the box

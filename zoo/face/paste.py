@@ -10,6 +10,9 @@ from kornia.filters import gaussian_blur2d
 from torch import Tensor
 from torch.nn import functional as F
 
+from zoo.face.crop import place_crops
+from zoo.registry.spec import InputSpec
+
 LOWER_FROM = 0.5
 """Where the part that lower-half methods draw begins, as a share of the crop's height (below the eyes, on the nose).
 
@@ -102,3 +105,13 @@ def _grid(matrix: Tensor, box: tuple[int, int, int, int], size: tuple[int, int])
     points = torch.stack([xs, ys], dim=-1).float() - matrix[:, 2]
     inside = points @ torch.linalg.inv(matrix[:, :2]).T
     return (inside + 0.5) * 2 / torch.tensor([size[1], size[0]]) - 1
+
+
+def paste_back(
+    pictures: UInt8[Tensor, "T 3 H W"],
+    crops: Float32[Tensor, "T 3 h w"],
+    landmarks: Float32[Tensor, "T 68 2"],
+    spec: InputSpec,
+) -> UInt8[Tensor, "T 3 H W"]:
+    """Generated crops laid back over the native pictures they belong to."""
+    return paste(pictures, crops, place_crops(landmarks, spec.crop, spec.size).matrices, spec.paste)

@@ -11,9 +11,9 @@ from jaxtyping import Float32
 from numpy.typing import NDArray
 from torch import Tensor
 
-from zoo.clip import NUM_LANDMARKS
-from zoo.errors import MediaError, NoFaceError
 from zoo.face.track import MAX_GAP, FaceTrack
+from zoo.media.clip import NUM_LANDMARKS
+from zoo.support.errors import MediaError, NoFaceError
 
 # Where dlib's box lies around its 68 points, in units of their spread: measured on 57 frames of 6 GRID speakers.
 _SIDE = 2.82

@@ -10,11 +10,11 @@ import torch
 from jaxtyping import Bool, Float32, UInt8
 from torch import Tensor
 
-from zoo.clip import FPS
-from zoo.errors import MediaError, NoFaceError
 from zoo.face.backends import make_detector, make_landmarker
 from zoo.face.base import Box, Detector, Landmarker
 from zoo.face.follow import Follower, Looks, Segment, Window
+from zoo.media.clip import FPS
+from zoo.support.errors import MediaError, NoFaceError
 
 MAX_GAP_S = 0.4
 """Longest time without a detected face that is bridged, in seconds."""

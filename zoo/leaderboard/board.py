@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from zoo.benchmark.results import Cell, Kind, Metric, Reduce, Track
+from zoo.evaluation.results import Cell, Kind, Metric, Reduce, Track
 from zoo.leaderboard.notes import make_notes
 from zoo.leaderboard.ranking import rank
 from zoo.leaderboard.reported import Reported, read_reported
 from zoo.leaderboard.statistics import Resampling, Sample, draw
 from zoo.leaderboard.table import Table, Values, read_table
-from zoo.spec import Better
+from zoo.registry.spec import Better
 
 FPS = 25.0
 """Frames per second of the videos, for the real-time factor."""
@@ -207,7 +207,7 @@ def build(folder: Path, sort: str | None = None) -> tuple[Leaderboard, Table]:
 def _require(name: str, names: Sequence[str]) -> None:
     import difflib
 
-    from zoo.errors import UnknownNameError
+    from zoo.support.errors import UnknownNameError
 
     if name not in names:
         close = difflib.get_close_matches(name, names, 1)

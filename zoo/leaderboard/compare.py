@@ -8,14 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from zoo.benchmark.results import Metric, Track
-from zoo.errors import DataError, UnknownNameError
+from zoo.evaluation.results import Metric, Track
 from zoo.leaderboard.board import groups
 from zoo.leaderboard.notes import of_rows
 from zoo.leaderboard.statistics import LEVEL, Resampling, Sample, difference, holm, shared
 from zoo.leaderboard.table import Table, read_table
-from zoo.printable import say
-from zoo.spec import Better
+from zoo.registry.spec import Better
+from zoo.support.errors import DataError, UnknownNameError
+from zoo.support.printable import say
 
 
 @dataclass

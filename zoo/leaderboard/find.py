@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from zoo.errors import DataError
+from zoo.support.errors import DataError
 
 NEWEST = "benchmark*"
 """Pattern of the folders among which the newest is looked for."""

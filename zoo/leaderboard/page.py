@@ -12,21 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from zoo.benchmark.results import video_name
+from zoo.evaluation.results import video_name
 from zoo.leaderboard.board import Board, Entry, Leaderboard, plain
 from zoo.leaderboard.table import Table
-from zoo.leaderboard.text import (
-    ARROWS,
-    NEAR,
-    REPORTED_NOTE,
-    RTF,
-    SIGNS,
-    decimals,
-    facts,
-    source,
-    subtitle,
-    title,
-)
+from zoo.leaderboard.text import ARROWS, NEAR, REPORTED_NOTE, RTF, SIGNS, decimals, facts, source, subtitle, title
 
 VALUES = 500_000
 """So many values of single clips are embedded (about 4 MB); of larger results every n-th clip."""

@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zoo.benchmark.inside import inside, read_inside
-from zoo.benchmark.results import Cell, video_name
-from zoo.errors import ZooError
+from zoo.evaluation.results import Cell, video_name
 from zoo.leaderboard.board import Board, Column, Entry, Leaderboard, Score, build, make_entry, make_score
 from zoo.leaderboard.page import page
 from zoo.leaderboard.statistics import Resampling, Sample
 from zoo.leaderboard.table import NO_ROWS, Table
 from zoo.leaderboard.text import count, csv_text, heading, json_text, markdown
-from zoo.runs import is_first_process
+from zoo.support.errors import ZooError
+from zoo.support.inside import inside, read_inside
+from zoo.training.runs import is_first_process
 
 if TYPE_CHECKING:
     import wandb

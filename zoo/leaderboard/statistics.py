@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float64
 from numpy.typing import NDArray
 
-from zoo.benchmark.results import Metric
+from zoo.evaluation.results import Metric
 from zoo.leaderboard.table import Values
 
 RESAMPLES = 2000

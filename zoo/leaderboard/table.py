@@ -13,9 +13,9 @@ import numpy as np
 from jaxtyping import Bool, Float64, Shaped
 from numpy.typing import NDArray
 
-from zoo.benchmark.results import Cell, Metric, Reduce, Suite, read_cells, read_suite
-from zoo.benchmark.rows import Counted, read_values
-from zoo.errors import DataError
+from zoo.evaluation.results import Cell, Metric, Reduce, Suite, read_cells, read_suite
+from zoo.evaluation.rows import Counted, read_values
+from zoo.support.errors import DataError
 
 LARGEST = 1e100
 """No metric gives such a value, and sums of larger ones overflow: it counts as not scored."""

@@ -29,7 +29,7 @@ from zoo.leaderboard.text import (
     subtitle,
     title,
 )
-from zoo.printable import printable, printable_record
+from zoo.support.printable import printable, printable_record
 
 LONG = ("training", "device")
 """What stands in lines of its own."""

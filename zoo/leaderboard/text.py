@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
-from zoo.benchmark.results import Track
+from zoo.evaluation.results import Track
 from zoo.leaderboard.board import Board, Column, Entry, Leaderboard, Score, plain
 from zoo.leaderboard.reported import Reported
-from zoo.printable import csv_cell, printable
-from zoo.spec import Better
+from zoo.registry.spec import Better
+from zoo.support.printable import csv_cell, printable
 
 SCHEMA = 1
 """Version of ``leaderboard.json``."""

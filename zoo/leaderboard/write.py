@@ -7,12 +7,12 @@ import os
 from contextlib import redirect_stdout
 from pathlib import Path
 
-from zoo.files import write_text_aside
 from zoo.leaderboard.board import Leaderboard, build
 from zoo.leaderboard.page import page
 from zoo.leaderboard.table import Table
 from zoo.leaderboard.terminal import show
 from zoo.leaderboard.text import csv_text, json_text, markdown
+from zoo.support.files import write_text_aside
 
 
 def write_leaderboard(

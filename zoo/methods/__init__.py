@@ -1,1 +1,1 @@
-"""What methods are written on, beside the contract (:mod:`zoo.method`)."""
+"""The contract of methods, the training that they share, their losses and their blocks."""

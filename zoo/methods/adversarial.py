@@ -15,12 +15,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from zoo.data.batch import Batch
-from zoo.errors import ConfigError, DataError
-from zoo.losses.sync import SyncLoss
-from zoo.method import TalkingFaceMethod
 from zoo.methods.config import AdversarialConfig
-from zoo.nn.speed import is_planar
-from zoo.schedule import lr_factor, reached
+from zoo.methods.losses.sync import SyncLoss
+from zoo.methods.method import TalkingFaceMethod
+from zoo.methods.nn.speed import is_planar
+from zoo.methods.schedule import lr_factor, reached
+from zoo.support.errors import ConfigError, DataError
 
 
 class Term(NamedTuple):
@@ -268,7 +268,7 @@ class AdversarialMethod(TalkingFaceMethod):
     # ---- around a run -----------------------------------------------------------------------------------------------
 
     def before_fit(self) -> None:
-        """Read the expert (:meth:`zoo.trainable.TrainableModule.before_fit`)."""
+        """Read the expert (:meth:`zoo.methods.trainable.TrainableModule.before_fit`)."""
         if self.expert is not None:
             _ = self.sync_loss
 

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from zoo.data.batch import Batch
 from zoo.data.request import Request
-from zoo.losses.reconstruction import lip_weights, weighted_l1
 from zoo.methods.adversarial import AdversarialMethod, Step, Term, Terms
-from zoo.nn.masked import draw_clips
+from zoo.methods.losses.reconstruction import lip_weights, weighted_l1
+from zoo.methods.nn.masked import draw_clips
 
 
 class FramewiseMethod(AdversarialMethod):
@@ -33,7 +33,7 @@ class FramewiseMethod(AdversarialMethod):
         """
 
     def reconstruct(self, batch: Batch) -> Float[Tensor, "B T 3 H W"]:
-        """See :meth:`zoo.method.TalkingFaceMethod.reconstruct`."""
+        """See :meth:`zoo.methods.method.TalkingFaceMethod.reconstruct`."""
         return self.render_window(Step(batch=batch)).view_as(batch.frames)
 
     def render_window(self, step: Step) -> Float[Tensor, "N 3 H W"]:
@@ -63,11 +63,11 @@ class FramewiseMethod(AdversarialMethod):
         yield Term("l1", (step.generated - step.real).abs().mean(), 0)
 
     def expert_term(self, step: Step, name: str, weight: float) -> Term:
-        """The frozen expert's loss of rendered windows of five frames (:class:`zoo.losses.sync.SyncLoss`)."""
+        """The frozen expert's loss of rendered windows of five frames (:class:`zoo.methods.losses.sync.SyncLoss`)."""
         return Term(name, self.sync_loss(step.generated.view_as(step.batch.frames), step.sound), weight)
 
     def generate(self, request: Request) -> Float[Tensor, "B T 3 H W"]:
-        """See :meth:`zoo.method.TalkingFaceMethod.generate`. Some frames at a time: memory does not grow."""
+        """See :meth:`zoo.methods.method.TalkingFaceMethod.generate`. Some frames at a time: memory does not grow."""
         context = self.input_spec.context
         return draw_clips(
             lambda still, target, sound: self.render(still, target, self.features(sound)), request, context

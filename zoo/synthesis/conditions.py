@@ -11,10 +11,10 @@ import torch
 from jaxtyping import Float32
 from torch import Tensor
 
-from zoo.clip import Word
-from zoo.errors import ConfigError, MediaError
-from zoo.spec import MethodSpec, Uses
-from zoo.transcript import check_times, plain_text, read_text
+from zoo.media.clip import Word
+from zoo.media.transcript import check_times, plain_text, read_text
+from zoo.registry.spec import MethodSpec, Uses
+from zoo.support.errors import ConfigError, MediaError
 
 LETTERS_PER_S = 14.0
 """Letters and blanks of English speech in a second (GRID: 14), for words without times."""
@@ -75,7 +75,7 @@ class Conditions:
         """
         path = Path(self.text)
         if path.suffix == ".align":
-            from zoo.data.grid import read_alignment
+            from zoo.data.sources.grid import read_alignment
 
             words = read_alignment(path)
             check_times(words, path)

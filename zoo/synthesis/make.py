@@ -14,9 +14,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from zoo.data.request import Request, map_tensors
-from zoo.errors import GenerationError
-from zoo.method import TalkingFaceMethod
-from zoo.spec import MethodSpec, Uses
+from zoo.methods.method import TalkingFaceMethod
+from zoo.registry.spec import MethodSpec, Uses
+from zoo.support.errors import GenerationError
 
 SLACK = 1e-3
 """How far beyond [0, 1] values may lie, a quarter of a grey level: they are cut off."""

@@ -13,17 +13,17 @@ import torch
 from jaxtyping import Float32, UInt8
 from torch import Tensor
 
-from zoo.clip import FPS
-from zoo.errors import MediaError, MediaWarning
 from zoo.face.backends import make_detector
 from zoo.face.base import Detector
 from zoo.face.shots import shots
 from zoo.face.track import find_face, track_face
-from zoo.media import audio_stream, media_kind, open_media
-from zoo.pictures.memory import free_memory
-from zoo.progress import Progress
-from zoo.spec import InputSpec
-from zoo.video import Colour, Video, probe_video, read_picture, read_video
+from zoo.media.clip import FPS
+from zoo.media.files import audio_stream, media_kind, open_media
+from zoo.media.pictures.memory import free_memory
+from zoo.media.video import Colour, Video, probe_video, read_picture, read_video
+from zoo.registry.spec import InputSpec
+from zoo.support.errors import MediaError, MediaWarning
+from zoo.support.progress import Progress
 
 SPARE_S = 2 / FPS
 """Seconds of a video that are read beyond the sound: generation goes in steps of 1/25 s, whatever the video's rate."""
@@ -145,7 +145,7 @@ def read_face(
     """Read a photo or a video and find the face in it.
 
     Several faces in view, where nobody said which, and cuts in a video are told of in a
-    :class:`zoo.errors.MediaWarning`.
+    :class:`zoo.support.errors.MediaWarning`.
 
     Args:
         path: a photo or a video, by its content.

@@ -12,23 +12,24 @@ import torch
 from jaxtyping import Float32, UInt8
 from torch import Tensor
 
-from zoo import audio, trainable
-from zoo.clip import FPS, SAMPLE_RATE
-from zoo.config import resolve
-from zoo.corpora import drawn_only
 from zoo.data.request import Pictures, Request
-from zoo.errors import ConfigError, MediaError, MediaWarning
 from zoo.face import crop
 from zoo.face.paste import paste
-from zoo.media import media_kind
-from zoo.method import TalkingFaceMethod
-from zoo.progress import Progress
-from zoo.spec import Uses
+from zoo.media import audio
+from zoo.media.clip import FPS, SAMPLE_RATE
+from zoo.media.files import media_kind
+from zoo.media.video import probe_video, write_video
+from zoo.methods import trainable
+from zoo.methods.corpora import drawn_only
+from zoo.methods.method import TalkingFaceMethod
+from zoo.registry.config import resolve
+from zoo.registry.spec import Uses
+from zoo.support.errors import ConfigError, MediaError, MediaWarning
+from zoo.support.progress import Progress
 from zoo.synthesis.conditions import Conditions, choose_mode, read_array
 from zoo.synthesis.make import make
 from zoo.synthesis.portrait import LARGE_BYTES, Face, check_memory, cut_crops, has_sound, read_face, sound_seconds
-from zoo.train import provenance
-from zoo.video import probe_video, write_video
+from zoo.synthesis.provenance import provenance
 
 __all__ = [
     "Conditions",

@@ -1,4 +1,4 @@
-"""Rules of what a method says of itself (:data:`zoo.spec.CAPABILITIES`); what it does not say is left out."""
+"""Rules of what a method says of itself (:data:`zoo.registry.spec.CAPABILITIES`); what it does not say is left out."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from jaxtyping import Float, Float32, UInt8
 from PIL import Image
 from torch import Tensor
 
-from zoo.audio import num_samples
-from zoo.clip import SAMPLE_RATE
 from zoo.data.request import Request
+from zoo.media.audio import num_samples
+from zoo.media.clip import SAMPLE_RATE
 from zoo.testing.cases import MethodCase
 from zoo.testing.corpus import source
 from zoo.testing.generation import VISIBLE, generated, seen
@@ -50,7 +50,7 @@ def _require(case: MethodCase, capability: str) -> None:
     RULES,
     "memory of a long clip",
     f"each further frame of a clip needs no more memory than {FRAME_COST:g} frames of the result",
-    "make some frames at a time, and keep only the result (see zoo.nn.masked.draw_clips)",
+    "make some frames at a time, and keep only the result (see zoo.methods.nn.masked.draw_clips)",
     needs=(any_length,),
 )
 def _memory(case: MethodCase) -> None:
@@ -76,8 +76,8 @@ def _memory(case: MethodCase) -> None:
     ),
 )
 def _photo(case: MethodCase) -> None:
+    from zoo.media.video import read_video
     from zoo.synthesis.predict import Conditions, predict
-    from zoo.video import read_video
 
     _require(case, "photo")
     picture, face, sound = photograph(), case.folder / "face.png", case.folder / "sound.wav"
@@ -104,8 +104,8 @@ def _photo(case: MethodCase) -> None:
     ),
 )
 def _video(case: MethodCase) -> None:
+    from zoo.media.video import read_video, write_video
     from zoo.synthesis.predict import Conditions, predict
-    from zoo.video import read_video, write_video
 
     _require(case, "video")
     true, clip = case.clips[0].frames[:, :VIDEO_FRAMES], source().read(source().items()[0])

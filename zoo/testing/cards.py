@@ -17,7 +17,7 @@ from importlib import resources
 from importlib.util import find_spec
 from pathlib import Path
 
-from zoo.spec import MethodSpec, TrainableSpec
+from zoo.registry.spec import MethodSpec, TrainableSpec
 from zoo.testing.rules import Broken, Case, Rules, rule
 from zoo.testing.specs import importable
 

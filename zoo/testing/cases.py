@@ -12,22 +12,23 @@ from typing import Any
 from jaxtyping import Float, Float32
 from torch import Tensor
 
-from zoo import registry, trainable
-from zoo.audio import num_samples
-from zoo.config import RunConfig
+from zoo import registry
 from zoo.data.batch import Batch
 from zoo.data.module import TalkingFaceData
 from zoo.data.request import Request
 from zoo.data.windows import Draw, collate
-from zoo.method import TalkingFaceMethod
-from zoo.spec import MethodSpec, TrainableSpec
+from zoo.media.audio import num_samples
+from zoo.methods import trainable
+from zoo.methods.method import TalkingFaceMethod
+from zoo.methods.trainable import TrainableModule
+from zoo.registry.config import RunConfig
+from zoo.registry.spec import MethodSpec, TrainableSpec
 from zoo.testing.corpus import tiny_corpus
 from zoo.testing.generation import VISIBLE, generated, seen, together
 from zoo.testing.lesson import Taught, teach
 from zoo.testing.memory import live_bytes
 from zoo.testing.rules import Case, NotHere
 from zoo.testing.trial import STEPS, Practice, fit, practise, trial
-from zoo.trainable import TrainableModule
 
 LENGTHS = (1, 16, 75, 200)
 """Frames of the clips that every method makes."""
@@ -44,7 +45,7 @@ def as_method(module: TrainableModule) -> TalkingFaceMethod:
 
 @dataclass
 class TrainableCase(Case):
-    """A method or an expert on the tiny corpus, with its trial's settings (:attr:`zoo.spec.TrainableSpec.trial`).
+    """A method or an expert on the tiny corpus, with the settings of its trial (:attr:`.TrainableSpec.trial`).
 
     Attributes:
         spec: its spec.

@@ -10,13 +10,13 @@ import torch
 from jaxtyping import Float32, UInt8
 from torch import Tensor
 
-from zoo.clip import MOUTH, Word
 from zoo.data.batch import Batch
 from zoo.data.request import JAW
-from zoo.data.store import Store
+from zoo.data.store.store import Store
 from zoo.data.windows import Draw, Windows, collate
-from zoo.method import TalkingFaceMethod
-from zoo.spec import InputSpec, Uses
+from zoo.media.clip import MOUTH, Word
+from zoo.methods.method import TalkingFaceMethod
+from zoo.registry.spec import InputSpec, Uses
 from zoo.testing.cases import MethodCase, as_method
 from zoo.testing.generation import generated
 from zoo.testing.methods import repeats
@@ -53,7 +53,7 @@ class OtherVideo(Windows):
     "sees no more than it declares",
     "what a mode of the spec does not name changes nothing, to the bit, whatever the true video, landmarks, words, "
     "labels and arrays are, also after for_inference()",
-    "take all from the request that generate() is given, and declare what each mode uses (zoo.spec.Uses)",
+    "take all from the request that generate() is given, and declare what each mode uses (zoo.registry.spec.Uses)",
     needs=(repeats,),
 )
 def _declared(case: MethodCase) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from zoo import __version__
 from zoo.data.module import cache_folder
 from zoo.data.prepare import prepare
-from zoo.data.synthgrid.source import SynthGrid
+from zoo.data.sources.synthgrid.source import SynthGrid
 
 FRAMES = 40
 """Frames of each clip: 1.6 s."""

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import torch
 
-from zoo.clip import FPS, NUM_LANDMARKS, SAMPLE_RATE
-from zoo.data.index import ClipInfo
 from zoo.data.prepare import prepare
-from zoo.data.source import RawClip, Source, SourceItem
+from zoo.data.sources.base import RawClip, Source, SourceItem
 from zoo.data.splits import split_clips
-from zoo.data.store import Store
-from zoo.data.verify import verify
-from zoo.spec import DatasetSpec
+from zoo.data.store.index import ClipInfo
+from zoo.data.store.store import Store
+from zoo.data.store.verify import verify
+from zoo.media.clip import FPS, NUM_LANDMARKS, SAMPLE_RATE
+from zoo.registry.spec import DatasetSpec
 from zoo.testing.rules import Broken, Case, NotHere, Rules, require_no_calls, rule
 from zoo.testing.specs import importable
 
@@ -25,7 +25,7 @@ FEW = 3
 """Clips that are read and prepared."""
 
 LONGEST_GAP_S = 0.2
-"""By how much sound and pictures of a raw clip may differ in length (:data:`zoo.audio.MAX_MISSING_S`)."""
+"""By how much sound and pictures of a raw clip may differ in length (:data:`zoo.media.audio.MAX_MISSING_S`)."""
 
 
 class _First(Source):
@@ -50,7 +50,7 @@ class DatasetCase(Case):
 
     Attributes:
         spec: its spec.
-        root: a folder of raw clips; ``None``: the spec's own :attr:`~zoo.spec.DatasetSpec.example`, if it has one.
+        root: a folder of raw clips; ``None``: the spec's own :attr:`.DatasetSpec.example`, if it has one.
     """
 
     spec: DatasetSpec
@@ -64,7 +64,7 @@ class DatasetCase(Case):
         """
         made = self.spec.load()() if self.spec.embedded else self.spec.load()(self.raw)
         if not isinstance(made, Source):
-            raise Broken(f"{self.spec.target} makes a {type(made).__name__}, not a zoo.data.source.Source")
+            raise Broken(f"{self.spec.target} makes a {type(made).__name__}, not a zoo.data.sources.base.Source")
         return made
 
     @property
@@ -134,7 +134,7 @@ def lists(case: DatasetCase) -> None:
     RULES,
     "raw clips are as declared",
     f"uint8 RGB pictures at {FPS:g} fps, as long a sound as float32 mono in [-1, 1] at {SAMPLE_RATE} Hz",
-    "read with zoo.video.read_video and zoo.audio.read_audio, which bring clips to these rates",
+    "read with zoo.media.video.read_video and zoo.media.audio.read_audio, which bring clips to these rates",
     needs=(lists,),
 )
 def reads(case: DatasetCase) -> None:

@@ -10,9 +10,9 @@ import torch
 from jaxtyping import Float32, UInt8
 from torch import Tensor
 
-from zoo.data.store import Store
+from zoo.data.store.store import Store
 from zoo.face.base import Box, Detector, Embedder, Landmarker
-from zoo.spec import FaceSpec
+from zoo.registry.spec import FaceSpec
 from zoo.testing.corpus import tiny_corpus
 from zoo.testing.rules import Broken, Case, NotHere, Rules, require_no_calls, rule
 from zoo.testing.specs import importable

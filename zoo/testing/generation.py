@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from zoo.data.request import Pictures, Request
-from zoo.method import TalkingFaceMethod
+from zoo.methods.method import TalkingFaceMethod
 from zoo.synthesis.make import problem_of, uses_of
 from zoo.testing.rules import Broken
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo import registry
-from zoo.errors import BrokenPluginError, ConfigError, UnknownNameError
 from zoo.registry import kind_of
-from zoo.spec import DatasetSpec, ExpertSpec, FaceSpec, MethodSpec, MetricSpec, Spec
+from zoo.registry.spec import DatasetSpec, ExpertSpec, FaceSpec, MethodSpec, MetricSpec, Spec
+from zoo.support.errors import BrokenPluginError, ConfigError, UnknownNameError
 from zoo.testing.report import Check, Report
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ def check(
     """Hold an installed plugin against the contract of its kind.
 
     Methods and experts are trained for seconds on six drawn clips, with the settings of their spec's
-    :attr:`~zoo.spec.TrainableSpec.trial`; data sets prepare a few clips of their spec's
-    :attr:`~zoo.spec.DatasetSpec.example`; metrics score drawn clips.
+    :attr:`~zoo.registry.spec.TrainableSpec.trial`; data sets prepare a few clips of their spec's
+    :attr:`~zoo.registry.spec.DatasetSpec.example`; metrics score drawn clips.
 
     Args:
         name: the plugin as ``zoo list`` shows it, or ``dist:name``.

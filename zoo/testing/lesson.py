@@ -18,10 +18,10 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from zoo.config import RunConfig
 from zoo.data.batch import Batch
 from zoo.data.windows import Draw, Window, collate
-from zoo.method import TalkingFaceMethod
+from zoo.methods.method import TalkingFaceMethod
+from zoo.registry.config import RunConfig
 from zoo.testing.generation import seen
 from zoo.testing.trial import OneBatch, fit
 

@@ -13,7 +13,7 @@ from contextlib import redirect_stderr
 from dataclasses import asdict, dataclass
 
 from zoo.registry import HEAVY
-from zoo.spec import load_object, reason
+from zoo.registry.spec import load_object, reason
 
 LONGEST_S = 0.5
 """Seconds of CPU time that importing a spec may take: `zoo list` imports those of all plugins."""

@@ -8,8 +8,9 @@ from typing import NoReturn
 
 import torch
 
-from zoo import registry, trainable
-from zoo.audio import num_samples
+from zoo import registry
+from zoo.media.audio import num_samples
+from zoo.methods import trainable
 from zoo.testing.cases import MethodCase, as_method
 from zoo.testing.generation import VISIBLE, cut, generated, require_frames, seen
 from zoo.testing.guards import watch_state
@@ -46,7 +47,8 @@ def generates(case: MethodCase) -> None:
     RULES,
     "clips of 1, 16, 75 and 200 frames",
     "generate() makes clips of every length, whatever the window of training is",
-    "go over the clip in windows and cut the sound with zoo.audio.frame_window, which gives silence beyond its ends",
+    "go over the clip in windows and cut the sound with zoo.media.audio.frame_window, which gives silence beyond "
+    "its ends",
     needs=(generates,),
 )
 def any_length(case: MethodCase) -> None:
@@ -129,7 +131,8 @@ def _identity(case: MethodCase) -> None:
     "sound matters",
     "with another sound visibly other frames are made, also early and late in the clip; with another middle or ending, "
     "those",
-    "check that the sound of each frame, and of no other time, reaches the network that draws (zoo.audio.frame_window)",
+    "check that the sound of each frame, and of no other time, reaches the network that draws "
+    "(zoo.media.audio.frame_window)",
     needs=(repeats, learns),
 )
 def sound_matters(case: MethodCase) -> None:

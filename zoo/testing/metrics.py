@@ -14,14 +14,14 @@ import torch
 from torch import Tensor
 
 from zoo import __version__, registry
-from zoo.audio import num_samples
-from zoo.data.store import Store
-from zoo.errors import ConfigError
-from zoo.footage import Footage
-from zoo.judges import Judges
-from zoo.metrics.base import ClipMetric
-from zoo.metrics.choose import choose, make_metric, parameters
-from zoo.spec import MetricSpec
+from zoo.data.store.store import Store
+from zoo.evaluation.footage import Footage
+from zoo.evaluation.judges import Judges
+from zoo.evaluation.metrics.base import ClipMetric
+from zoo.evaluation.metrics.choose import choose, make_metric, parameters
+from zoo.media.audio import num_samples
+from zoo.registry.spec import MetricSpec
+from zoo.support.errors import ConfigError
 from zoo.testing.corpus import tiny_corpus
 from zoo.testing.guards import watch_state
 from zoo.testing.rules import Broken, Case, NotHere, Rules, require_no_calls, rule
@@ -40,7 +40,7 @@ CLOSE = 1e-3
 
 
 def bounds(spec: MetricSpec) -> tuple[float, float]:
-    """Least and greatest value of a metric (:attr:`zoo.spec.MetricSpec.bounds`).
+    """Least and greatest value of a metric (:attr:`zoo.registry.spec.MetricSpec.bounds`).
 
     Raises:
         ValueError: they are not written as they should be.
@@ -136,7 +136,7 @@ def _noisy(frames: Tensor) -> Tensor:
 @rule(
     RULES,
     "it can be made",
-    "its class is a zoo.metrics.base.ClipMetric, and the options of its spec are all that it needs",
+    "its class is a zoo.evaluation.metrics.base.ClipMetric, and the options of its spec are all that it needs",
     "give every argument of the constructor a default, or name it in `options`; read files at first use",
     needs=(importable,),
 )

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from zoo.spec import Spec, reason
+from zoo.registry.spec import Spec, reason
 from zoo.testing.guards import no_network
 from zoo.testing.report import Check, Status
 

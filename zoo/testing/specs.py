@@ -5,8 +5,8 @@ from __future__ import annotations
 from importlib.util import find_spec
 
 from zoo import registry
-from zoo.errors import ZooError
-from zoo.spec import CAPABILITIES, DatasetSpec, MethodSpec, MetricSpec, Spec, TrainableSpec
+from zoo.registry.spec import CAPABILITIES, DatasetSpec, MethodSpec, MetricSpec, Spec, TrainableSpec
+from zoo.support.errors import ZooError
 from zoo.testing.light import LONGEST_S, look
 from zoo.testing.rules import Broken, Case, Rules, rule
 
@@ -61,8 +61,8 @@ def importable(case: Case) -> None:
     "spec is light",
     f"importing the spec and the settings is quick (under {LONGEST_S} s), silent, and imports none of "
     f"{', '.join(registry.HEAVY)}",
-    "keep the spec in a module of its own that imports zoo.spec alone, name classes by strings, and keep the package's "
-    "__init__.py empty",
+    "keep the spec in a module of its own that imports zoo.registry.spec alone, name classes by strings, and keep the "
+    "package's __init__.py empty",
     needs=(importable,),
 )
 def _light(case: Case) -> None:
@@ -97,7 +97,7 @@ def _valid(case: Case) -> None:
 
 
 def _trainable(spec: TrainableSpec) -> list[str]:
-    from zoo import config
+    from zoo.registry import config
 
     found = []
     for name in config.recipes(spec):
@@ -117,7 +117,7 @@ def _trainable(spec: TrainableSpec) -> list[str]:
 
 
 def _dataset(spec: DatasetSpec) -> list[str]:
-    from zoo.data.source import Source
+    from zoo.data.sources.base import Source
 
     found = [] if spec.splits else ["it names no split"]
     target = spec.load()
@@ -130,7 +130,7 @@ def _dataset(spec: DatasetSpec) -> list[str]:
 def _metric(spec: MetricSpec) -> list[str]:
     from typing import get_args
 
-    from zoo.spec import Better, Need
+    from zoo.registry.spec import Better, Need
     from zoo.testing.metrics import bounds
 
     found = [f"no such need as '{need}'" for need in spec.needs if need not in get_args(Need)]

@@ -2,7 +2,7 @@
 
 A package that brings plugins holds them against the contract with a test module of two lines::
 
-    from zoo.testing.tests import *  # noqa: F403
+    from zoo.testing.tests import *# noqa: F403
     zoo_dist = "zoo-mymethod"  # what this distribution brings; without this line, all that is installed
 
 ``zoo_plugins = ["mymethod"]`` names plugins one by one, and ``zoo_quick = True`` leaves out the slow rules.
@@ -17,9 +17,9 @@ from functools import cache
 import pytest
 
 from zoo import registry
-from zoo.errors import BrokenPluginError
 from zoo.registry import kind_of
-from zoo.spec import ExpertSpec, MethodSpec, Spec
+from zoo.registry.spec import ExpertSpec, MethodSpec, Spec
+from zoo.support.errors import BrokenPluginError
 from zoo.testing.kit import make_case, rules_of, usual_torch
 from zoo.testing.rules import Case, hold
 

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from zoo import config as configs
-from zoo import registry, trainable
-from zoo.errors import ConfigError
+from zoo import registry
+from zoo.methods import trainable
+from zoo.registry import config as configs
+from zoo.support.errors import ConfigError
 from zoo.testing.cases import TrainableCase
 from zoo.testing.guards import watch_state
 from zoo.testing.rules import Broken, Rules, require_no_calls, rule
@@ -78,7 +79,7 @@ def trains(case: TrainableCase) -> None:
 @rule(
     RULES,
     "settings come back from YAML",
-    "every setting is documented by zoo.spec.setting, and comes back unchanged from the YAML file of a run",
+    "every setting is documented by zoo.registry.spec.setting, and comes back unchanged from the YAML file of a run",
     "give every field of the settings `= setting(DEFAULT, TEXT, SOURCE)`; use numbers, words, lists and dicts only",
     needs=(buildable,),
     training=True,

@@ -13,16 +13,17 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from zoo import config as configs
-from zoo import registry, trainable
-from zoo.config import DataConfig, RunConfig
+from zoo import registry
 from zoo.data.batch import Batch
 from zoo.data.module import TalkingFaceData
-from zoo.spec import InputSpec, TrainableSpec, Uses
+from zoo.methods import trainable
+from zoo.methods.trainable import TrainableModule
+from zoo.registry import config as configs
+from zoo.registry.config import DataConfig, RunConfig
+from zoo.registry.spec import InputSpec, TrainableSpec, Uses
 from zoo.testing.guards import watch_state
 from zoo.testing.rules import Broken
-from zoo.train import make_trainer, quiet
-from zoo.trainable import TrainableModule
+from zoo.training.fit import make_trainer, quiet
 
 STEPS = 12
 """Batches of the training on one batch."""

@@ -24,14 +24,16 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
-from zoo import audio, registry, trainable
-from zoo.callbacks import StopAfter
+from zoo import registry
 from zoo.data.batch import Batch
-from zoo.spec import InputSpec
+from zoo.media import audio
+from zoo.methods import trainable
+from zoo.registry.spec import InputSpec
+from zoo.training.callbacks import StopAfter
 
-sys.path += [str(Path(__file__).parents[2]), str(Path(__file__).parents[2] / "nn")]
-from batches import window_batch
-from rounding import InDouble
+sys.path.append(str(Path(__file__).parents[3]))
+from tests.helpers.batches import window_batch
+from tests.methods.nn.rounding import InDouble
 
 RECORDED = Path(__file__).with_name("first_steps.json")
 

@@ -7,8 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import first_steps
 import pytest
+
+from tests.plugins.first_steps_of_all import first_steps
 
 
 @pytest.fixture(scope="module")

@@ -4,15 +4,17 @@ from typing import Any
 
 import pytest
 import torch
-from batches import window_batch
 from torch import Tensor
 from torch.nn import functional as F
 from zoo_at_a_glance.config import AtAGlanceConfig
 from zoo_at_a_glance.method import AtAGlance
 from zoo_at_a_glance.motion import Flow, make_flow
 
-from zoo import audio, registry, trainable
+from tests.helpers.batches import window_batch
+from zoo import registry
 from zoo.data.batch import Batch
+from zoo.media import audio
+from zoo.methods import trainable
 
 THIN = AtAGlanceConfig(
     width=0.06, last_kernel=3, flow_shrink=2, autoencoder="given", autoencoder_width=0.03, learning_rate=2e-3

@@ -6,17 +6,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from glance import THIN, Run, make, random_batch
-from steps import at_step
 from torch.nn import functional as F
 from torchvision.models.optical_flow import raft_small
 from zoo_at_a_glance.config import FlowConfig
 from zoo_at_a_glance.flow.module import MouthFlow
 from zoo_at_a_glance.motion import Flow, make_flow
 
-from zoo import registry, trainable
-from zoo.errors import ConfigError, DataError
-from zoo.nn.flow import FlowEstimator, FlowNetS, Raft
+from tests.helpers.steps import at_step
+from tests.plugins.zoo_at_a_glance.glance import THIN, Run, make, random_batch
+from zoo import registry
+from zoo.methods import trainable
+from zoo.methods.nn.flow import FlowEstimator, FlowNetS, Raft
+from zoo.support.errors import ConfigError, DataError
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -11,11 +11,12 @@ from zoo_at_a_glance.autoencoder.module import MouthAutoencoder
 from zoo_at_a_glance.config import AutoencoderConfig, FlowConfig
 from zoo_at_a_glance.flow.module import LEVEL_WEIGHTS, MouthFlow, endpoint_error, known_motion
 
-from zoo import registry, trainable
+from zoo import registry
 from zoo.data.batch import Batch
-from zoo.data.store import Store
+from zoo.data.store.store import Store
 from zoo.data.windows import Draw, Windows, collate
-from zoo.trainable import TrainableModule
+from zoo.methods import trainable
+from zoo.methods.trainable import TrainableModule
 
 
 def expert(name: str, config: Any) -> TrainableModule:

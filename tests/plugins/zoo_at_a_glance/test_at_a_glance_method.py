@@ -5,10 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from batches import request
-from glance import THIN, Run, make, random_batch
 from pytorch_lightning import Trainer
-from steps import at_step
 from torch import Tensor
 from torch.nn import functional as F
 from zoo_at_a_glance.autoencoder.module import MouthAutoencoder
@@ -16,15 +13,20 @@ from zoo_at_a_glance.config import ABLATIONS, AtAGlanceConfig, AutoencoderConfig
 from zoo_at_a_glance.method import AtAGlance
 from zoo_at_a_glance.spec import SPEC
 
-from zoo import config, registry, trainable
-from zoo.callbacks import StopAfter
+from tests.helpers.batches import request
+from tests.helpers.steps import at_step
+from tests.plugins.zoo_at_a_glance.glance import THIN, Run, make, random_batch
+from zoo import registry
 from zoo.cli import main
-from zoo.data.store import Store
+from zoo.data.store.store import Store
 from zoo.data.windows import Draw, Windows, collate, place
-from zoo.errors import ConfigError, DataError
-from zoo.nn.flow import LucasKanade
-from zoo.spec import Uses
+from zoo.methods import trainable
+from zoo.methods.nn.flow import LucasKanade
+from zoo.registry import config
+from zoo.registry.spec import Uses
+from zoo.support.errors import ConfigError, DataError
 from zoo.synthesis.make import make as make_clips
+from zoo.training.callbacks import StopAfter
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tiny import Zoo
 
-from zoo.trainable import load_checkpoint
-from zoo.video import read_video
+from tests.helpers.tiny import Zoo
+from zoo.media.video import read_video
+from zoo.methods.trainable import load_checkpoint
 
 SETTINGS = (
     "data.clips=6",

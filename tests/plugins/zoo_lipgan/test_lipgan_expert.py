@@ -6,19 +6,21 @@ from pathlib import Path
 
 import pytest
 import torch
-from batches import random_windows
-from steps import at_step
 from torch import Tensor
 from zoo_lipgan import accuracy
 from zoo_lipgan.config import LipGANConfig
 from zoo_lipgan.method import LipGAN
 from zoo_lipgan.networks import SIZE, Discriminator
 
-from zoo import audio, registry, trainable
+from tests.helpers.batches import random_windows
+from tests.helpers.steps import at_step
+from zoo import registry
 from zoo.cli import main
 from zoo.cli.output import print_scores
 from zoo.data.batch import Batch
-from zoo.errors import DataError
+from zoo.media import audio
+from zoo.methods import trainable
+from zoo.support.errors import DataError
 
 EXPERT = LipGANConfig(width=0.06, expert="synthgrid")
 

@@ -7,20 +7,23 @@ from typing import Any
 
 import pytest
 import torch
-from batches import random_windows, request
-from steps import at_step
 from torch import Tensor
 from zoo_lipgan.config import LipGANConfig
 from zoo_lipgan.method import LipGAN
 from zoo_lipgan.networks import SIZE
 
-from zoo import audio, config, registry, trainable
+from tests.helpers.batches import random_windows, request
+from tests.helpers.steps import at_step
+from zoo import registry
 from zoo.data.batch import Batch
-from zoo.data.store import Store
+from zoo.data.store.store import Store
 from zoo.data.windows import Draw, Windows, collate, place
-from zoo.errors import ConfigError
-from zoo.nn.masked import mask_lower_half
-from zoo.spec import Uses
+from zoo.media import audio
+from zoo.methods import trainable
+from zoo.methods.nn.masked import mask_lower_half
+from zoo.registry import config
+from zoo.registry.spec import Uses
+from zoo.support.errors import ConfigError
 from zoo.synthesis.make import make as make_clips
 
 THIN = LipGANConfig(width=0.06)

@@ -1,12 +1,13 @@
 """Tiny temporal GANs and batches of clips of different length for the tests."""
 
 import torch
-from batches import window_batch
 from zoo_temporal_gan.config import StaticGANConfig, TemporalGANConfig
 from zoo_temporal_gan.method import StaticGAN
 
-from zoo import registry, trainable
+from tests.helpers.batches import window_batch
+from zoo import registry
 from zoo.data.batch import Batch
+from zoo.methods import trainable
 
 HEIGHT, WIDTH = 32, 24
 THIN = TemporalGANConfig(height=HEIGHT, width=0.05, mirror=0.0)

@@ -7,17 +7,17 @@ from typing import Any
 
 import pytest
 import torch
-from batches import request, window_batch
-from temporal_gan_inputs import HEIGHT, STATIC, THIN, WIDTH, make, random_batch
 from torch import Tensor
 from zoo_temporal_gan.generation import AT_ONCE
 from zoo_temporal_gan.method import StaticGAN
 from zoo_temporal_gan.networks import Memory
 
-from zoo import audio
+from tests.helpers.batches import request, window_batch
+from tests.plugins.zoo_temporal_gan.temporal_gan_inputs import HEIGHT, STATIC, THIN, WIDTH, make, random_batch
 from zoo.data.request import Request
-from zoo.data.store import Store
+from zoo.data.store.store import Store
 from zoo.data.windows import Draw, Windows, collate
+from zoo.media import audio
 from zoo.synthesis.make import make as make_clips
 
 pytestmark = pytest.mark.usefixtures("one_thread")

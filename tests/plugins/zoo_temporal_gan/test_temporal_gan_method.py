@@ -5,8 +5,6 @@ from typing import Any
 
 import pytest
 import torch
-from steps import at_step
-from temporal_gan_inputs import HEIGHT, STATIC, THIN, WIDTH, make, random_batch
 from torch import Tensor
 from torch.nn import functional as F
 from zoo_temporal_gan.clips import mirrored
@@ -14,10 +12,12 @@ from zoo_temporal_gan.config import StaticGANConfig, TemporalGANConfig
 from zoo_temporal_gan.losses import fooling_loss, half_l1
 from zoo_temporal_gan.method import StaticGAN, TemporalGAN
 
-from zoo import audio
+from tests.helpers.steps import at_step
+from tests.plugins.zoo_temporal_gan.temporal_gan_inputs import HEIGHT, STATIC, THIN, WIDTH, make, random_batch
 from zoo.data.batch import Batch
-from zoo.errors import ConfigError
-from zoo.spec import Uses
+from zoo.media import audio
+from zoo.registry.spec import Uses
+from zoo.support.errors import ConfigError
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -9,16 +9,19 @@ from pathlib import Path
 
 import pytest
 import torch
-from batches import request
-from inputs import drawn, photograph, save_picture, save_sound
-from tiny import Zoo
 
-from zoo import audio, config, registry, trainable
+from tests.helpers.batches import request
+from tests.helpers.inputs import drawn, photograph, save_picture, save_sound
+from tests.helpers.tiny import Zoo
+from zoo import registry
 from zoo.cli.main import run
-from zoo.data.shard import write_store
-from zoo.data.store import Store
-from zoo.train import fit
-from zoo.video import read_picture, read_video
+from zoo.data.store.shard import write_store
+from zoo.data.store.store import Store
+from zoo.media import audio
+from zoo.media.video import read_picture, read_video
+from zoo.methods import trainable
+from zoo.registry import config
+from zoo.training.fit import fit
 
 METHODS = ("temporal-gan", "temporal-gan-static")
 

@@ -6,20 +6,22 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from batches import random_windows, request
-from steps import at_step
 from torch import Tensor
 from zoo_wav2lip.config import Wav2LipConfig
 from zoo_wav2lip.method import Wav2Lip
 from zoo_wav2lip.networks import SIZE
 
-from zoo import audio, registry, trainable
+from tests.helpers.batches import random_windows, request
+from tests.helpers.steps import at_step
+from zoo import registry
 from zoo.data.batch import Batch
 from zoo.data.request import Request
-from zoo.data.store import Store
+from zoo.data.store.store import Store
 from zoo.data.windows import Draw, Windows, collate
-from zoo.errors import ConfigError, DataError
-from zoo.spec import Uses
+from zoo.media import audio
+from zoo.methods import trainable
+from zoo.registry.spec import Uses
+from zoo.support.errors import ConfigError, DataError
 from zoo.synthesis.make import make as make_clips
 
 THIN = Wav2LipConfig(width=0.06)
@@ -192,7 +194,9 @@ def test_it_says_where_the_expert_is_of_no_use(
 ):
     told: list[str] = []
     monkeypatch.setattr("zoo_wav2lip.joining.rank_zero_warn", told.append)
-    monkeypatch.setattr("zoo.losses.sync.SyncLoss.check_data", lambda _, data: told.append(f"drawn, not {name}"))
+    monkeypatch.setattr(
+        "zoo.methods.losses.sync.SyncLoss.check_data", lambda _, data: told.append(f"drawn, not {name}")
+    )
     data = SimpleNamespace(clips={"val": val}, config=SimpleNamespace(name=name), path="STORE")
     monkeypatch.setattr(Wav2Lip, "trainer", SimpleNamespace(datamodule=data, limit_val_batches=limit))
     module = make(config)

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 from zoo_wav2lip.networks import Generator, QualityDiscriminator
 
-from zoo.nn.blocks import ConvResidual
+from zoo.methods.nn.blocks import ConvResidual
 
 
 def shapes(stages: list[nn.Module], run: object) -> list[tuple[int, ...]]:

@@ -4,19 +4,21 @@ import pickle
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import published
 import pytest
 import torch
 from torch import nn
 from zoo_wav2lip.method import Wav2Lip
 from zoo_wav2lip.networks import Generator, QualityDiscriminator
 
-from zoo import judges, registry, trainable
+from tests.plugins.zoo_wav2lip import published
+from zoo import registry
 from zoo.cli import main
-from zoo.errors import ConfigError, DataError
+from zoo.evaluation import judges
 from zoo.experts.sync_expert.module import SyncExpert
 from zoo.experts.sync_expert.networks import SyncNetwork
-from zoo.weights import import_weights
+from zoo.methods import trainable
+from zoo.methods.weights import import_weights
+from zoo.support.errors import ConfigError, DataError
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from inputs import photograph, save_picture
-from tiny import Zoo
 
-from zoo import audio
-from zoo.data.shard import write_store
-from zoo.data.store import Store
-from zoo.video import read_video
+from tests.helpers.inputs import photograph, save_picture
+from tests.helpers.tiny import Zoo
+from zoo.data.store.shard import write_store
+from zoo.data.store.store import Store
+from zoo.media import audio
+from zoo.media.video import read_video
 
 SPEAKERS = ("train0", "train1", "train2", "val0", "test0", "test1")
 

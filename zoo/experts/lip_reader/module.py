@@ -13,18 +13,17 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
-from zoo.clip import FPS, Word
 from zoo.data.batch import Batch
-from zoo.data.store import Store
+from zoo.data.store.store import Store
 from zoo.experts.augment import augment
 from zoo.experts.lip_reader.config import LipReaderConfig
+from zoo.experts.lip_reader.ctc import ALPHABET, ctc_decode
+from zoo.experts.lip_reader.edits import character_edits, word_edits
 from zoo.experts.lip_reader.networks import CLASSES, LipNet
 from zoo.experts.schedule import adam
-from zoo.metrics.cer import character_edits
-from zoo.metrics.ctc import ALPHABET, ctc_decode
-from zoo.metrics.wer import word_edits
-from zoo.spec import InputSpec
-from zoo.trainable import TrainableModule
+from zoo.media.clip import FPS, Word
+from zoo.methods.trainable import TrainableModule
+from zoo.registry.spec import InputSpec
 
 CONTEXT = 640
 """Samples of sound per frame: the reader hears nothing, but a window needs some."""
@@ -141,7 +140,7 @@ class LipReader(TrainableModule):
         return {"rows": rows}
 
     def score(self, outputs: Any, batch: Batch, store: Store) -> list[dict[str, Any]]:
-        """See :meth:`zoo.trainable.TrainableModule.score`."""
+        """See :meth:`zoo.methods.trainable.TrainableModule.score`."""
         return [row | {"speaker": store.clips[store.index(row["clip"])].speaker} for row in outputs["rows"]]
 
     def summarise(self, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:

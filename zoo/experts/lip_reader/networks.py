@@ -6,7 +6,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from zoo.nn.blocks import scaled
+from zoo.methods.nn.blocks import scaled
 
 CLASSES = 28
 """Blank, space and a to z."""

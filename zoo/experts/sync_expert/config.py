@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from zoo.spec import setting
+from zoo.registry.spec import setting
 
 
 @dataclass

@@ -12,29 +12,23 @@ from pytorch_lightning.utilities import rank_zero_warn
 from torch import Tensor
 from torch.nn import functional as F
 
-from zoo import audio
-from zoo.clip import FPS, Word
 from zoo.data.batch import Batch
-from zoo.data.store import Store
-from zoo.errors import DataError
+from zoo.data.store.store import Store
 from zoo.experts.augment import augment
 from zoo.experts.schedule import adam
 from zoo.experts.sync_expert.config import SyncExpertConfig
 from zoo.experts.sync_expert.networks import COLUMNS, FRAMES, SyncNetwork
-from zoo.metrics.sync_acc import expert_quality, negative_starts
-from zoo.nn.frontend import Mel
-from zoo.nn.inference import for_inference
-from zoo.spec import InputSpec
-from zoo.trainable import TrainableModule
+from zoo.experts.sync_expert.quality import LEAST_SHIFT, THRESHOLD, expert_quality, negative_starts
+from zoo.media import audio
+from zoo.media.clip import FPS, Word
+from zoo.methods.nn.frontend import Mel
+from zoo.methods.nn.inference import for_inference
+from zoo.methods.trainable import TrainableModule
+from zoo.registry.spec import InputSpec
+from zoo.support.errors import DataError
 
 SIZE = 96
 """Height and width of the face crop in pixels; the expert sees its lower half."""
-
-THRESHOLD = 0.5
-"""Cosine above which sound and lips count as in sync: where binary cross-entropy changes sides."""
-
-LEAST_SHIFT = 5
-"""A negative is another start in the same clip, at least so many frames away."""
 
 CHANCE = 0.55
 """Balanced accuracy below which the expert counts as stuck at chance."""
@@ -80,7 +74,7 @@ class SyncExpert(TrainableModule):
         return self.network.embed_faces(stacked)
 
     def embed_sounds(self, sound: Float[Tensor, "batch samples"]) -> Float[Tensor, "batch D"]:
-        """Embeddings of the sound around the middle of windows, as long as :class:`zoo.nn.frontend.Mel` needs."""
+        """Embeddings of the sound around the middle of windows, as long as :class:`.Mel` needs."""
         with torch.autocast(sound.device.type, enabled=False):
             mel = self.mel(sound)
         return self.network.embed_sounds(mel)
@@ -198,7 +192,7 @@ class SyncExpert(TrainableModule):
         return {"rows": rows}
 
     def score(self, outputs: Any, batch: Batch, store: Store) -> list[dict[str, Any]]:
-        """See :meth:`zoo.trainable.TrainableModule.score`."""
+        """See :meth:`zoo.methods.trainable.TrainableModule.score`."""
         return [row | {"speaker": store.clips[store.index(row["clip"])].speaker} for row in outputs["rows"]]
 
     def summarise(self, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:

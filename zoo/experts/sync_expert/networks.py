@@ -6,7 +6,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from zoo.nn.blocks import ConvBlock, ConvResidual, scaled
+from zoo.methods.nn.blocks import ConvBlock, ConvResidual, scaled
 
 FRAMES = 5
 """Frames per window."""
@@ -69,5 +69,5 @@ class SyncNetwork(nn.Module):
         return F.normalize(self.face_encoder(faces).flatten(1).float())
 
     def embed_sounds(self, mel: Float[Tensor, "batch 1 80 16"]) -> Float[Tensor, "batch D"]:
-        """Log-mel of 0.2 s (:class:`zoo.nn.frontend.Mel`); unit float32 vectors, no entry negative."""
+        """Log-mel of 0.2 s (:class:`zoo.methods.nn.frontend.Mel`); unit float32 vectors, no entry negative."""
         return F.normalize(self.sound_encoder(mel).flatten(1).float())

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import torch
 
-from zoo.errors import DataError
 from zoo.experts.sync_expert.networks import SyncNetwork
-from zoo.weights import Foreign, Translated, from_bgr, match_blocks
+from zoo.methods.weights import Foreign, Translated, from_bgr, match_blocks
+from zoo.support.errors import DataError
 
 
 def read(files: Sequence[Foreign]) -> Translated:

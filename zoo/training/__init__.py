@@ -1,0 +1,1 @@
+"""Fitting: runs, callbacks, loggers, resuming."""
