@@ -11,7 +11,8 @@ import pytest
 
 from tests.leaderboard.plausible import LEVELS, METRICS
 from zoo.evaluation.results import line_of, read_cell, read_results, read_suite, write_cell, write_suite
-from zoo.leaderboard.board import Board, Entry, build
+from zoo.leaderboard.board import build
+from zoo.leaderboard.records import Board, Entry
 from zoo.leaderboard.text import facts, parts, percent, title
 from zoo.leaderboard.write import text
 from zoo.support.errors import DataError, UnknownNameError

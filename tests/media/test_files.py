@@ -14,7 +14,8 @@ from av.stream import Disposition
 from PIL import Image
 
 from tests.helpers.videos import corners, encode, numbered
-from zoo.media.files import media_kind, open_media, video_stream
+from zoo.media.files import open_media, video_stream
+from zoo.media.kind import media_kind
 from zoo.media.video import probe_video, read_picture, read_video, write_video
 from zoo.support.errors import MediaError
 

@@ -15,6 +15,7 @@ from broken_specs import SPECS
 
 from tests.helpers.paths import FOREIGN
 from zoo import registry
+from zoo.registry import plugins
 from zoo.support.errors import UnknownNameError
 from zoo.testing import Check, Report, check, kit, processes, tests
 from zoo.testing.guards import no_network
@@ -189,7 +190,7 @@ def test_a_claimed_name_is_checked_as_that_of_its_distribution():
         for name, version in (("SOUND", "1.0"), ("ANOTHER", "2.0"))
     ]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(registry, "_environment_entries", lambda: iter(entries))
+        patch.setattr(plugins, "_environment_entries", lambda: iter(entries))
         registry.refresh()
         spec = registry.method("zoo-another:sound")
         rules = {rule.name: rule for rule in kit.rules_of(spec)}

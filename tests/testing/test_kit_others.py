@@ -9,6 +9,7 @@ from broken_others import SPECS
 
 from tests.helpers.paths import FOREIGN
 from zoo import registry
+from zoo.registry import plugins
 from zoo.registry.spec import MetricSpec
 from zoo.testing import Check, kit
 from zoo.testing.rules import hold
@@ -27,10 +28,10 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(FOREIGN))
         patch.setenv("ZOO_CACHE", str(tmp_path_factory.mktemp("cache")))
-        patch.setattr(registry, "_environment_entries", lambda: iter(entries))
+        patch.setattr(plugins, "_environment_entries", lambda: iter(entries))
         registry.refresh()
-        load = registry.load
-        patch.setattr(registry, "load", lambda entry: _record(entry) or load(entry))
+        load = plugins.load
+        patch.setattr(plugins, "load", lambda entry: _record(entry) or load(entry))
         yield
     registry.refresh()
 

@@ -10,7 +10,7 @@ from zoo.cli import publish
 from zoo.support.printable import say
 
 if TYPE_CHECKING:
-    from zoo.leaderboard.board import Leaderboard
+    from zoo.leaderboard.records import Leaderboard
     from zoo.leaderboard.table import Table
 
 HELP = "show the leaderboard of a results folder"

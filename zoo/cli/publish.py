@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from zoo.support.printable import say
 
 if TYPE_CHECKING:
-    from zoo.leaderboard.board import Leaderboard
+    from zoo.leaderboard.records import Leaderboard
     from zoo.leaderboard.table import Table
 
 

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float32, UInt8
 from torch import Tensor
 
 from zoo.face import crop
+from zoo.face.base import Embedder
 from zoo.face.track import landmarks_in_boxes
 from zoo.media.clip import Word
-
-if TYPE_CHECKING:
-    from zoo.evaluation.judges import Judges, Reading, SyncFeatures
 
 FACE_SIZE = 256
 """Side in pixels of the face crop that is judged: real, generated and still pictures alike."""
@@ -25,6 +24,57 @@ FACE_BOX = (16.0, -12.0, 240.0, 212.0)
 
 LIPS_SIZE = 64
 """Side in pixels of the lip crop (Chen et al. 2018: 64x64)."""
+
+
+class SyncFeatures(NamedTuple):
+    """What the sync expert makes of a clip; window ``i`` is frames ``i`` to ``i + 4`` and their 0.2 s of sound.
+
+    Attributes:
+        video: ``(N, D)`` embeddings of the windows' faces, ``N = T - 4``.
+        sound: ``(N, D)`` embeddings of their sound.
+        scores: ``(N,)`` 0..1: how well each window and its own sound belong together (cosine).
+        threshold: score above which they count as in sync.
+        expert: name and hash, for protocol signatures.
+        seen: ``(N,)`` whether all five frames show a face.
+        speech: ``(N,)`` whether a word is spoken; all true where the words are unknown.
+    """
+
+    video: Float32[Tensor, "N D"]
+    sound: Float32[Tensor, "N D"]
+    scores: Float32[Tensor, " N"]
+    threshold: float
+    expert: str
+    seen: Bool[Tensor, " N"]
+    speech: Bool[Tensor, " N"]
+
+
+class Reading(NamedTuple):
+    """What the lip reader makes of a clip.
+
+    Attributes:
+        log_probs: ``(T, 28)`` natural logs: blank, space, a to z.
+        reader: name and hash, for protocol signatures.
+    """
+
+    log_probs: Float32[Tensor, "T 28"]
+    reader: str
+
+
+class Experts(ABC):
+    """The networks that look at footage (:class:`zoo.evaluation.judges.Judges`)."""
+
+    @property
+    @abstractmethod
+    def embedder(self) -> Embedder:
+        """Tells faces apart."""
+
+    @abstractmethod
+    def sync_features(self, footage: Footage) -> SyncFeatures:
+        """Embeddings of every window of a clip and of its sound."""
+
+    @abstractmethod
+    def read(self, footage: Footage) -> Reading:
+        """What the lip reader reads."""
 
 
 @dataclass
@@ -47,7 +97,7 @@ class Footage:
     wave: Float32[Tensor, " S"]
     landmarks: Float32[Tensor, "T 68 2"]
     seen: Bool[Tensor, " T"]
-    judges: Judges
+    judges: Experts
     text: str = ""
     words: tuple[Word, ...] = ()
     place: Float32[Tensor, "places 68 2"] | None = None

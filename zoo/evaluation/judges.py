@@ -6,13 +6,14 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from functools import cache, cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
-from jaxtyping import Bool, Float32, UInt8
+from jaxtyping import UInt8
 from torch import Tensor
 
 from zoo import registry
+from zoo.evaluation.footage import Experts, Footage, Reading, SyncFeatures
 from zoo.face import crop
 from zoo.face.backends import make_embedder
 from zoo.face.base import Embedder
@@ -21,9 +22,6 @@ from zoo.methods.trainable import find_weights, load_checkpoint, read_checkpoint
 from zoo.registry.spec import MetricSpec
 from zoo.support.errors import ZooError
 
-if TYPE_CHECKING:
-    from zoo.evaluation.footage import Footage
-
 SHIPPED = "synthgrid"
 """The trained weights that come with the zoo: small judges of SynthGRID."""
 
@@ -31,45 +29,11 @@ TRAINED = {"sync": "sync-expert", "reader": "lip-reader"}
 """Judges that `zoo fit` trains: attribute of :class:`Judges` and registered name."""
 
 
-class SyncFeatures(NamedTuple):
-    """What the sync expert makes of a clip; window ``i`` is frames ``i`` to ``i + 4`` and their 0.2 s of sound.
-
-    Attributes:
-        video: ``(N, D)`` embeddings of the windows' faces, ``N = T - 4``.
-        sound: ``(N, D)`` embeddings of their sound.
-        scores: ``(N,)`` 0..1: how well each window and its own sound belong together (cosine).
-        threshold: score above which they count as in sync.
-        expert: name and hash, for protocol signatures.
-        seen: ``(N,)`` whether all five frames show a face.
-        speech: ``(N,)`` whether a word is spoken; all true where the words are unknown.
-    """
-
-    video: Float32[Tensor, "N D"]
-    sound: Float32[Tensor, "N D"]
-    scores: Float32[Tensor, " N"]
-    threshold: float
-    expert: str
-    seen: Bool[Tensor, " N"]
-    speech: Bool[Tensor, " N"]
-
-
-class Reading(NamedTuple):
-    """What the lip reader makes of a clip.
-
-    Attributes:
-        log_probs: ``(T, 28)`` natural logs: blank, space, a to z.
-        reader: name and hash, for protocol signatures.
-    """
-
-    log_probs: Float32[Tensor, "T 28"]
-    reader: str
-
-
 class Expert(NamedTuple):
     """A trained network that judges.
 
     Attributes:
-        module: the network, a :class:`zoo.methods.trainable.TrainableModule`.
+        module: the network, a :class:`zoo.methods.module.TrainableModule`.
         name: its name with the first 8 digits of its file's SHA-256, for protocol signatures.
         scores: its own on clips held out, as its run found them; empty where the file does not tell.
     """
@@ -120,7 +84,7 @@ class DrawnJudge(NamedTuple):
         return f"for real video train one ({made}) and give {settings}{self.key}=WEIGHTS"
 
 
-class Judges:
+class Judges(Experts):
     """The networks that judge, each loaded when it is first asked.
 
     Args:

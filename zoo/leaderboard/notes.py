@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from zoo.leaderboard.statistics import LEVEL
 
 if TYPE_CHECKING:
-    from zoo.leaderboard.board import Board, Entry
+    from zoo.leaderboard.records import Board, Entry
     from zoo.leaderboard.table import Table
 
 LEAST_CLIPS = next(units for units in range(1, 99) if 2.0 ** (1 - units) < LEVEL)

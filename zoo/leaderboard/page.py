@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from zoo.evaluation.results import video_name
-from zoo.leaderboard.board import Board, Entry, Leaderboard, plain
+from zoo.leaderboard.board import plain
+from zoo.leaderboard.records import Board, Entry, Leaderboard
 from zoo.leaderboard.table import Table
 from zoo.leaderboard.text import ARROWS, NEAR, REPORTED_NOTE, RTF, SIGNS, decimals, facts, source, subtitle, title
 

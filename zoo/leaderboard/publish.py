@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo.evaluation.results import Cell, video_name
-from zoo.leaderboard.board import Board, Column, Entry, Leaderboard, Score, build, make_entry, make_score
+from zoo.leaderboard.board import build, make_entry, make_score
 from zoo.leaderboard.page import page
+from zoo.leaderboard.records import Board, Column, Entry, Leaderboard, Score
 from zoo.leaderboard.statistics import Resampling, Sample
 from zoo.leaderboard.table import NO_ROWS, Table
 from zoo.leaderboard.text import count, csv_text, heading, json_text, markdown

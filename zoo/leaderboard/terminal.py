@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from zoo.leaderboard.board import Board, Column, Entry, Leaderboard
 from zoo.leaderboard.compare import Comparison
+from zoo.leaderboard.records import Board, Column, Entry, Leaderboard
 from zoo.leaderboard.text import (
     ARROWS,
     FACTS,

@@ -12,7 +12,8 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from zoo.evaluation.results import Track
-from zoo.leaderboard.board import Board, Column, Entry, Leaderboard, Score, plain
+from zoo.leaderboard.board import plain
+from zoo.leaderboard.records import Board, Column, Entry, Leaderboard, Score
 from zoo.leaderboard.reported import Reported
 from zoo.registry.spec import Better
 from zoo.support.printable import csv_cell, printable

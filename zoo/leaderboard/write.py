@@ -7,8 +7,9 @@ import os
 from contextlib import redirect_stdout
 from pathlib import Path
 
-from zoo.leaderboard.board import Leaderboard, build
+from zoo.leaderboard.board import build
 from zoo.leaderboard.page import page
+from zoo.leaderboard.records import Leaderboard
 from zoo.leaderboard.table import Table
 from zoo.leaderboard.terminal import show
 from zoo.leaderboard.text import csv_text, json_text, markdown

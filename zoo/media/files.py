@@ -7,7 +7,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Literal
+from typing import TYPE_CHECKING, BinaryIO
 
 from zoo.support.errors import MediaError
 
@@ -159,7 +159,7 @@ def video_stream(container: InputContainer, path: str | Path) -> VideoStream:
     moving = [stream for stream in container.streams.video if not is_cover(stream)]
     if not moving:
         raise MediaError(f"{path}: no pictures in this file but a cover: it is sound; give a photo or a video")
-    usable = [stream for stream in moving if _can_be_seen(stream)]
+    usable = [stream for stream in moving if can_be_seen(stream)]
     if not usable:
         raise MediaError(f"{path}: its pictures are coded in a way that FFmpeg cannot decode; convert it to H.264")
     return min(usable, key=_watching_order)
@@ -202,7 +202,7 @@ def _hearing_order(track: AudioStream) -> tuple[bool, bool, bool, int]:
     return bool(track.disposition & special), not default, named, track.index
 
 
-def _can_be_seen(stream: VideoStream) -> bool:
+def can_be_seen(stream: VideoStream) -> bool:
     """Whether FFmpeg has a decoder (PyAV gives no context else, which its types do not say) and knows the size."""
     context = getattr(stream, "codec_context", None)
     return context is not None and context.width > 0
@@ -213,32 +213,3 @@ def is_cover(stream: VideoStream) -> bool:
     from av.stream import Disposition
 
     return bool(stream.disposition & (Disposition.attached_pic | Disposition.timed_thumbnails))
-
-
-def media_kind(path: str | Path) -> Literal["picture", "video", "sound"]:
-    """What a file is, by its content; the ending is asked only where the content says nothing.
-
-    An animated GIF, PNG, WebP or AVIF is a video; a file whose only pictures are its cover is sound.
-
-    Raises:
-        MediaError: missing, empty, or nothing that can be read and not named as a picture either.
-    """
-    from zoo.media.pictures.photo import photo_kind
-
-    path = Path(path)
-    with open_plain(path):
-        pass
-    kind = photo_kind(path)
-    if kind is not None:
-        return kind
-    try:
-        with open_media(path) as container:
-            if any(_can_be_seen(stream) and not is_cover(stream) for stream in container.streams.video):
-                return "video"
-            if container.streams.audio:
-                return "sound"
-        raise MediaError(f"{path}: neither pictures nor sound in this file")
-    except MediaError:
-        if path.suffix.lower() in PICTURES:
-            return "picture"
-        raise

@@ -268,7 +268,7 @@ class AdversarialMethod(TalkingFaceMethod):
     # ---- around a run -----------------------------------------------------------------------------------------------
 
     def before_fit(self) -> None:
-        """Read the expert (:meth:`zoo.methods.trainable.TrainableModule.before_fit`)."""
+        """Read the expert (:meth:`zoo.methods.module.TrainableModule.before_fit`)."""
         if self.expert is not None:
             _ = self.sync_loss
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from zoo.data.batch import Batch
 from zoo.data.request import Request
 from zoo.data.store.store import Store
-from zoo.methods.trainable import TrainableModule
+from zoo.methods.module import TrainableModule
 from zoo.registry.spec import MethodSpec, Uses
 
 

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 from torch import Tensor
 
 from zoo import registry
-from zoo.methods.trainable import TrainableModule, build, save_weights
+from zoo.methods.module import TrainableModule
+from zoo.methods.trainable import build, save_weights
 from zoo.registry import config
 from zoo.registry.spec import TrainableSpec
 from zoo.support.checkpoint import Unreadable, read_tensors

@@ -109,7 +109,7 @@ class Spec:
 
 @dataclass(frozen=True)
 class TrainableSpec(Spec):
-    """Anything that ``zoo fit`` trains. ``target`` is a :class:`zoo.methods.trainable.TrainableModule`.
+    """Anything that ``zoo fit`` trains. ``target`` is a :class:`zoo.methods.module.TrainableModule`.
 
     Attributes:
         config: ``"package.module:Class"`` of the typed dataclass of its settings (light: no torch).

@@ -18,7 +18,8 @@ from zoo.face.base import Detector
 from zoo.face.shots import shots
 from zoo.face.track import find_face, track_face
 from zoo.media.clip import FPS
-from zoo.media.files import audio_stream, media_kind, open_media
+from zoo.media.files import audio_stream, open_media
+from zoo.media.kind import media_kind
 from zoo.media.pictures.memory import free_memory
 from zoo.media.video import Colour, Video, probe_video, read_picture, read_video
 from zoo.registry.spec import InputSpec

@@ -17,7 +17,7 @@ from zoo.face import crop
 from zoo.face.paste import paste
 from zoo.media import audio
 from zoo.media.clip import FPS, SAMPLE_RATE
-from zoo.media.files import media_kind
+from zoo.media.kind import media_kind
 from zoo.media.video import probe_video, write_video
 from zoo.methods import trainable
 from zoo.methods.corpora import drawn_only

@@ -20,7 +20,7 @@ from zoo.data.windows import Draw, collate
 from zoo.media.audio import num_samples
 from zoo.methods import trainable
 from zoo.methods.method import TalkingFaceMethod
-from zoo.methods.trainable import TrainableModule
+from zoo.methods.module import TrainableModule
 from zoo.registry.config import RunConfig
 from zoo.registry.spec import MethodSpec, TrainableSpec
 from zoo.testing.corpus import tiny_corpus

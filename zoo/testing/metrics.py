@@ -25,7 +25,7 @@ from zoo.support.errors import ConfigError
 from zoo.testing.corpus import tiny_corpus
 from zoo.testing.guards import watch_state
 from zoo.testing.rules import Broken, Case, NotHere, Rules, require_no_calls, rule
-from zoo.testing.specs import importable
+from zoo.testing.specs import bounds, importable
 
 RULES: Rules = []
 
@@ -37,20 +37,6 @@ FRAMES = 20
 
 CLOSE = 1e-3
 """How near a perfect clip must come to the best value."""
-
-
-def bounds(spec: MetricSpec) -> tuple[float, float]:
-    """Least and greatest value of a metric (:attr:`zoo.registry.spec.MetricSpec.bounds`).
-
-    Raises:
-        ValueError: they are not written as they should be.
-    """
-    if not spec.bounds:
-        return -math.inf, math.inf
-    low, dots, high = spec.bounds.partition("..")
-    if not dots:
-        raise ValueError(spec.bounds)
-    return float(low or -math.inf), float(high or math.inf)
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from importlib.util import find_spec
 
 from zoo import registry
@@ -131,7 +132,6 @@ def _metric(spec: MetricSpec) -> list[str]:
     from typing import get_args
 
     from zoo.registry.spec import Better, Need
-    from zoo.testing.metrics import bounds
 
     found = [f"no such need as '{need}'" for need in spec.needs if need not in get_args(Need)]
     found += [] if spec.better in get_args(Better) else [f"better is none of {', '.join(get_args(Better))}"]
@@ -140,3 +140,17 @@ def _metric(spec: MetricSpec) -> list[str]:
     except ValueError:
         found.append(f"its bounds '{spec.bounds}' are not of the form 0..1, 0.. or ..0")
     return found
+
+
+def bounds(spec: MetricSpec) -> tuple[float, float]:
+    """Least and greatest value of a metric (:attr:`zoo.registry.spec.MetricSpec.bounds`).
+
+    Raises:
+        ValueError: they are not written as they should be.
+    """
+    if not spec.bounds:
+        return -math.inf, math.inf
+    low, dots, high = spec.bounds.partition("..")
+    if not dots:
+        raise ValueError(spec.bounds)
+    return float(low or -math.inf), float(high or math.inf)

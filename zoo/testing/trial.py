@@ -17,7 +17,7 @@ from zoo import registry
 from zoo.data.batch import Batch
 from zoo.data.module import TalkingFaceData
 from zoo.methods import trainable
-from zoo.methods.trainable import TrainableModule
+from zoo.methods.module import TrainableModule
 from zoo.registry import config as configs
 from zoo.registry.config import DataConfig, RunConfig
 from zoo.registry.spec import InputSpec, TrainableSpec, Uses

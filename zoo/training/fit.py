@@ -281,7 +281,7 @@ def make_trainer(
         callbacks: besides those that every run has.
         loggers: where losses go.
         run: the run's folder.
-        find_unused_parameters: see :attr:`zoo.methods.trainable.TrainableModule.find_unused_parameters`.
+        find_unused_parameters: see :attr:`zoo.methods.module.TrainableModule.find_unused_parameters`.
 
     Raises:
         ConfigError: Lightning refuses a setting.

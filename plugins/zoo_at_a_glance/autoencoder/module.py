@@ -14,7 +14,7 @@ from zoo.data.batch import Batch
 from zoo.data.store.store import Store
 from zoo.experts.schedule import adam
 from zoo.methods import trainable
-from zoo.methods.trainable import TrainableModule
+from zoo.methods.module import TrainableModule
 from zoo.registry.spec import InputSpec
 from zoo.support.errors import DataError
 from zoo_at_a_glance.autoencoder.networks import Autoencoder
@@ -71,7 +71,7 @@ class MouthAutoencoder(TrainableModule):
         return {"rows": rows}
 
     def score(self, outputs: Any, batch: Batch, store: Store) -> list[dict[str, Any]]:
-        """See :meth:`zoo.methods.trainable.TrainableModule.score`."""
+        """See :meth:`zoo.methods.module.TrainableModule.score`."""
         return [row | {"speaker": store.clips[store.index(row["clip"])].speaker} for row in outputs["rows"]]
 
     def summarise(self, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -13,8 +13,8 @@ from torch.nn import functional as F
 from zoo.data.batch import Batch
 from zoo.data.store.store import Store
 from zoo.experts.schedule import adam
+from zoo.methods.module import TrainableModule
 from zoo.methods.nn.flow import FlowEstimator, FlowNetS, LucasKanade, warp
-from zoo.methods.trainable import TrainableModule
 from zoo.registry.spec import InputSpec
 from zoo_at_a_glance.config import FlowConfig
 from zoo_at_a_glance.networks import SIZE
@@ -122,7 +122,7 @@ class MouthFlow(TrainableModule):
         return {"rows": rows}
 
     def score(self, outputs: Any, batch: Batch, store: Store) -> list[dict[str, Any]]:
-        """See :meth:`zoo.methods.trainable.TrainableModule.score`."""
+        """See :meth:`zoo.methods.module.TrainableModule.score`."""
         return [row | {"speaker": store.clips[store.index(row["clip"])].speaker} for row in outputs["rows"]]
 
     def summarise(self, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:

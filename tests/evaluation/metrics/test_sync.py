@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from zoo.evaluation.footage import Footage
+from zoo.evaluation.judges import Judges
 from zoo.evaluation.metrics.av_offset import AVOffset, av_offset
 from zoo.evaluation.metrics.lse_c import LseC, lse_c
 from zoo.evaluation.metrics.lse_d import LseD, lse_d
@@ -321,7 +322,7 @@ def footage(frames: int, expert: str = "toy-1") -> Footage:
         wave=torch.zeros(frames * 640),
         landmarks=torch.zeros(frames, 68, 2),
         seen=torch.ones(frames, dtype=torch.bool),
-        judges=None,
+        judges=Judges(),
     )
     windows = max(0, frames - 4)
     video, sound = embeddings(windows)

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from zoo.evaluation.footage import Footage
+from zoo.evaluation.judges import Judges
 from zoo.evaluation.metrics.cer import GrammarCER, LipReadingCER, cer, character_edits
 from zoo.evaluation.metrics.wer import GrammarWER, LipReadingWER, wer, word_edits
 from zoo.experts.lip_reader.ctc import ALPHABET
@@ -51,7 +52,7 @@ def footage(text: str, log_probs: torch.Tensor, seen: list[bool], reader: str = 
         wave=torch.zeros(frames * 640),
         landmarks=torch.zeros(frames, 68, 2),
         seen=torch.tensor(seen),
-        judges=None,
+        judges=Judges(),
         text=text,
     )
     made.__dict__["reading"] = SimpleNamespace(log_probs=log_probs, reader=reader)

@@ -16,7 +16,7 @@ from zoo.data.batch import Batch
 from zoo.data.store.store import Store
 from zoo.data.windows import Draw, Windows, collate
 from zoo.methods import trainable
-from zoo.methods.trainable import TrainableModule
+from zoo.methods.module import TrainableModule
 
 
 def expert(name: str, config: Any) -> TrainableModule:

@@ -12,7 +12,8 @@ from zoo.data.sources.walk import walk
 from zoo.data.splitting import Splitting
 from zoo.face.precomputed import landmarks_path, read_landmarks, read_track
 from zoo.media.audio import read_audio
-from zoo.media.files import PICTURES, media_kind
+from zoo.media.files import PICTURES
+from zoo.media.kind import media_kind
 from zoo.media.transcript import read_transcript
 from zoo.support.errors import DataError, MediaError
 from zoo.support.names import name_to_id

@@ -22,7 +22,7 @@ from zoo.experts.lip_reader.edits import character_edits, word_edits
 from zoo.experts.lip_reader.networks import CLASSES, LipNet
 from zoo.experts.schedule import adam
 from zoo.media.clip import FPS, Word
-from zoo.methods.trainable import TrainableModule
+from zoo.methods.module import TrainableModule
 from zoo.registry.spec import InputSpec
 
 CONTEXT = 640
@@ -140,7 +140,7 @@ class LipReader(TrainableModule):
         return {"rows": rows}
 
     def score(self, outputs: Any, batch: Batch, store: Store) -> list[dict[str, Any]]:
-        """See :meth:`zoo.methods.trainable.TrainableModule.score`."""
+        """See :meth:`zoo.methods.module.TrainableModule.score`."""
         return [row | {"speaker": store.clips[store.index(row["clip"])].speaker} for row in outputs["rows"]]
 
     def summarise(self, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -21,9 +21,9 @@ from zoo.experts.sync_expert.networks import COLUMNS, FRAMES, SyncNetwork
 from zoo.experts.sync_expert.quality import LEAST_SHIFT, THRESHOLD, expert_quality, negative_starts
 from zoo.media import audio
 from zoo.media.clip import FPS, Word
+from zoo.methods.module import TrainableModule
 from zoo.methods.nn.frontend import Mel
 from zoo.methods.nn.inference import for_inference
-from zoo.methods.trainable import TrainableModule
 from zoo.registry.spec import InputSpec
 from zoo.support.errors import DataError
 
@@ -192,7 +192,7 @@ class SyncExpert(TrainableModule):
         return {"rows": rows}
 
     def score(self, outputs: Any, batch: Batch, store: Store) -> list[dict[str, Any]]:
-        """See :meth:`zoo.methods.trainable.TrainableModule.score`."""
+        """See :meth:`zoo.methods.module.TrainableModule.score`."""
         return [row | {"speaker": store.clips[store.index(row["clip"])].speaker} for row in outputs["rows"]]
 
     def summarise(self, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
