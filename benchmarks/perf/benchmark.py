@@ -26,8 +26,8 @@ import torch
 from zoo.benchmark.bench import SuiteSet
 from zoo.benchmark.suite import find_suite
 from zoo.cli.benchmark import checkpoints
+from zoo.evaluation.evaluator import Evaluator
 from zoo.evaluation.results import Cell, video_name
-from zoo.evaluation.scoring import Scorer
 from zoo.media.video import write_video
 from zoo.synthesis.subjects import make_subject
 
@@ -58,7 +58,7 @@ def bare(ckpt: str, settings: list[str]) -> None:
     ((name, checkpoint),) = checkpoints(suite.config, [ckpt]).items()
     bench = SuiteSet(suite)
     subject = make_subject(bench.store, name, checkpoint, torch.device("cpu"))
-    scorer = Scorer(bench, Cell("bare", "", "perf", name, "method", "reconstruction"))
+    scorer = Evaluator(bench, Cell("bare", "", "perf", name, "method", "reconstruction"))
     with TemporaryDirectory() as folder:
         for index in bench.test:
             scene = bench.scene(index, foreign=False)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from zoo.data.batch import Batch
 from zoo.data.store.store import Store
-from zoo.evaluation.metrics.base import bootstrap_interval
+from zoo.evaluation.resampling import interval
 from zoo.experts.sync_expert.quality import expert_quality, negative_starts
 from zoo.methods.framewise import FramewiseMethod
 from zoo_lipgan.config import LipGANConfig
@@ -98,14 +98,10 @@ def summary(rows: Sequence[dict[str, Any]], margin: float) -> dict[str, Any]:
 
 
 def at_chance(rows: Sequence[dict[str, Any]], margin: float) -> bool:
-    """Whether a balanced accuracy of one half lies within the 95 % bootstrap interval over clips, or below it."""
-    rates = np.array(
-        [
-            (np.mean(np.array(row["in_sync"]) < margin / 2), np.mean(np.array(row["out_of_sync"]) >= margin / 2))
-            for row in rows
-            if row["in_sync"] and row["out_of_sync"]
-        ]
-    )
-    if len(rates) < 2:  # one clip tells nothing
+    """Whether a balanced accuracy of one half lies within its 95 % bootstrap interval, or below it."""
+    told = [row for row in rows if row["in_sync"] and row["out_of_sync"]]
+    if len(told) < 2:  # one clip tells nothing
         return False
-    return bootstrap_interval(rates, lambda chosen: chosen.mean((-2, -1)))[0] <= 0.5
+    true = np.array([np.mean(np.array(row["in_sync"]) < margin / 2) for row in told])
+    false = np.array([np.mean(np.array(row["out_of_sync"]) >= margin / 2) for row in told])
+    return interval((true + false) / 2, speakers=[row["speaker"] for row in told])[0] <= 0.5

@@ -26,7 +26,6 @@ from zoo.benchmark.run import Workers, execute
 from zoo.benchmark.suite import find_suite
 from zoo.benchmark.worker import Job, Worker
 from zoo.evaluation.results import Cell, Row, every_row, line_of, read_results, row_of, video_name
-from zoo.evaluation.scoring import Scorer
 from zoo.leaderboard.write import write_leaderboard
 from zoo.media.clip import Word
 from zoo.support.errors import DataError

@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 from markdown_it import MarkdownIt
 
-from zoo.benchmark.ledger import Ledger, text_of
+from zoo.benchmark.ledger import Ledger
 from zoo.cli import main
 from zoo.evaluation.lines import read_lines, sealed
 from zoo.evaluation.results import read_cell, read_results, video_name
+from zoo.evaluation.rows import text_of
 from zoo.leaderboard.board import build
 from zoo.leaderboard.text import markdown
 from zoo.support.errors import DataError

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from scipy.stats import bootstrap
 
+from zoo.evaluation.resampling import Resampling
 from zoo.evaluation.results import Metric, Reduce
 from zoo.leaderboard.ranking import rank
-from zoo.leaderboard.statistics import Resampling, Sample, difference, draw, holm, p_value
+from zoo.leaderboard.statistics import Sample, difference, draw, holm, p_value
 from zoo.leaderboard.table import Values
 from zoo.registry.spec import Better
 

@@ -9,12 +9,11 @@ from zoo import registry
 from zoo.benchmark.suite import NamedSuite
 from zoo.data.splits import SPEAKER_DEPENDENT
 from zoo.evaluation.evaluation_set import EvaluationSet
-from zoo.evaluation.metrics.base import ClipMetric
+from zoo.evaluation.metric_scorer import describe_metric
 from zoo.evaluation.metrics.choose import JUDGES
-from zoo.evaluation.results import Metric, Suite, Track
+from zoo.evaluation.results import Suite, Track
 from zoo.evaluation.tracks import TRACKS
 from zoo.registry.config import DataConfig
-from zoo.registry.spec import MetricSpec
 from zoo.support.errors import ConfigError
 
 
@@ -68,7 +67,7 @@ class SuiteSet(EvaluationSet):
             speaker_dependent=self.data.split in SPEAKER_DEPENDENT,
             clips={info.id: info.speaker for info in sorted(infos, key=lambda info: info.id)},
             tracks=[name for name in get_args(Track) if name in config.tracks],
-            metrics=[_column(name, *pair) for name, pair in self.metrics.items()],
+            metrics=[describe_metric(name, *pair) for name, pair in self.metrics.items()],
             settings=settings | {"data": settings["data"] | {"root": None}, "runs": None},
             data=self.fingerprint,
             left_out=self.left_out,
@@ -89,7 +88,3 @@ def _left_out(metrics: list[str], experts: dict[str, str]) -> dict[str, str]:
         if without:
             found[name] = f"the suite has no judge for it: give judges.{without[0]}=PATH"
     return found
-
-
-def _column(name: str, spec: MetricSpec, metric: ClipMetric) -> Metric:
-    return Metric(name, spec.summary, spec.unit, spec.better, "ratio" if metric.pooled else "mean")

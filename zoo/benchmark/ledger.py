@@ -17,7 +17,7 @@ from typing_extensions import TypedDict  # pydantic reads typing's from Python 3
 
 from zoo.evaluation.lines import read_lines, sealed
 from zoo.evaluation.results import Cell, Failure, video_name, write_cell
-from zoo.evaluation.rows import Row, line_of, row_lines, row_of
+from zoo.evaluation.rows import Row, row_lines, row_of, text_of
 from zoo.support.errors import FAILED, DataError
 from zoo.support.files import write_text_aside
 from zoo.support.inside import inside, read_inside
@@ -224,11 +224,6 @@ def failures(rows: Iterable[Row]) -> list[Failure]:
             : 1 if whole else None
         ]
     return found
-
-
-def text_of(rows: Iterable[Row]) -> str:
-    """Rows as lines that carry their checksums."""
-    return "".join(sealed(line_of(row)) for row in rows)
 
 
 def _speed(times: Iterable[Time]) -> dict[str, Any]:

@@ -15,15 +15,16 @@ from zoo.benchmark import elastic
 from zoo.benchmark.bench import SuiteSet
 from zoo.benchmark.board import Board
 from zoo.benchmark.fits import run_fits
-from zoo.benchmark.ledger import Ledger, Task, text_of
+from zoo.benchmark.ledger import Ledger, Task
 from zoo.benchmark.locks import locked, work_folder
 from zoo.benchmark.patience import Patience
 from zoo.benchmark.plan import Plan, Planned, clip_seconds, complete, set_aside
 from zoo.benchmark.pool import Crew, run_pool
 from zoo.benchmark.worker import Job, append, device_name
 from zoo.data.pool import usable_cores
+from zoo.evaluation.evaluator import Evaluator
 from zoo.evaluation.results import Cell, read_cell, write_cell, write_suite
-from zoo.evaluation.scoring import Scorer
+from zoo.evaluation.rows import text_of
 from zoo.support import torchrun
 from zoo.support.errors import ConfigError, DataError
 
@@ -233,7 +234,7 @@ def serve(workers: Workers) -> None:
 
 def bury(job: Job, bench: SuiteSet, task: Task, why: str, rank: int) -> None:
     """Add the rows of a clip at which a process died."""
-    rows = Scorer(bench, Cell(**job.cells[task.cell][0])).failed(task.clip, task.metrics, why)
+    rows = Evaluator(bench, Cell(**job.cells[task.cell][0])).failed(task.clip, task.metrics, why)
     append(Path(job.out) / "cells" / task.cell / f"rows-{rank}.jsonl", text_of(rows))
 
 

@@ -20,11 +20,12 @@ import torch
 
 from zoo.benchmark.bench import SuiteSet
 from zoo.benchmark.checkpoints import digest_of
-from zoo.benchmark.ledger import Ledger, Task, text_of
+from zoo.benchmark.ledger import Ledger, Task
 from zoo.benchmark.suite import NamedSuite, resolve
+from zoo.evaluation.evaluator import Evaluator
 from zoo.evaluation.lines import sealed
 from zoo.evaluation.results import Cell, Row
-from zoo.evaluation.scoring import Scorer
+from zoo.evaluation.rows import text_of
 from zoo.media.video import VIEWED_CRF, write_video
 from zoo.registry.config import Layer
 from zoo.registry.spec import reason
@@ -108,7 +109,7 @@ class Worker:
         self._cell, self._first = name, True
         self.cell = Cell(**facts)
         self.ledger = Ledger(self.out, self.cell, ())
-        self.scorer = Scorer(self.bench, self.cell)
+        self.evaluator = Evaluator(self.bench, self.cell)
         self.subject: Subject | None = None
         self.broken = ""
         if self.cell.data != self.bench.fingerprint:
@@ -131,11 +132,11 @@ class Worker:
         started = time.perf_counter()
         try:
             scene = self.bench.scene(
-                self.bench.store.index(task.clip), foreign=self.scorer.foreign, track=self.cell.track
+                self.bench.store.index(task.clip), foreign=self.evaluator.foreign, track=self.cell.track
             )
             rows = self._score(task, scene)
         except Exception as error:
-            self._add(self.scorer.failed(task.clip, task.metrics, self.broken or said(error)))
+            self._add(self.evaluator.failed(task.clip, task.metrics, self.broken or said(error)))
             return
         self._add(rows)
         self._add_time(task, scene, time.perf_counter() - started)
@@ -149,7 +150,7 @@ class Worker:
             write_video(path, made, wave=scene.wave, metadata=self.subject.tags(), crf=VIEWED_CRF)
         if not task.metrics:
             return []
-        return self.scorer.rows(scene, self.scorer.look(scene, self.subject, made), task.metrics)
+        return self.evaluator.rows(scene, self.evaluator.pair(scene, self.subject, made), task.metrics)
 
     def _add(self, rows: Sequence[Row]) -> None:
         """All rows of a clip in one write, so that a kill leaves all or hardly any."""

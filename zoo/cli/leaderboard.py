@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from zoo.leaderboard.records import Leaderboard
     from zoo.leaderboard.table import Table
 
-HELP = "show the leaderboard of a results folder"
+HELP = "show the leaderboard of one or more results folders"
 DESCRIPTION = (
-    "Make the leaderboard of what `zoo benchmark` wrote, from its rows alone: a table, Markdown, JSON, CSV, or with "
-    "--html a page to sort, filter and play the videos side by side. With --wandb it is sent to W&B."
+    "Make the leaderboard of what `zoo benchmark` and `zoo score` wrote, from the rows alone: a table, Markdown, "
+    "JSON, CSV, or with --html a page to sort, filter and play the videos side by side. With --wandb it is sent to W&B."
 )
 
 FORMATS = {".md": "markdown", ".json": "json", ".csv": "csv", ".html": "html", ".txt": "table"}
@@ -26,7 +26,11 @@ FORMATS = {".md": "markdown", ".json": "json", ".csv": "csv", ".html": "html", "
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument(
-        "dir", nargs="?", type=Path, metavar="DIR", help="results (default: the newest of ./benchmark*)"
+        "dir",
+        nargs="*",
+        type=Path,
+        metavar="DIR",
+        help="results of zoo benchmark or zoo score, one or several (default: the newest of ./benchmark*)",
     )
     parser.add_argument("--format", choices=("table", "markdown", "json", "csv"), help="what to print (default: table)")
     parser.add_argument(
@@ -47,11 +51,15 @@ def run(args: argparse.Namespace) -> int:
     """Print it, or write it, and send it to W&B where that is asked for."""
     from zoo.leaderboard.board import build
     from zoo.leaderboard.find import newest
+    from zoo.support.errors import ConfigError
 
     form = _format(args)
     project = publish.chosen(args)
-    folder = args.dir or newest()
-    made = build(folder, args.sort)
+    folders = args.dir or [newest()]
+    if len(folders) > 1 and ((args.html and args.out is None) or project is not None):
+        raise ConfigError("several folders: say --out FILE; --html alone and --wandb are of one")
+    made = build(folders, args.sort)
+    folder = made[1].folder
     show(args, folder, form, made)
     if project is not None:
         publish.send(folder, project, made=made)

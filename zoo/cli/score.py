@@ -28,7 +28,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--metrics", metavar="A,B", help="which (default: all that can be had here; see `zoo list metrics`)"
     ).completer = _complete  # type: ignore[attr-defined]
     parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="where the rows go (default: score-NAME_OF_PRED)")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="folder of results (default: score-NAME_OF_PRED)")
+    parser.add_argument("--name", metavar="NAME", help="what a leaderboard calls them (default: the name of --pred)")
     parser.add_argument("--device", default="auto", help="for the judges: auto, cpu, cuda, mps")
     parser.add_argument(
         "overrides",
@@ -57,11 +58,13 @@ def run(args: argparse.Namespace) -> int:
     options, judging = split_options(args.overrides)
     names = None if args.metrics is None else [name.strip() for name in args.metrics.split(",") if name.strip()]
     from zoo.evaluation.score import find_pairs, score
+    from zoo.evaluation.videos import write_results
 
     out = args.out or Path(f"score-{args.pred.resolve().name}")
     with redirect_stdout(sys.stderr) if args.json else nullcontext():
         metrics, left_out, judges = choose(names, options, judging, device=args.device)
-        scores = score(find_pairs(args.pred, args.real), metrics, judges)
+        pairs = find_pairs(args.pred, args.real)
+        scores = score(pairs, metrics, judges)
     summary = {
         "pred": str(args.pred),
         "real": str(args.real),
@@ -69,12 +72,13 @@ def run(args: argparse.Namespace) -> int:
         "left_out": left_out,
         "judges": who_judged(metrics, judges),
     }
-    write(out, summary, scores.rows())
+    write(out, summary, scores.table())
+    write_results(out, args.name or args.pred.resolve().name, scores, pairs, summary["judges"])
     if args.json:
         print_json(summary)
     else:
         show(summary)
-        say(f"rows: {out}/rows.jsonl, rows.csv, summary.json")
+        say(f"rows: {out}/rows.csv, summary.json; zoo leaderboard {out} [OTHERS] sets them beside others")
     for clip, reason in list(scores.failed.items())[:10]:
         say(f"zoo score: {clip}: {reason}", file=sys.stderr)
     if len(scores.failed) > 10:
@@ -128,7 +132,7 @@ def show(summary: dict[str, Any]) -> None:
 
 
 def write(out: Path, summary: dict[str, Any], rows: list[dict[str, Any]]) -> None:
-    """Write ``rows.jsonl``, ``rows.csv`` (without statistics) and ``summary.json``, each at once or not at all."""
+    """Write ``rows.csv`` and ``summary.json``, each at once or not at all."""
     import csv
     import io
     import json
@@ -137,10 +141,9 @@ def write(out: Path, summary: dict[str, Any], rows: list[dict[str, Any]]) -> Non
 
     table = io.StringIO()
     fields = ("metric", "clip", "value", "real", "scored", "total", "reason")
-    writer = csv.DictWriter(table, fields, extrasaction="ignore", lineterminator="\n")
+    writer = csv.DictWriter(table, fields, lineterminator="\n")
     writer.writeheader()
     writer.writerows({name: csv_cell(value) for name, value in row.items()} for row in rows)
-    write_text_aside(out / "rows.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
     write_text_aside(out / "rows.csv", table.getvalue())
     write_text_aside(out / "summary.json", json.dumps(summary, indent=2) + "\n")
 

@@ -25,7 +25,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", type=Path, metavar="FILE", help="YAML file of settings")
     parser.add_argument(
         "--out", type=Path, metavar="DIR",
-        help="where rows.jsonl goes (default: test-DATASET in the run's folder; test-DATASET-FILE beside weights "
+        help="where rows go (default: test-DATASET in the run's folder; test-DATASET-FILE beside weights "
         "that are not a run's last ones)",
     )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -56,7 +56,9 @@ def run(args: argparse.Namespace) -> int:
         print_json(scores)
         return 0
     print_scores(scores)
-    say(f"rows        {out / 'rows.jsonl'}")
+    for name in ("rows.jsonl", "own.jsonl"):
+        if (out / name).is_file():
+            say(f"{name.partition('.')[0]:11} {out / name}")
     return 0
 
 

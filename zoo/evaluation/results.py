@@ -39,6 +39,9 @@ T = TypeVar("T")
 
 Kind = Literal["method", "reference"]
 
+VIDEOS = "videos"
+"""The suite of what ``zoo score`` writes."""
+
 Reduce = Literal["mean", "ratio"]
 """How the value over clips is made: the mean of the clips' values, or the ratio of the sums of their two statistics."""
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from zoo.evaluation.lines import Lines, read_lines
+from zoo.evaluation.lines import Lines, read_lines, sealed
 from zoo.support.errors import DataError
 from zoo.support.inside import read_inside
 from zoo.support.records import LARGEST
@@ -65,6 +65,11 @@ def line_of(row: Row) -> str:
     """A row as one line of ``rows.jsonl``, with its newline."""
     values = {name: getattr(row, name) for name in Row.__slots__}
     return json.dumps({"schema": SCHEMA} | values, separators=(",", ":")) + "\n"
+
+
+def text_of(rows: Iterable[Row]) -> str:
+    """Rows as lines that carry their checksums."""
+    return "".join(sealed(line_of(row)) for row in rows)
 
 
 @dataclass

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from copy import deepcopy
-from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -17,16 +17,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import torch
 from jaxtyping import Float32, UInt8
 from torch import Tensor
-from torch.nn import functional as F
 
 from zoo import __version__
+from zoo.data.sources.base import SourceItem
 from zoo.data.sources.folder import Folder
 from zoo.data.sources.grid import FILE_CODE, check_whole, decode_name, read_alignment
 from zoo.evaluation.footage import Footage
+from zoo.evaluation.metric_scorer import NO_MEMORY, MetricScorer
 from zoo.evaluation.metrics.base import ClipMetric
-from zoo.evaluation.metrics.pairs import PairMetric
-from zoo.evaluation.metrics.sync import WINDOW
-from zoo.evaluation.metrics.wer import ReadingMetric
+from zoo.evaluation.video_pair import VideoPair
 from zoo.face.track import track_visible
 from zoo.media.audio import match_length, num_samples, read_audio
 from zoo.media.clip import FPS, Word
@@ -35,8 +34,7 @@ from zoo.media.pictures.memory import free_memory
 from zoo.media.transcript import check_end, read_transcript
 from zoo.media.video import probe_video, read_video
 from zoo.registry.spec import MetricSpec
-from zoo.registry.spec import reason as one_line
-from zoo.support.errors import FAILED, DataError, MediaError, ZooError
+from zoo.support.errors import DataError, MediaError
 from zoo.support.progress import Progress
 
 if TYPE_CHECKING:
@@ -50,21 +48,25 @@ LOOK_EVERY = 3
 NO_SOUND = "no sound"
 """Why lips and sound cannot be compared in a film without a sound track."""
 
-NO_MEMORY = "not enough memory for this pair; cut the videos into shorter parts or make them smaller"
-
 _LOOKING = 0.9
 """Share of a pair's work that reading both videos and following their faces is; the rest are the metrics."""
-
-_ASPECT = 0.01  # by how much two pictures' aspect ratios may differ and still count as one
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A generated video and the real one of the same name; the path that there is not is ``None``."""
+    """A generated video and the real one of the same name.
+
+    Attributes:
+        clip: id of the real video, or of the generated one that has no partner.
+        pred: the generated video; ``None``: there is none.
+        real: the real one; likewise.
+        speaker: who is seen.
+    """
 
     clip: str
     pred: Path | None
     real: Path | None
+    speaker: str = ""
 
 
 def find_pairs(pred: Path, real: Path) -> list[Pair]:
@@ -81,7 +83,7 @@ def find_pairs(pred: Path, real: Path) -> list[Pair]:
         DataError: no such folder, no video in it, or not one pair.
     """
     if pred.is_file() and real.is_file():
-        return [Pair(pred.stem, pred, real)]
+        return [Pair(real.stem, pred, real, real.stem)]
     made, true = _videos("--pred", pred), _videos("--real", real)
     partner = {name: name for name in made if name in true}
     stems = [_by_stem(name for name in side if name not in partner) for side in (made, true)]
@@ -89,18 +91,20 @@ def find_pairs(pred: Path, real: Path) -> list[Pair]:
     if not partner:
         names = f"{min(made)} and {min(true)}"
         raise DataError(f"no pair: not one video in {pred} has the name of one in {real} (such as {names})")
-    pairs = [Pair(name, path, true[partner[name]] if name in partner else None) for name, path in made.items()]
+    pairs = [
+        Pair(other, Path(made[name].path), Path(true[other].path), true[other].speaker)
+        for name, other in partner.items()
+    ]
+    pairs += [Pair(name, Path(item.path), None, item.speaker) for name, item in made.items() if name not in partner]
     taken = set(partner.values())
-    return sorted(
-        [*pairs, *(Pair(name, None, path) for name, path in true.items() if name not in taken)],
-        key=lambda pair: (pair.clip, pair.pred is None),
-    )
+    alone = [Pair(name, None, Path(item.path), item.speaker) for name, item in true.items() if name not in taken]
+    return sorted([*pairs, *alone], key=lambda pair: (pair.clip, pair.pred is None))
 
 
-def _videos(option: str, folder: Path) -> dict[str, Path]:
+def _videos(option: str, folder: Path) -> dict[str, SourceItem]:
     if not folder.is_dir():
         raise DataError(f"{option}: {folder} is no folder")
-    return {item.id: Path(item.path) for item in Folder(folder).items()}
+    return {item.id: item for item in Folder(folder).items()}
 
 
 def _by_stem(names: Any) -> dict[str, str]:
@@ -108,62 +112,6 @@ def _by_stem(names: Any) -> dict[str, str]:
     listed = list(names)
     times = Counter(Path(name).name for name in listed)
     return {Path(name).name: name for name in listed if times[Path(name).name] == 1}
-
-
-@dataclass
-class Look:
-    """One pair as the judges see it.
-
-    Two views are made of the generated video, because two kinds of question are asked. Judges look for its own face:
-    :attr:`pred`. Metrics that compare pixel by pixel must look at the same place in both videos: :attr:`pixels`.
-
-    Attributes:
-        pred: the generated video, cropped around its own face, with its own sound (or the real one's if it has none).
-        real: the real video.
-        silence: why lips and sound cannot be compared, in the generated and in the real video; empty where they can.
-        text_error: why the text beside the real video cannot be used; empty where it can, or where there is none.
-        words_error: the same of its word times.
-        place: landmarks that say where the generated crops lie for pixel metrics, where not at the real face's.
-    """
-
-    pred: Footage
-    real: Footage
-    silence: tuple[str, str] = ("", "")
-    text_error: str = ""
-    words_error: str = ""
-    place: Float32[Tensor, "T 68 2"] | None = None
-
-    @property
-    def mismatch(self) -> str:
-        """Why the pictures cannot be compared pixel by pixel; empty where they can."""
-        (h, w), (height, width) = self.pred.frames.shape[2:], self.real.frames.shape[2:]
-        if abs(w * height / (h * width) - 1) < _ASPECT or (h - height in (0, 1) and w - width in (0, 1)):
-            return ""
-        return f"pictures of {w}x{h} have another shape than the real ones of {width}x{height}"
-
-    @cached_property
-    def pixels(self) -> tuple[Footage, Footage]:
-        """Generated and real video with crops in the same place: that of the real face, or at :attr:`place`.
-
-        A generated video of another size is scaled to the real one's; the row or column that video encoders add to
-        odd sizes is cut off.
-        """
-        pred, real = self.pred, self.real
-        if self.place is not None:
-            return replace(pred, place=self.place), real
-        place = real.landmarks
-        missing = len(pred) - len(real)
-        if missing > 0:  # longer: both are cropped by one path, held at its end
-            place = torch.cat([place, place[-1:].expand(missing, -1, -1)])
-            real = replace(real, place=place)
-        return replace(pred, frames=_sized(pred.frames, real.frames.shape[2:]), place=place), real
-
-
-def _sized(frames: UInt8[Tensor, "T 3 H W"], size: Sequence[int]) -> UInt8[Tensor, "T 3 h w"]:
-    height, width = size
-    if frames.shape[2] - height in (0, 1) and frames.shape[3] - width in (0, 1):
-        return frames[:, :, :height, :width]
-    return F.interpolate(frames, (height, width), mode="bilinear", antialias=True, align_corners=False)
 
 
 class _PairProgress:
@@ -191,7 +139,7 @@ class _PairProgress:
         self._bar.advance(1 - self._done)
 
 
-def look(pair: Pair, judges: Judges, progress: Callable[[int], None] | None = None) -> Look:
+def load_pair(pair: Pair, judges: Judges, progress: Callable[[int], None] | None = None) -> VideoPair:
     """Read both videos at 25 fps and 16 kHz and find the face in them.
 
     The text comes from ``NAME.txt`` beside the real video, or from its name where that is one of GRID; the times of the
@@ -227,7 +175,7 @@ def look(pair: Pair, judges: Judges, progress: Callable[[int], None] | None = No
         )
         for frames, track, (wave, _) in zip((made, true), tracks, waves, strict=True)
     )
-    return Look(pred, real, (waves[0][1], waves[1][1]), text_error, words_error)
+    return VideoPair(pred, real, (waves[0][1], waves[1][1]), text_error, words_error)
 
 
 def _check_memory(*paths: Path) -> None:
@@ -289,68 +237,6 @@ def _words(real: Path, frames: int) -> tuple[Word, ...]:
 
 
 @dataclass
-class Column:
-    """One metric, on the generated videos and, where that tells something, on the real ones themselves."""
-
-    spec: MetricSpec
-    metric: ClipMetric
-    own: ClipMetric | None = None
-
-    def add(self, clip: str, seen: Look) -> None:
-        """Score one pair; what cannot be scored becomes a row with the reason."""
-        pred, real = seen.pred, seen.real
-        reason = self._blocked(seen, pred, seen.silence[0])
-        sides = seen.pixels if isinstance(self.metric, PairMetric) and not reason else (pred, real)
-        self._observe(self.metric, clip, *sides, reason)
-        if self.own is not None:
-            self._observe(self.own, clip, real, real, self._blocked(seen, real, seen.silence[1]))
-
-    def fail(self, clip: str, frames: int, text: str, reason: str) -> None:
-        """Keep that a pair could not be scored at all."""
-        for metric in filter(None, (self.metric, self.own)):
-            metric.skip(clip, self._due(metric, frames, text), reason)
-
-    def _observe(self, metric: ClipMetric, clip: str, pred: Footage, real: Footage, reason: str) -> None:
-        due = self._due(metric, max(len(pred), len(real)), real.text)
-        if reason:
-            return metric.skip(clip, due, reason)
-        try:
-            with torch.inference_mode():
-                metric.observe(clip, pred, real)
-        except MediaError as error:
-            metric.skip(clip, due, str(error))
-        except MemoryError:
-            metric.skip(clip, due, NO_MEMORY)
-        except (ZooError, ImportError):
-            raise
-        except (Exception, SystemExit) as error:
-            metric.skip(clip, due, f"{FAILED}{one_line(error)}")
-
-    def _blocked(self, seen: Look, judged: Footage, silence: str) -> str:
-        """Why a video cannot be judged; empty where it can."""
-        needs, real = self.spec.needs, seen.real
-        if isinstance(self.metric, PairMetric) and seen.mismatch:
-            return seen.mismatch
-        if "text" in needs and not real.text:
-            return seen.text_error or "no text: put what is said into NAME.txt beside the real video"
-        if getattr(self.metric, "windows", "all") == "speech" and not real.words:
-            return seen.words_error or "no word times: put them into NAME.align beside the real video"
-        if "face" in needs and not judged.seen.any():
-            return f"no face found in the {'real' if judged is real else 'generated'} video"
-        if not self.spec.real_row and not real.seen.any():
-            return "no face found in the real video"
-        return silence if "sync-expert" in needs else ""
-
-    def _due(self, metric: ClipMetric, frames: int, text: str) -> int:
-        """How many frames, windows or words there were to score."""
-        if "sync-expert" in self.spec.needs:
-            return max(frames - WINDOW + 1, 0)
-        if isinstance(metric, ReadingMetric):
-            return metric.edits(text, "")[1] if text else 0
-        return frames
-
-
-@dataclass
 class Scores:
     """What came of scoring.
 
@@ -360,7 +246,7 @@ class Scores:
         failed: pairs that could not be scored at all, with the reason.
     """
 
-    columns: dict[str, Column]
+    columns: dict[str, MetricScorer]
     pairs: int = 0
     failed: dict[str, str] = field(default_factory=dict)
 
@@ -373,12 +259,12 @@ class Scores:
             "metrics": {name: _facts(column) for name, column in self.columns.items()},
         }
 
-    def rows(self) -> list[dict[str, Any]]:
-        """One row for every metric and clip: value, that of the real video, coverage, reason and statistics."""
-        return [row for name, column in self.columns.items() for row in _rows(name, column)]
+    def table(self) -> list[dict[str, Any]]:
+        """A line for every metric and clip: value, that of the real video, coverage and reason."""
+        return [row for name, column in self.columns.items() for row in _lines(name, column)]
 
 
-def _facts(column: Column) -> dict[str, Any]:
+def _facts(column: MetricScorer) -> dict[str, Any]:
     result = column.metric.result()
     return {
         "value": _number(result.value),
@@ -395,7 +281,7 @@ def _facts(column: Column) -> dict[str, Any]:
     }
 
 
-def _rows(name: str, column: Column) -> list[dict[str, Any]]:
+def _lines(name: str, column: MetricScorer) -> list[dict[str, Any]]:
     own = {row.clip: row for row in column.own.rows()} if column.own is not None else {}
     return [
         {
@@ -406,7 +292,6 @@ def _rows(name: str, column: Column) -> list[dict[str, Any]]:
             "scored": row.scored,
             "total": row.total,
             "reason": row.reason,
-            "stats": list(row.stats),
         }
         for row in column.metric.rows()
     ]
@@ -435,7 +320,7 @@ def score(
         ZooError: a judge or a metric's weights are missing, which would meet every pair.
     """
     columns = {
-        name: Column(spec, metric, deepcopy(metric) if spec.real_row else None)
+        name: MetricScorer(spec, metric, deepcopy(metric) if spec.real_row else None)
         for name, (spec, metric) in metrics.items()
     }
     scores = Scores(columns, len(pairs))
@@ -450,7 +335,7 @@ def score(
 
 
 def _score_pair(
-    pair: Pair, columns: Mapping[str, Column], judges: Judges, progress: Callable[[int], None] | None = None
+    pair: Pair, columns: Mapping[str, MetricScorer], judges: Judges, progress: Callable[[int], None] | None = None
 ) -> str:
     """Add a row to every column; why the pair could not be scored at all, or nothing."""
     missing = "no real video has this name" if pair.real is None else ""
@@ -458,7 +343,7 @@ def _score_pair(
     try:
         if missing:
             raise MediaError(missing)
-        seen = look(pair, judges, progress)
+        seen = load_pair(pair, judges, progress)
     except (MediaError, MemoryError) as error:
         reason = str(error) if isinstance(error, MediaError) else NO_MEMORY
         known = pair.real or pair.pred

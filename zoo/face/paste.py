@@ -10,7 +10,7 @@ from kornia.filters import gaussian_blur2d
 from torch import Tensor
 from torch.nn import functional as F
 
-from zoo.face.crop import place_crops
+from zoo.face.crop import place_crops, warp
 from zoo.registry.spec import InputSpec
 
 LOWER_FROM = 0.5
@@ -115,3 +115,34 @@ def paste_back(
 ) -> UInt8[Tensor, "T 3 H W"]:
     """Generated crops laid back over the native pictures they belong to."""
     return paste(pictures, crops, place_crops(landmarks, spec.crop, spec.size).matrices, spec.paste)
+
+
+BLANK = 1.25
+"""Side of the part of a face that is blanked, in sides of the ``face`` crop: an open jaw and its shadow lie inside."""
+
+BLANK_SIZE = 256
+"""Side of that part in pixels while it is moved."""
+
+
+def blank_lower_face(
+    frames: UInt8[Tensor, "T 3 H W"], landmarks: Float32[Tensor, "T 68 2"]
+) -> UInt8[Tensor, "T 3 H W"]:
+    """A video that tells nothing of its mouth and jaw: in every frame the lower face is that of the first.
+
+    It is laid where the points lie that speech does not move, so that it follows the head alone.
+
+    Args:
+        frames: 0..255 RGB.
+        landmarks: pixels of ``frames``.
+    """
+    size = (BLANK_SIZE, BLANK_SIZE)
+    wider = _wider(place_crops(landmarks, "face", size).matrices, BLANK)
+    first = warp(frames[:1], wider[:1], size).float() / 255
+    return paste(frames, first.expand(len(frames), -1, -1, -1), wider, "lower")
+
+
+def _wider(matrices: Float32[Tensor, "T 2 3"], factor: float) -> Float32[Tensor, "T 2 3"]:
+    """The maps of a crop of :data:`BLANK_SIZE` with the same middle and ``factor`` times the side."""
+    shift = (1 - factor) * (BLANK_SIZE - 1) / 2
+    scale = torch.tensor([[factor, 0.0, shift], [0.0, factor, shift], [0.0, 0.0, 1.0]])
+    return matrices @ scale

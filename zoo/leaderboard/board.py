@@ -10,13 +10,15 @@ from typing import Any
 
 import numpy as np
 
+from zoo.evaluation.resampling import Resampling
 from zoo.evaluation.results import Cell, Kind, Metric, Track
+from zoo.leaderboard.merge import read_tables
 from zoo.leaderboard.notes import make_notes
 from zoo.leaderboard.ranking import rank
 from zoo.leaderboard.records import Board, Column, Entry, Leaderboard, Score
 from zoo.leaderboard.reported import read_reported
-from zoo.leaderboard.statistics import Resampling, Sample, draw
-from zoo.leaderboard.table import Table, Values, read_table
+from zoo.leaderboard.statistics import Sample, draw
+from zoo.leaderboard.table import Table, Values
 
 FPS = 25.0
 """Frames per second of the videos, for the real-time factor."""
@@ -29,18 +31,18 @@ REASONS = 3
 """So many different reasons are told of one number."""
 
 
-def build(folder: Path, sort: str | None = None) -> tuple[Leaderboard, Table]:
-    """Make the leaderboard of a results folder; the table that it was made from comes along.
+def build(folder: Path | Sequence[Path], sort: str | None = None) -> tuple[Leaderboard, Table]:
+    """Make the leaderboard of one or more results folders; the table that it was made from comes along.
 
     Args:
-        folder: what ``zoo benchmark`` wrote.
+        folder: what ``zoo benchmark``, or ``zoo score``, wrote; several are set beside one another.
         sort: metric that orders the lines; where a track has no values of it the first of :data:`FIRST`, or of all.
 
     Raises:
         DataError: the folder cannot be read.
         UnknownNameError: the suite has no such metric.
     """
-    table = read_table(folder)
+    table = read_tables([folder] if isinstance(folder, Path) else folder)
     suite = table.suite
     if sort is not None:
         _require(sort, [metric.name for metric in suite.metrics])

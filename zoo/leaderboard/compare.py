@@ -8,10 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
+from zoo.evaluation.resampling import LEVEL, Resampling
 from zoo.evaluation.results import Metric, Track
 from zoo.leaderboard.board import groups
 from zoo.leaderboard.notes import of_rows
-from zoo.leaderboard.statistics import LEVEL, Resampling, Sample, difference, holm, shared
+from zoo.leaderboard.statistics import Sample, difference, holm, shared
 from zoo.leaderboard.table import Table, read_table
 from zoo.registry.spec import Better
 from zoo.support.errors import DataError, UnknownNameError

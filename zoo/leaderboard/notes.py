@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from zoo.leaderboard.statistics import LEVEL
+from zoo.evaluation.resampling import LEVEL
 
 if TYPE_CHECKING:
     from zoo.leaderboard.records import Board, Entry

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from zoo.evaluation.resampling import Resampling
 from zoo.evaluation.results import Cell, video_name
 from zoo.leaderboard.board import build, make_entry, make_score
 from zoo.leaderboard.page import page
 from zoo.leaderboard.records import Board, Column, Entry, Leaderboard, Score
-from zoo.leaderboard.statistics import Resampling, Sample
+from zoo.leaderboard.statistics import Sample
 from zoo.leaderboard.table import NO_ROWS, Table
 from zoo.leaderboard.text import count, csv_text, heading, json_text, markdown
 from zoo.support.errors import ZooError

@@ -8,7 +8,8 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from zoo.leaderboard.statistics import LEVEL, Difference, Resampling, Sample, difference, holm, shared
+from zoo.evaluation.resampling import LEVEL, Resampling
+from zoo.leaderboard.statistics import Difference, Sample, difference, holm, shared
 
 State = Literal["best", "tie", "worse", "apart"]
 """``tie``: not significantly worse than the best. ``apart``: no clip can be paired with the best."""

@@ -1,4 +1,4 @@
-"""Intervals and comparisons: one bootstrap of clips, or of speakers, that everything on a leaderboard shares."""
+"""Intervals and comparisons of methods, on one bootstrap of clips, or of speakers, that a leaderboard shares."""
 
 from __future__ import annotations
 
@@ -6,68 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float64
 from numpy.typing import NDArray
 
+from zoo.evaluation.resampling import Mask, Resampling, limits
 from zoo.evaluation.results import Metric
 from zoo.leaderboard.table import Values
-
-RESAMPLES = 2000
-"""Bootstrap samples behind an interval or a comparison."""
-
-LEAST_SPEAKERS = 8
-"""From so many speakers on, samples are drawn of speakers; percentile intervals of fewer are known to be too narrow."""
-
-LEVEL = 0.05
-"""Of significance, after Holm's correction; intervals are of 95 %."""
-
-Mask = Bool[np.ndarray, " clips"]
-
-
-class Resampling:
-    """Bootstrap samples of clips, drawn once and shared by everything that is compared, so that differences are paired.
-
-    With :data:`LEAST_SPEAKERS` or more, whole speakers are drawn (cluster bootstrap): clips of one speaker are alike.
-
-    Args:
-        speakers: who is seen in each clip.
-        resamples: how many samples.
-    """
-
-    def __init__(self, speakers: Sequence[str], resamples: int = RESAMPLES) -> None:
-        names, places = np.unique(np.array(speakers, dtype=str), return_inverse=True)
-        self.by_speaker = len(names) >= LEAST_SPEAKERS
-        self.unit = places if self.by_speaker else np.arange(len(speakers))
-        self.units = len(names) if self.by_speaker else len(speakers)
-        self.speakers = len(names)
-        rng = np.random.default_rng(0)
-        self.resamples = resamples
-        self.weights = np.zeros((resamples, self.units))
-        if self.units:
-            drawn = rng.integers(self.units, size=(resamples, self.units)) + self.units * np.arange(resamples)[:, None]
-            counts = np.bincount(drawn.ravel(), minlength=resamples * self.units)
-            self.weights = counts.reshape(resamples, self.units).astype(np.float64)
-
-    def sums(self, values: Float64[np.ndarray, "clips k"]) -> Float64[np.ndarray, "resamples k"]:
-        """Sums over the clips of every sample."""
-        if self.by_speaker:
-            totals = np.zeros((self.units, values.shape[1]))
-            np.add.at(totals, self.unit, values)
-            values = totals
-        return self.weights @ values
-
-    def count(self, mask: Mask) -> int:
-        """How many clips, or speakers, a mask of clips holds."""
-        return len(np.unique(self.unit[mask]))
-
-    @property
-    def text(self) -> str:
-        """How intervals were made, for readers."""
-        how = f"{self.resamples:,} bootstrap samples of {self.units}"
-        if self.by_speaker:
-            return f"{how} speakers with all their clips"
-        who = "one speaker" if self.speakers == 1 else f"only {self.speakers} speakers"
-        return f"{how} clips of {who}: they say nothing of other speakers"
 
 
 class Sample:
@@ -162,13 +105,6 @@ def badness(values: NDArray[np.float64], metric: Metric) -> NDArray[np.float64]:
     if metric.better.startswith("near"):
         return np.abs(values - float(metric.better.removeprefix("near")))
     return -values if metric.better == "higher" else values
-
-
-def limits(samples: NDArray[np.float64]) -> tuple[float, float]:
-    """The middle 95 % of bootstrap samples; those that drew no scored clip say nothing."""
-    samples = samples[np.isfinite(samples)]
-    low, high = np.quantile(samples, [LEVEL / 2, 1 - LEVEL / 2]) if len(samples) else (np.nan, np.nan)
-    return float(low), float(high)
 
 
 def p_value(differences: NDArray[np.float64], units: int) -> float:

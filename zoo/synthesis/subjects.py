@@ -17,7 +17,7 @@ from zoo.data.request import Request
 from zoo.data.store.store import Store
 from zoo.data.windows import Draw, Windows, collate
 from zoo.face import crop
-from zoo.face.paste import paste, paste_back
+from zoo.face.paste import blank_lower_face, paste, paste_back
 from zoo.media import audio
 from zoo.methods.method import TalkingFaceMethod
 from zoo.methods.nn.frontend import Mel
@@ -138,10 +138,19 @@ class Method(Subject):
         self.device, self.mode = device, mode
         self.options: Any = None  # of the method; their defaults
 
+    @property
+    def over_still(self) -> bool:  # type: ignore[override]
+        """Whether its user gives a still: one that is given the upper half of a video is laid over that video."""
+        return self.module.spec.uses(self.mode).driver != "upper half"
+
     def make(self, scene: Scene) -> UInt8[Tensor, "T 3 H W"]:
-        """See :class:`Subject`. The crops are laid over the first frame: over the others the true jaw would show."""
-        still = scene.clip.frames[:1].expand_as(scene.clip.frames)
-        return paste_back(still, self.generate(scene), scene.still, self.spec)
+        """The crops laid over the first frame, or over the video whose lower face was blanked: no true jaw shows."""
+        crops = self.generate(scene)
+        if self.over_still:
+            still = scene.clip.frames[:1].expand_as(scene.clip.frames)
+            return paste_back(still, crops, scene.still, self.spec)
+        moving = blank_lower_face(scene.clip.frames, scene.clip.landmarks)
+        return paste_back(moving, crops, scene.clip.landmarks, self.spec)
 
     def generate(self, scene: Scene) -> Float32[Tensor, "T 3 h w"]:
         """The crops, RGB in [0, 1]."""

@@ -39,6 +39,22 @@ class StopAfter(StepLimit):
             trainer.should_stop = True
 
 
+class SameBuffers(pl.Callback):
+    """After training every process has the buffers of the first, as the checkpoint has: running means and the like.
+
+    Parameters are the same on all processes by themselves; buffers follow the windows that each process saw.
+    """
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Before processes part from their devices."""
+        if trainer.world_size == 1:
+            return
+        buffers = dict(pl_module.named_buffers())
+        first = trainer.strategy.broadcast({name: buffer.cpu() for name, buffer in buffers.items()})
+        for name, buffer in buffers.items():
+            buffer.copy_(first[name])
+
+
 class CheckFinite(pl.Callback):
     """Ends a fit whose losses or weights are no finite numbers any more, before a checkpoint is written of it.
 

@@ -40,7 +40,7 @@ from zoo.support.errors import ConfigError, DivergedError
 from zoo.support.printable import say
 from zoo.synthesis.provenance import provenance
 from zoo.training import runs
-from zoo.training.callbacks import CheckFinite, StopAfter, training_progress
+from zoo.training.callbacks import CheckFinite, SameBuffers, StopAfter, training_progress
 from zoo.training.loggers import log_video, make_table, more_loggers
 from zoo.training.resume import CheckOptimisers, CheckpointFiles
 from zoo.training.score_clips import ScoreClips, without_nan
@@ -106,7 +106,9 @@ def _fit(config: RunConfig, run: Path, resume: Path | None) -> FitResult | None:
     with TemporaryDirectory() as scratch, closing(RunFolder(config, run, resume)) as folder:
         weights = Path(scratch) / "weights.safetensors"
         scores = ScoreClips(run, (lambda device: _cell(config, weights, device)) if scored else None)
-        callbacks = [folder, CheckFinite(), best, last, scores, LearningRateMonitor(), training_progress()]
+        callbacks = [
+            folder, CheckFinite(), SameBuffers(), best, last, scores, LearningRateMonitor(), training_progress(),
+        ]  # fmt: skip
         unused = module.find_unused_parameters
         trainer = make_trainer(config, callbacks, [folder.table], run, find_unused_parameters=unused)
         split_clips([], data.split)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
@@ -18,12 +18,10 @@ from torchmetrics import Metric
 from torchmetrics.utilities.data import dim_zero_cat
 
 from zoo import __version__
+from zoo.evaluation import resampling
 
 if TYPE_CHECKING:
     from zoo.evaluation.footage import Footage
-
-RESAMPLES = 2000
-"""Bootstrap samples behind an interval."""
 
 
 @dataclass(frozen=True)
@@ -144,6 +142,10 @@ class ClipMetric(Metric, ABC):
         """The value over clips from the statistics ``(..., n, k)`` of ``n`` clips; leading dimensions are samples."""
         return np.asarray(self.clip_values(stats.sum(-2)) if self.pooled else self.clip_values(stats).mean(-1))
 
+    def _sums_of(self, stats: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
+        """What the value over clips is a ratio of sums of; without denominators: their mean."""
+        return (stats[:, 0], stats[:, 1]) if self.pooled else (self.clip_values(stats), None)
+
     def compute(self) -> Float[Tensor, ""]:
         """The value over all clips (float64); NaN where none was scored."""
         return torch.tensor(self.result_of(self.rows(), interval=False).value, dtype=torch.float64)
@@ -164,37 +166,13 @@ class ClipMetric(Metric, ABC):
             stats = np.array([row.stats for row in scored], dtype=np.float64)
             value = float(self.reduce(stats))
             if interval and len(scored) > 1:
-                low, high = bootstrap_interval(stats, self.reduce)
+                low, high = resampling.interval(*self._sums_of(stats))
         return Result(value, low, high, len(scored), len(rows), coverage, reason, self.signature)
 
     def _sync_dist(self, *arguments: Any, **named: Any) -> None:
         if not len(self.packed):  # torchmetrics would send an empty float tensor, which does not fit bytes
             self.packed = [torch.zeros(0, dtype=torch.uint8, device=self.device)]
         super()._sync_dist(*arguments, **named)
-
-
-def bootstrap_interval(
-    stats: NDArray[np.float64], value: Callable[[NDArray[np.float64]], NDArray[np.float64]]
-) -> tuple[float, float]:
-    """The 95 % bootstrap interval over clips of a value (percentiles; the same samples in every call).
-
-    Args:
-        stats: ``(clips, k)``: what is known of each of at least two clips.
-        value: of ``(..., clips, k)`` gives ``(...)``.
-    """
-    from scipy.stats import bootstrap
-
-    with np.errstate(divide="ignore", invalid="ignore"):
-        found = bootstrap(
-            (np.arange(len(stats)),),
-            lambda index, axis: value(stats[index.astype(int)]),
-            n_resamples=RESAMPLES,
-            method="percentile",
-            vectorized=True,
-            rng=np.random.default_rng(0),
-            batch=max(1, 2_000_000 // stats.size),
-        )
-    return float(found.confidence_interval.low), float(found.confidence_interval.high)
 
 
 def _reasons(rows: Iterable[Row]) -> str:

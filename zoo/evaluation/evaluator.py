@@ -1,4 +1,4 @@
-"""From a video that was made to the rows of one clip."""
+"""The one way to a row: from the generated video of a test clip to what every metric says of it."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from zoo.evaluation.evaluation_set import EvaluationSet, follow
-from zoo.evaluation.metrics.base import ClipMetric
+from zoo.evaluation.metric_scorer import MetricScorer
 from zoo.evaluation.results import Cell, Row
-from zoo.evaluation.score import Column, Look
 from zoo.evaluation.tracks import TRACKS
+from zoo.evaluation.video_pair import VideoPair
 from zoo.registry.spec import reason
 from zoo.support.errors import FAILED
 from zoo.synthesis.scene import Scene
@@ -20,7 +20,7 @@ from zoo.synthesis.subjects import Subject
 
 
 @dataclass(frozen=True)
-class Scorer:
+class Evaluator:
     """Scores the clips of one cell.
 
     Attributes:
@@ -36,14 +36,14 @@ class Scorer:
         """Whether another clip gives the sound, or the driver."""
         return TRACKS[self.cell.track].foreign or self.cell.method == "wrong-sound"
 
-    def look(self, scene: Scene, subject: Subject, made: UInt8[Tensor, "T 3 H W"]) -> Look:
+    def pair(self, scene: Scene, subject: Subject, made: UInt8[Tensor, "T 3 H W"]) -> VideoPair:
         """The generated and the real video as the judges see them; the face is looked for in the generated one."""
         track, real = follow(made), self.bench.real(scene)
         pred = replace(real, frames=made, landmarks=track.landmarks, seen=track.seen)
         place = real.landmarks[:1].expand_as(real.landmarks) if subject.over_still else real.landmarks
-        return Look(pred, real, place=place)
+        return VideoPair(pred, real, place=place)
 
-    def rows(self, scene: Scene, seen: Look, names: Sequence[str]) -> list[Row]:
+    def rows(self, scene: Scene, seen: VideoPair, names: Sequence[str]) -> list[Row]:
         """One row for each of these metrics; what cannot be scored becomes a row with the reason."""
         found = []
         for name in names:
@@ -56,7 +56,7 @@ class Scorer:
             except Exception as error:  # weights of a metric that are gone, say: the others go on
                 column.metric.reset()
                 column.fail(scene.clip.id, len(scene.clip.frames), scene.text, f"{FAILED}{reason(error)}")
-            found.append(self._row(column.metric, name, scene.clip.speaker, scene.foreign))
+            found.append(column.row(self.cell, name, scene.clip.speaker, scene.foreign))
         self.bench.keep(scene, seen.real)
         return found
 
@@ -69,32 +69,10 @@ class Scorer:
         for name in names:
             column = self._column(name)
             column.fail(clip, info.num_frames, giver.text, f"{FAILED}{why}")
-            rows.append(self._row(column.metric, name, info.speaker, "" if giver.id == clip else giver.id))
+            rows.append(column.row(self.cell, name, info.speaker, "" if giver.id == clip else giver.id))
         return rows
 
-    def _column(self, name: str) -> Column:
+    def _column(self, name: str) -> MetricScorer:
         spec, metric = self.bench.metrics[name]
         metric.reset()
-        return Column(spec, metric)
-
-    def _row(self, metric: ClipMetric, name: str, speaker: str, sound: str) -> Row:
-        (row,) = metric.rows()
-        cell = self.cell
-        return Row(
-            key=cell.key,
-            suite=cell.suite,
-            method=cell.method,
-            seed=cell.seed,
-            track=cell.track,
-            checkpoint=cell.checkpoint,
-            clip=row.clip,
-            speaker=speaker,
-            metric=name,
-            protocol=metric.signature,
-            value=metric.clip_value(row) if row.stats else None,
-            stats=row.stats,
-            scored=row.scored,
-            total=row.total,
-            reason=row.reason,
-            sound=sound,
-        )
+        return MetricScorer(spec, metric)
