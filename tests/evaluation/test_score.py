@@ -61,6 +61,12 @@ def judges(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     return [f"sync={folder}/sync-expert.safetensors", f"reader={folder}/lip-reader.safetensors"]
 
 
+def rows_of(out: Path, *, real: bool = False) -> list[dict[str, Any]]:
+    """The rows of the generated videos, or of the real ones."""
+    (cell,) = (path for path in (out / "cells").iterdir() if (path.name == "real-reconstruction") == real)
+    return [json.loads(line) for line in (cell / "rows.jsonl").read_text().splitlines()]
+
+
 class Run:
     """One run in this process: exit code, what it printed, and the files it wrote."""
 
@@ -74,8 +80,7 @@ class Run:
         return self.summary["metrics"][metric]
 
     def rows(self, metric: str) -> dict[str, dict[str, Any]]:
-        lines = map(json.loads, (self.out / "rows.jsonl").read_text().splitlines())
-        return {row["clip"]: row for row in lines if row["metric"] == metric}
+        return {row["clip"]: row for row in rows_of(self.out) if row["metric"] == metric}
 
 
 def test_itself_a_still_and_another(
@@ -151,7 +156,8 @@ def test_what_cannot_be_scored_never_becomes_a_number(
     assert "no generated video" in summary["failed"]["missing"]
     assert "no real video" in summary["failed"]["extra"]
 
-    lines = [json.loads(line) for line in (tmp_path / "score-pred/rows.jsonl").read_text().splitlines()]
+    lines = rows_of(tmp_path / "score-pred")
+    alone = {(line["metric"], line["clip"]): line for line in rows_of(tmp_path / "score-pred", real=True)}
     row = {(line["metric"], line["clip"]): line for line in lines}
     assert len(row) == 6 * 9
     for (metric, clip), line in row.items():
@@ -174,7 +180,7 @@ def test_what_cannot_be_scored_never_becomes_a_number(
     assert row["psnr", "short"]["value"] > 30
     assert (row["lse_d", "short"]["scored"], row["lse_d", "short"]["total"]) == (26, FRAMES - 4)
     # Without a sound of its own the pictures are judged with the real one's: the same clip, the same number.
-    assert row["lse_d", "mute"]["value"] == pytest.approx(row["lse_d", "mute"]["real"], rel=0.05)
+    assert row["lse_d", "mute"]["value"] == pytest.approx(alone["lse_d", "mute"]["value"], rel=0.05)
     assert row["psnr", "large"]["value"] > 28
     assert row["lmd", "large"]["value"] < 1
     assert row["psnr", "wide"]["scored"] == 0
@@ -266,11 +272,11 @@ def test_pairs(tmp_path: Path):
         tmp_path / "pred", tmp_path / "real"
     )]  # fmt: skip
     assert pairs == [
-        ("b", "b.mp4", "real/s2/b.avi"),
         ("c", "c.mp4", None),  # two real videos have that name: neither is guessed
         ("s1/a", "a.mp4", "real/s1/a.mpg"),
         ("s1/c", None, "real/s1/c.mpg"),
         ("s2/a", None, "real/s2/a.mpg"),
+        ("s2/b", "b.mp4", "real/s2/b.avi"),
         ("s2/c", None, "real/s2/c.mpg"),
     ]
     make("elsewhere/x.mp4", "empty/notes.txt")
@@ -281,7 +287,7 @@ def test_pairs(tmp_path: Path):
     with pytest.raises(DataError, match="no video in this folder"):
         find_pairs(tmp_path / "empty", tmp_path / "real")
     (only,) = find_pairs(tmp_path / "pred/b.mp4", tmp_path / "real/s2/b.avi")
-    assert only.clip == "b"
+    assert (only.clip, only.speaker) == ("b", "b")
 
 
 def test_a_text_that_is_no_unicode_costs_its_own_metrics_only(

@@ -264,7 +264,7 @@ def test_fit_and_resume(call: Any, short_store: Path, tmp_path: Path):
     assert "word error rate" in said.out
     assert "sentences without error" in said.out
     for run in runs:
-        rows = [json.loads(line) for line in (run / "rows.jsonl").read_text().splitlines()]
+        rows = [json.loads(line) for line in (run / "own.jsonl").read_text().splitlines()]
         assert [row["clip"] for row in rows] == ["test0/c", "test1/c", "test2/c"]
         assert [row["words"] for row in rows] == [2, 2, 0]  # the third has no words to compare with
         summary = json.loads((run / "summary.json").read_text())

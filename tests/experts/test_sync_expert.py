@@ -295,7 +295,7 @@ def fitted(call: Any, short_store: Path, tmp_path_factory: pytest.TempPathFactor
 
 
 def rows_of(folder: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (folder / "rows.jsonl").read_text().splitlines()]
+    return [json.loads(line) for line in (folder / "own.jsonl").read_text().splitlines()]
 
 
 def test_fit(fitted: tuple[Path, str]):

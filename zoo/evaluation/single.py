@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections import Counter
 from collections.abc import Sequence
@@ -47,10 +46,9 @@ class SingleCell:
         method.options = config.options
         self.subjects: dict[str, Subject] = {config.method: method, STILL: Still()}
         self.method = config.method
-        digits = hashlib.sha256(weights.read_bytes()).hexdigest()[:16]
         self.cells = {
-            config.method: _cell(config.method, "method", config.seed, digits),
-            STILL: _cell(STILL, "reference", 0, ""),
+            config.method: _cell(config.method, "method", config.seed),
+            STILL: _cell(STILL, "reference"),
         }
 
     def rows(self, clips: Sequence[str]) -> list[Row]:
@@ -106,11 +104,8 @@ class SingleCell:
         return lines
 
 
-def _cell(name: str, kind: Kind, seed: int, checkpoint: str) -> Cell:
-    return Cell(
-        name=f"{name}-reconstruction", key="", suite="test", method=name, kind=kind, track="reconstruction", seed=seed,
-        checkpoint=checkpoint,
-    )  # fmt: skip
+def _cell(name: str, kind: Kind, seed: int = 0) -> Cell:
+    return Cell(f"{name}-reconstruction", "", "test", name, kind, "reconstruction", seed=seed)
 
 
 def at_chance(rows: Sequence[Row], method: str) -> bool | None:

@@ -162,8 +162,8 @@ def test_accuracy_of_a_discriminator_that_knows_and_one_that_does_not():
 def test_the_summary_of_a_run_tells_it(tiny_run: Path, capsys: pytest.CaptureFixture[str]):
     summary = json.loads((tiny_run / "summary.json").read_text())
     found = summary["discriminator"]
-    (row,) = map(json.loads, (tiny_run / "rows.jsonl").read_text().splitlines())
-    assert found["pairs"] == len(row["in_sync"]) + len(row["out_of_sync"]) == 2 * row["frames"]
+    (row,) = map(json.loads, (tiny_run / "own.jsonl").read_text().splitlines())
+    assert found["pairs"] == len(row["in_sync"]) + len(row["out_of_sync"]) == 2 * len(row["in_sync"])
     assert 0 <= found["balanced_accuracy"] <= 1
     print_scores(summary)
     assert "its discriminator tells sync from no sync: balanced accuracy" in capsys.readouterr().out
