@@ -162,7 +162,7 @@ def _environment_entries() -> Iterator[Entry]:
 
 
 def _own_suites() -> Iterator[Entry]:
-    for path in (Path(__file__).parent / "benchmark" / "suites").glob("*.yaml"):
+    for path in (Path(__file__).parents[1] / "benchmark" / "suites").glob("*.yaml"):
         yield Entry("zoo.suites", path.stem, "zoo.benchmark.suites", api.OURS, __version__)
 
 
