@@ -1,4 +1,4 @@
-"""The experts' step size."""
+"""The experts' learning rate."""
 
 from __future__ import annotations
 

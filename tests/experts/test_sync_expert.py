@@ -315,7 +315,7 @@ def test_fit(fitted: tuple[Path, str]):
 
 def test_resumed_weights_are_those_of_one_go(call: Any, fitted: tuple[Path, str], short_store: Path, tmp_path: Path):
     fixed = ("fit", "sync-expert", f"data.root={short_store}", f"out={tmp_path}", *SETTINGS)
-    # The step size follows from the number of all steps, so the run that is cut short must know it.
+    # The learning rate follows from the number of all steps, so the run that is cut short must know it.
     assert call(*fixed, "trainer.max_epochs=1", "model.warmup=0", "model.decay=false").code == 0
     said = call(*fixed, "trainer.max_epochs=2", "model.warmup=0", "model.decay=false", "--resume", "last")
     assert said.code == 0, said.err

@@ -11,7 +11,7 @@ from zoo.registry.spec import setting
 class TinyConfig:
     """Settings of the tiny methods."""
 
-    rate: float = setting(0.05, "step size", "ours")
+    rate: float = setting(0.05, "learning rate", "ours")
 
 
 @dataclass
@@ -25,7 +25,7 @@ class Bare:
 class Turned:
     """A setting that becomes another when it is made."""
 
-    rate: float = setting(0.05, "step size", "ours")
+    rate: float = setting(0.05, "learning rate", "ours")
 
     def __post_init__(self) -> None:
         self.rate = self.rate * 2

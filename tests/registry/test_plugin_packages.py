@@ -11,7 +11,10 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+import pytorch_lightning as pl
 import torch
+import yaml
+from torch.utils.data import DataLoader
 
 from tests.helpers.batches import given_other
 from tests.helpers.inputs import drawn, photograph, save_picture
@@ -20,6 +23,7 @@ from tests.registry.fresh import Done, Fresh
 from zoo.data.store.store import Store
 from zoo.data.windows import Draw, Windows, collate
 from zoo.media.video import read_video, write_video
+from zoo.methods.losses.reconstruction import lip_weights, weighted_l1
 from zoo.registry.scaffold.create import TEMPLATES
 
 PAGE = ROOT / "docs" / "write-a-method.md"
@@ -60,12 +64,15 @@ def done(fresh: Fresh, desk: Path) -> dict[str, Done]:
         else:
             found[line] = fresh.zoo(words[1:], cwd=desk)[0]
     rest = lines[last:]
-    _add_two_more(fresh, desk)
+    _add_others(fresh, desk)
     results = fresh.zoo(*[shlex.split(line)[1:] for line in [*rest, *MORE]], cwd=desk)
     return found | dict(zip([*rest, *MORE], results, strict=True))
 
 
 MORE = (
+    "zoo info my-gan",
+    "zoo fit my-gan data.root=clips trainer.max_epochs=1",
+    "zoo plugin check my-gan --quick",
     "zoo plugin list --json",
     "zoo list --json",
     "zoo data prepare my-faces --root raw --out st --workers 1",
@@ -78,11 +85,16 @@ MORE = (
 )
 
 
-def _add_two_more(fresh: Fresh, desk: Path) -> None:
-    """A data set and a metric, and something to use them on."""
-    for name, kind in (("my-faces", "dataset"), ("lip_gap", "metric")):
-        assert fresh.zoo(["plugin", "new", name, "--kind", kind, "--out", kind], cwd=desk)[0].code == 0
-    fresh.pip_install("./dataset", "./metric", cwd=desk)
+def _add_others(fresh: Fresh, desk: Path) -> None:
+    """A GAN, a data set and a metric, and something to use them on."""
+    written = fresh.zoo(
+        ["plugin", "new", "my-gan", "--gan", "--out", "gan"],
+        ["plugin", "new", "my-faces", "--kind", "dataset", "--out", "dataset"],
+        ["plugin", "new", "lip_gap", "--kind", "metric", "--out", "metric"],
+        cwd=desk,
+    )
+    assert [done.code for done in written] == [0, 0, 0]
+    fresh.pip_install("./gan", "./dataset", "./metric", cwd=desk)
     fresh.run(f"from pathlib import Path; from zoo_my_faces.example import write; write(Path({str(desk / 'raw')!r}))")
     clip = drawn()
     for folder, frames in (("real", clip.frames[:20]), ("made", clip.frames[5:25])):
@@ -105,7 +117,7 @@ def _of(done: dict[str, Done], start: str) -> Done:
 def test_the_method_is_listed_trained_checked_and_compared(done: dict[str, Done], desk: Path):
     assert "model.lip_weight" in _of(done, "zoo info my-method").out
     assert "weight of the lip region" in _of(done, "zoo info my-method").out
-    assert "better than the still image" in _of(done, "zoo fit my-method").out
+    assert_compared_with_the_still(_of(done, "zoo fit my-method").out)
     talk = read_video(desk / "talk.mp4").frames
     assert 24 < len(talk) < 28, "as long as the sound: one second, and what AAC adds"
     assert talk.shape[1:] == (3, 512, 512), "as large as the photo"
@@ -118,10 +130,32 @@ def test_the_method_is_listed_trained_checked_and_compared(done: dict[str, Done]
     assert {row["metric"] for row in rows} == {"lmd", "psnr"}
 
 
-def test_all_three_are_listed_with_what_they_bring(done: dict[str, Done]):
+def assert_compared_with_the_still(out: str) -> None:
+    """The table of a fit: LMD, motion and sync accuracy of what was generated, and of the still below."""
+    assert re.search(
+        r"^ *generated +\d+\.\d\d \([+-]\d+% against the still\) +\d\.\d\d +\d+\.\d%", out, flags=re.MULTILINE
+    ), out
+    assert re.search(r"^ *still image +\d+\.\d\d +\d\.\d\d +\d+\.\d%", out, flags=re.MULTILINE), out
+
+
+def test_the_gan_is_trained_and_checked(done: dict[str, Done], desk: Path):
+    told = done["zoo info my-gan"].out
+    assert all(f"model.{name}" in told for name in ("adversarial_weight", "adversarial_start", "gradient_clip"))
+    assert_compared_with_the_still(_of(done, "zoo fit my-gan").out)
+    (metrics,) = desk.glob("runs/my-gan/synthgrid/*/metrics.csv")
+    assert {"train/g_loss", "train/d_loss", "train/g_adversarial"} <= set(
+        metrics.read_text().splitlines()[0].split(",")
+    )
+    checked = done["zoo plugin check my-gan --quick"].out
+    assert " 0 failed" in checked
+    assert "sound matters" in checked
+
+
+def test_all_of_them_are_listed_with_what_they_bring(done: dict[str, Done]):
     found = {item["dist"]: item for item in json.loads(done["zoo plugin list --json"].out)}
     for dist, adds in (
         ("zoo-my-method", {"method": ["my-method"]}),
+        ("zoo-my-gan", {"method": ["my-gan"]}),
         ("zoo-my-faces", {"dataset": ["my-faces"], "suite": ["my-faces"], "recipe": ["lipgan"]}),
         ("zoo-lip-gap", {"metric": ["lip_gap"]}),
     ):
@@ -143,27 +177,36 @@ def test_the_metric_scores(done: dict[str, Done]):
     assert "lip_gap|gap:outer" in json.dumps(scores)
 
 
-def test_the_network_of_the_template_learns_from_the_sound(tiny_store: Path, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize("template", ["method", "gan"])
+def test_the_network_of_the_template_learns_from_the_sound(
+    template: str, tiny_store: Path, monkeypatch: pytest.MonkeyPatch
+):
     """Fitted to a few windows, it draws them better than the still, and better with their own sound than another's."""
-    monkeypatch.syspath_prepend(str(TEMPLATES / "method"))
-    config_of, method_of = (import_module(f"zoo_new_method.{part}") for part in ("config", "module"))
+    for folder in ("method", template):
+        monkeypatch.syspath_prepend(str(TEMPLATES / folder))
+    config_of, method_of = (import_module(f"zoo_new_{template}.{part}") for part in ("config", "method"))
+    name = f"New{template.capitalize()}"
+    recipe = yaml.safe_load((TEMPLATES / template / f"zoo_new_{template}" / "recipes" / "synthgrid.yaml").read_text())
+    settings = getattr(config_of, f"{name}Config")(**{**recipe["model"], "width": 4, "learning_rate": 4e-3})
     torch.manual_seed(0)
-    method = method_of.NewMethod(config_of.NewMethodConfig(width=4, learning_rate=4e-3))
-    method.log = lambda *_, **__: None
+    method = getattr(method_of, name)(settings)
     windows = Windows(Store(tiny_store), method.input_spec)
     batch = collate([windows[Draw(0, (seed,))] for seed in range(12)]).unit()
-    optimiser = method.configure_optimizers()
-    for _ in range(80):
-        optimiser.zero_grad()
-        method.training_step(batch, 0).backward()
-        optimiser.step()
+    trainer = pl.Trainer(
+        max_epochs=1, accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False,
+        enable_model_summary=False,
+    )  # fmt: skip
+    trainer.fit(method, DataLoader([batch] * 80, batch_size=None, collate_fn=lambda item: item))
     method.eval()
+    weights = lip_weights(batch.landmarks.flatten(0, 1), batch.frames.shape[-2:], settings.lip_weight)
+
+    def error(frames: torch.Tensor) -> float:
+        return float(weighted_l1(frames.flatten(0, 1), batch.frames.flatten(0, 1), weights))
+
     with torch.inference_mode():
-        own = float(method.training_step(batch, 0))
-        other = float(method.training_step(given_other(batch, sound=batch.given.sound.roll(6, 0)), 0))
-        method.network.forward = lambda still, heard: still
-        standing = float(method.training_step(batch, 0))
-    assert own < 0.6 * standing
+        own = error(method.reconstruct(batch))
+        other = error(method.reconstruct(given_other(batch, sound=batch.given.sound.roll(6, 0))))
+    assert own < 0.6 * error(batch.given.stills)
     assert own < 0.8 * other
-    for name in [name for name in sys.modules if name.startswith("zoo_new_method")]:
-        del sys.modules[name]
+    for module in [module for module in sys.modules if module.startswith("zoo_new_")]:
+        del sys.modules[module]

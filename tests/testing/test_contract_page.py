@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import re
-from typing import get_args
+import sys
+from collections import defaultdict
+from dataclasses import replace
+from types import ModuleType
+from typing import Any, get_args
 
 import pytest
+import pytorch_lightning as pl
+from torch.utils.data import DataLoader
 
+from tests.helpers.batches import random_windows
 from tests.helpers.paths import ROOT
 from zoo.data.splits import SPLITS
+from zoo.methods import trainable
+from zoo.methods.adversarial import AdversarialMethod, Group, Term, Turn
+from zoo.methods.config import AdversarialConfig
 from zoo.registry.spec import (
     CAPABILITIES,
     Better,
@@ -23,6 +34,7 @@ from zoo.registry.spec import (
     Shown,
     Spec,
 )
+from zoo.synthesis.make import make
 from zoo.testing import capabilities, cards, conditioning, datasets, faces, kit, methods, metrics, specs, trainables
 from zoo.testing.rules import Rules
 
@@ -107,6 +119,60 @@ def test_names_that_a_spec_may_use_are_told():
 def test_the_input_spec_is_told():
     told = [name for cells in table("## A method", "field") for name in quoted(cells[0])]
     assert told == [field.name for field in dataclasses.fields(InputSpec)]
+
+
+@pytest.fixture
+def gan(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What the page's code defines."""
+    (code,) = re.findall(r"^```python\n(.*?)^```", PAGE.split("\n## A GAN\n", 1)[1], flags=re.MULTILINE | re.DOTALL)[:1]
+    module = ModuleType("gan_of_the_page")
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    exec(compile(code, "docs/contract.md", "exec"), vars(module))
+    return vars(module)
+
+
+def test_the_gan_of_the_page_is_trained_and_generates(gan: dict[str, Any]):
+    spec = MethodSpec(name="small", summary="s", target="gan_of_the_page:Small", api_version=2)
+    module = trainable.build(spec, gan["SmallConfig"](learning_rate=0.01, adversarial_start=0.5))
+    assert isinstance(module, AdversarialMethod)
+    batch, logged = random_windows(2, 2, 32, 640), defaultdict(list)
+    module.log = lambda name, value, **_: logged[name].append(float(value))  # type: ignore[method-assign]
+    trainer = pl.Trainer(
+        max_epochs=1, accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False,
+        enable_model_summary=False,
+    )  # fmt: skip
+    trainer.fit(module, DataLoader([batch] * 20, batch_size=None, collate_fn=lambda item: item))  # type: ignore[arg-type]
+    names = {"l1": 20, "g_loss": 20, "g_frame": 10, "d_real": 10, "d_generated": 10, "d_loss": 10}
+    assert {name: len(values) for name, values in logged.items()} == {f"train/{k}": n for k, n in names.items()}
+    assert logged["train/l1"][-1] < logged["train/l1"][0]
+    assert make(module.eval(), spec, replace(batch.given, num_frames=2)).shape == (2, 2, 3, 32, 32)
+
+
+def test_what_a_gan_may_say_is_told():
+    told = {name.partition("(")[0] for cells in table("## A GAN", "you write") for name in quoted(cells[0])}
+    assert told == AdversarialMethod.__abstractmethods__
+    defaults = {
+        name: default.strip()
+        for cells in table("## A GAN", "setting")
+        for name, default in zip(quoted(cells[0]), cells[1].split(","), strict=True)
+    }
+    assert defaults == {field.name: str(field.default) for field in dataclasses.fields(AdversarialConfig)}
+    members = {quoted(cells[0])[0].partition("(")[0]: cells[1] for cells in table("## A GAN", "member")}
+    assert all(hasattr(AdversarialMethod, name) for name in members)
+    assert members["least_windows"] == str(AdversarialMethod.least_windows)
+    assert members["short_windows"] == AdversarialMethod.short_windows
+    page = PAGE.split("\n## A GAN\n", 1)[1].split("\n## ", 1)[0]
+    assert f"`Term({', '.join(signature(Term))})`" in page
+    assert f"`Turn({', '.join(signature(Turn))})`" in page
+    assert f"`Group({', '.join(signature(Group))})`" in page
+
+
+def signature(kind: type) -> list[str]:
+    """The fields of a tuple or dataclass as the page writes them: weights of terms with their default."""
+    fields = inspect.signature(kind).parameters.values()
+    return [
+        f"{field.name}={field.default:g}" if kind is Term and field.name == "weight" else field.name for field in fields
+    ]
 
 
 def test_an_expert_finds_all_that_it_must_write():

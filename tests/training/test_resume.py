@@ -157,7 +157,7 @@ ODD: dict[str, tuple[Change, str]] = {
         lambda kept, _: kept["optimizer_states"][0]["state"].update({9999: {}}), "other parameters",
     ),
     "groups of others": (lambda kept, _: kept["optimizer_states"][0].update(param_groups=[]), "other groups"),
-    "a step size is a word": (
+    "a learning rate is a word": (
         lambda kept, _: kept["optimizer_states"][0]["param_groups"][0].update(lr="x"), "lr: a str",
     ),
     "schedulers that are not there": (lambda kept, _: kept.update(lr_schedulers=[{"step": 1}]), "1 schedulers"),

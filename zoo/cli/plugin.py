@@ -18,6 +18,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     new = verbs.add_parser("new", help="write a package that works at once")
     new.add_argument("name", metavar="NAME", help="what users will type, for example my-method")
     new.add_argument("--kind", choices=("method", "dataset", "metric"), default="method", help="what it brings")
+    new.add_argument("--gan", action="store_true", help="a method with a generator, a discriminator and their losses")
     new.add_argument("--out", metavar="DIR", help="folder to write; it must not exist yet (default: zoo-NAME)")
     new.add_argument(
         "--licence", choices=("MIT", "Apache-2.0", "BSD-3-Clause"), default="MIT", help="its licence (default: MIT)"
@@ -50,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
 def _new(args: argparse.Namespace) -> int:
     from zoo.registry.scaffold.create import create
 
-    folder = create(args.name, args.kind, args.out, args.licence, args.author)
+    folder = create(args.name, args.kind, args.out, args.licence, args.author, gan=args.gan)
     then = {
         "method": f"zoo fit {args.name}",
         "dataset": f"zoo data prepare {args.name} --root ROOT --out STORE",

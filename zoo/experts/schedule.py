@@ -1,4 +1,4 @@
-"""The optimiser of the experts and its step size over time."""
+"""The optimiser of the experts and its learning rate over time."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Steps(Protocol):
 
 
 def adam(module: LightningModule, config: Steps) -> Any:
-    """AdamW whose step size rises over a share of all steps and, if asked, falls to zero along a cosine.
+    """AdamW whose learning rate rises over a share of all steps and, if asked, falls to zero along a cosine.
 
     Raises:
         ConfigError: it depends on how many steps there are, and nothing limits them but time.
@@ -34,7 +34,7 @@ def adam(module: LightningModule, config: Steps) -> Any:
     steps = steps_planned(module.trainer)
     if not math.isfinite(steps):
         raise ConfigError(
-            "trainer: the step size follows the number of steps: set max_epochs or max_steps, or model.warmup=0 "
+            "trainer: the learning rate follows the number of steps: set max_epochs or max_steps, or model.warmup=0 "
             "model.decay=false"
         )
     total = max(1, int(steps))

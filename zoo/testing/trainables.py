@@ -47,7 +47,7 @@ def buildable(case: TrainableCase) -> None:
     RULES,
     "weights are finite",
     "every weight is a number, before training and in a checkpoint",
-    "look for a division by zero in what sets first weights; of a checkpoint, train anew with a smaller step size",
+    "look for a division by zero in what sets first weights; of a checkpoint, train anew with a smaller learning rate",
     needs=(buildable,),
 )
 def finite_weights(case: TrainableCase) -> None:
@@ -62,7 +62,7 @@ def finite_weights(case: TrainableCase) -> None:
     RULES,
     "training stays finite",
     f"in {STEPS} steps on one batch all that is logged, all gradients and all weights are finite numbers",
-    "take a smaller step size in `trial`, clip gradients, and keep divisions, logarithms and roots away from zero",
+    "take a smaller learning rate in `trial`, clip gradients, and keep divisions, logarithms and roots away from zero",
     needs=(finite_weights,),
     training=True,
 )
@@ -115,7 +115,7 @@ def _difference(one: dict[str, Any], other: dict[str, Any], prefix: str = "") ->
     RULES,
     "a few steps lower the loss on one batch",
     f"after {STEPS} steps on one batch the module's own validation loss on it is lower",
-    "check that the optimiser owns the generating network, that its step is taken, and the step size in `trial`",
+    "check that the optimiser owns the generating network, that its step is taken, and the learning rate in `trial`",
     needs=(trains,),
     training=True,
 )
@@ -257,8 +257,8 @@ def processes_agree(case: TrainableCase) -> None:
     "two processes train as one",
     f"after {FEW} steps with trainer.devices=2 trainer.strategy=ddp in which both processes get the same batch "
     "and draw the same random numbers, the weights are those of one process",
-    "gradients are averaged over the processes: scale neither losses nor step sizes by their number, and by nothing "
-    "that differs between them",
+    "gradients are averaged over the processes: scale neither losses nor learning rates by their number, and by "
+    "nothing that differs between them",
     slow=True,
     needs=(processes_agree,),
     training=True,

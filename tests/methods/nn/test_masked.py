@@ -1,4 +1,4 @@
-"""What LipGAN and Wav2Lip share: hidden lower halves, clips drawn frame by frame, step sizes that fade."""
+"""What LipGAN and Wav2Lip share: hidden lower halves, clips drawn frame by frame, learning rates that fade."""
 
 import pytest
 import torch

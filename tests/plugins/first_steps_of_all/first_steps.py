@@ -68,7 +68,7 @@ CASES: dict[str, tuple[str, dict[str, Any], tuple[int, ...]]] = {
 """Method, settings in which every term is at work, and the lengths of a batch's windows."""
 
 EARLY = {"adversarial_start": 0.15, "lr_decay_fraction": 0.5}
-"""Discriminators join at the fourth step of twenty; step sizes fade from the eleventh."""
+"""Discriminators join at the fourth step of twenty; learning rates fade from the eleventh."""
 
 
 def noise(spec: InputSpec, lengths: tuple[int, ...], number: int) -> Batch:

@@ -1,4 +1,4 @@
-"""Training of the temporal GAN and of its static baseline: losses, gradients, step sizes, padding."""
+"""Training of the temporal GAN and of its static baseline: losses, gradients, learning rates, padding."""
 
 from dataclasses import replace
 from typing import Any

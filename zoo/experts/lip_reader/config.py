@@ -20,9 +20,9 @@ class LipReaderConfig:
         False, "batch normalisation after each convolution", "a later implementation; paper: none"
     )
     dropout: float = setting(0.5, "share of channels that is dropped", "code, lipnet.lua")
-    learning_rate: float = setting(1e-4, "Adam step size (the highest, where it changes)", "code, exp/0001.lua: Adam")
-    warmup: float = setting(0.0, "share of the steps in which the step size rises", "ours")
-    decay: bool = setting(False, "let the step size fall to zero along a cosine", "ours")
+    learning_rate: float = setting(1e-4, "Adam's learning rate (the highest, where it changes)", "code, exp/0001.lua")
+    warmup: float = setting(0.0, "share of the steps in which the learning rate rises", "ours")
+    decay: bool = setting(False, "let the learning rate fall to zero along a cosine", "ours")
     weight_decay: float = setting(0.0, "AdamW's weight decay", "code: none")
     words: float = setting(
         0.925,

@@ -19,9 +19,9 @@ class SyncExpertConfig:
         choices=("bce", "matching", "both"),
     )
     windows: int = setting(8, "windows of five frames, end to end, drawn from a clip at once", "ours", least=2)
-    learning_rate: float = setting(1e-4, "Adam step size (the highest, where it changes)", "code")
-    warmup: float = setting(0.0, "share of the steps in which the step size rises", "ours")
-    decay: bool = setting(False, "let the step size fall to zero along a cosine", "ours")
+    learning_rate: float = setting(1e-4, "Adam's learning rate (the highest, where it changes)", "code")
+    warmup: float = setting(0.0, "share of the steps in which the learning rate rises", "ours")
+    decay: bool = setting(False, "let the learning rate fall to zero along a cosine", "ours")
     weight_decay: float = setting(0.0, "AdamW's weight decay", "code: none")
     flip: float = setting(0.0, "share of clips that are mirrored", "ours")
     jitter: float = setting(0.0, "random change of brightness and contrast, 0..1", "ours")

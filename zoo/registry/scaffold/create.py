@@ -24,12 +24,21 @@ LICENCES = ("MIT", "Apache-2.0", "BSD-3-Clause")
 
 TEMPLATES = Path(__file__).parent / "templates"
 
+GAN = TEMPLATES / "gan"
+"""What an adversarial method has beside files of ``templates/method`` or in place of them, as ``new-gan``."""
+
 LONGEST = 30
 """Letters of a name."""
 
 
 def create(
-    name: str, kind: str = "method", out: str | Path | None = None, licence: str = "MIT", author: str | None = None
+    name: str,
+    kind: str = "method",
+    out: str | Path | None = None,
+    licence: str = "MIT",
+    author: str | None = None,
+    *,
+    gan: bool = False,
 ) -> Path:
     """Write a package.
 
@@ -39,37 +48,42 @@ def create(
         out: the folder to write, which must not exist yet; ``zoo-NAME`` if not given.
         licence: of :data:`LICENCES`.
         author: who holds the copyright.
+        gan: with a discriminator, on :class:`zoo.methods.adversarial.AdversarialMethod`; of a method only.
 
     Returns:
         The folder.
 
     Raises:
-        ConfigError: the name is malformed or taken, the folder exists, or the author's name cannot stand in a file.
+        ConfigError: the name is malformed or taken, the folder exists, the author's name cannot stand in a file, or
+            ``gan`` is asked of what is no method.
     """
     dashed, package = f"zoo-{name.replace('_', '-')}", f"zoo_{name.replace('-', '_')}"
     author = f"the authors of {dashed}" if author is None else author.strip()
     _check_name(name, kind, package)
+    if gan and kind != "method":
+        raise ConfigError(f"--gan: a {kind} has no discriminator; leave out --kind {kind}, or --gan")
+    templates = [TEMPLATES / kind, *[GAN] * gan]
     if not author or not author.isprintable() or set(author) & set('"\\{}'):
         raise ConfigError(f"--author: '{author}' cannot stand in pyproject.toml; leave out quotes, braces, backslashes")
     target = Path(dashed if out is None else out)
     if target.exists() or target.is_symlink():
         raise ConfigError(f"{target}: exists already; nothing is overwritten, say another folder with --out")
     title = "".join(part.capitalize() for part in re.split("[-_]", name))
-    words = {
-        f"zoo-new-{kind}": dashed,
-        f"zoo_new_{kind}": package,
-        f"new-{kind}": name,
-        f"new_{kind}": name.replace("-", "_"),
-        f"New{kind.capitalize()}": title,
-        "AUTHOR NAME": author,
-        "2026": str(date.today().year),
-        r"\bMIT\b": licence,
-    }
-    _check_title(name, title, kind)
+    words = {"AUTHOR NAME": author, "2026": str(date.today().year), r"\bMIT\b": licence}
+    for template in templates:
+        words |= {
+            f"zoo-new-{template.name}": dashed,
+            f"zoo_new_{template.name}": package,
+            f"new-{template.name}": name,
+            f"new_{template.name}": name.replace("-", "_"),
+            f"New{template.name.capitalize()}": title,
+        }
+    _check_title(name, title, templates)
     target.parent.mkdir(parents=True, exist_ok=True)
     aside = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     try:
-        _fill(TEMPLATES / kind, aside, words)
+        for template in templates:
+            _fill(template, aside, words)
         text = (TEMPLATES / "licences" / f"{licence}.txt").read_text("utf-8")
         (aside / "LICENSE").write_text(text.replace("AUTHOR NAME", author).replace("2026", words["2026"]), "utf-8")
         umask = os.umask(0)
@@ -98,9 +112,10 @@ def _check_name(name: str, kind: str, package: str) -> None:
         raise ConfigError(f"'{name}': the Python package {package} is installed already; choose another name")
 
 
-def _check_title(name: str, title: str, kind: str) -> None:
+def _check_title(name: str, title: str, templates: list[Path]) -> None:
     """Refuse a name whose class would hide something that the package uses, or that means something else elsewhere."""
-    nodes = [node for path in (TEMPLATES / kind).rglob("*.py") for node in ast.walk(ast.parse(path.read_text("utf-8")))]
+    files = [path for template in templates for path in template.rglob("*.py")]
+    nodes = [node for path in files for node in ast.walk(ast.parse(path.read_text("utf-8")))]
     used = {getattr(node, field, None) for node in nodes for field in ("id", "name", "asname")}
     if keyword.iskeyword(title) or title in used or hasattr(builtins, title):
         raise ConfigError(f"'{name}': its class would be {title}, which Python or the package uses; choose another")

@@ -6,7 +6,7 @@ from zoo.methods.trainable import build
 from zoo.testing import check
 
 from zoo_new_method.config import NewMethodConfig
-from zoo_new_method.networks import Network
+from zoo_new_method.networks import COLUMNS, SIZE, Network
 
 
 def test_it_keeps_the_contract():
@@ -18,14 +18,14 @@ def test_the_still_stays_where_nothing_moves():
     network = Network(8).eval()
     torch.nn.init.zeros_(network.out.weight)
     torch.nn.init.constant_(network.out.bias, -100.0)
-    still = torch.rand(2, 3, 64, 64)
-    assert torch.equal(network(still, torch.randn(2, network.frontend.samples)), still)
+    still = torch.rand(2, 3, SIZE, SIZE)
+    assert torch.equal(network(still, torch.randn(2, 1, 80, COLUMNS)), still)
 
 
 def test_the_sound_reaches_the_picture():
     network = Network(8).eval()
-    still = torch.rand(1, 3, 64, 64)
-    loud, quiet = torch.randn(1, network.frontend.samples) * 0.3, torch.zeros(1, network.frontend.samples)
+    still = torch.rand(1, 3, SIZE, SIZE)
+    loud, quiet = torch.randn(1, 1, 80, COLUMNS), torch.zeros(1, 1, 80, COLUMNS)
     assert not torch.equal(network(still, loud), network(still, quiet))
 
 

@@ -4,7 +4,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from zoo.methods.nn.blocks import ConvBlock, ConvResidual, UpBlock
-from zoo.methods.nn.frontend import Mel
+
+SIZE = 64
+"""Height and width in pixels of the square around the lips."""
+
+COLUMNS = 27
+"""Columns of 12.5 ms of the log-mel around a frame: 375 ms."""
 
 
 class Network(nn.Module):
@@ -17,7 +22,6 @@ class Network(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         c = [width, 2 * width, 4 * width, 4 * width]
-        self.frontend = Mel(27)  # 27 columns of 12.5 ms: 6000 samples, 375 ms
         self.face = nn.ModuleList(
             [
                 ConvBlock(3, c[0], 5),
@@ -42,24 +46,22 @@ class Network(nn.Module):
         self.out = nn.Conv2d(2 * c[0], 4, 3, padding=1)
 
     def forward(
-        self, still: Float[Tensor, "batch 3 64 64"], heard: Float[Tensor, "batch samples"]
+        self, still: Float[Tensor, "batch 3 64 64"], features: Float[Tensor, "batch 1 80 27"]
     ) -> Float[Tensor, "batch 3 64 64"]:
         """Draw one frame per still.
 
         Args:
             still: who is to talk, RGB in [0, 1].
-            heard: the ``frontend.samples`` samples around the frame, in [-1, 1] at 16 kHz.
+            features: log-mel of the sound around the frame.
 
         Returns:
             RGB in [0, 1]: new colours where the network says that something moves, the still elsewhere.
         """
-        with torch.autocast(heard.device.type, enabled=False):  # spectra need all their bits
-            mel = self.frontend(heard)
         skips, x = [], 2 * still - 1
         for stage in self.face:
             x = stage(x)
             skips.append(x)
-        sound = self.sound(mel)[:, :, None, None].expand(-1, -1, *x.shape[2:])
+        sound = self.sound(features)[:, :, None, None].expand(-1, -1, *x.shape[2:])
         x = self.mix(torch.cat([x, sound], dim=1))
         skips.pop()
         for stage in self.up:

@@ -5,7 +5,7 @@ from zoo.registry.spec import MethodSpec, Paper, Uses
 SPEC = MethodSpec(
     name="new-method",
     summary="draws the mouth of a still anew, one frame at a time, from 375 ms of sound",
-    target="zoo_new_method.module:NewMethod",
+    target="zoo_new_method.method:NewMethod",
     config="zoo_new_method.config:NewMethodConfig",
     api_version=2,
     licence="MIT",
