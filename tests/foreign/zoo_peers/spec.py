@@ -20,7 +20,7 @@ POINTS = MethodSpec(
     config="zoo_peers.config:PeerConfig",
     options="zoo_peers.config:PointsOptions",
     modes=(("sound", Uses()),),
-    **SHARED,
+    **SHARED | {"trial": (*SHARED["trial"], "model.width=32", "model.learning_rate=0.01")},
 )
 
 DRIVEN = MethodSpec(
