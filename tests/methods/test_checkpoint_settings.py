@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -103,6 +104,28 @@ def test_a_configuration_of_a_suite_is_what_its_weights_are(ask: Ask, last: Path
     assert code == 2, err
     assert f"model.width=0.5: {last} was made with model.width=0.06" in err
     suite["configurations"]["wide"]["settings"]["model"]["width"] = 0.06  # type: ignore[index]
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(suite))
+    code, err = ask(*plan)
+    assert code == 0, err
+
+
+@pytest.mark.parametrize(("settings", "key"), [({"model": {"width": 0.5}}, "model.width=0.5"), ({"seed": 7}, "seed=7")])
+def test_so_is_what_the_budget_of_a_suite_says(
+    settings: dict[str, Any], key: str, ask: Ask, last: Path, tmp_path: Path
+):
+    """Of the network and the seed: what else a budget says is about how long and on what a fit trains."""
+    suite = {
+        "data": {"name": "synthgrid", "clips": 6}, "metrics": ["psnr"], "references": [], "tracks": ["reconstruction"],
+        "budget": {"settings": {"data": {"batch_size": 3}, **settings}},
+    }  # fmt: skip
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(suite))
+    plan = ["benchmark", "--suite", "mine.yaml", "--dry-run", "--devices", "1", "--methods", "lipgan"]
+    plan += ["--ckpt", f"lipgan={last}"]
+    code, err = ask(*plan)
+    assert code == 2, err
+    assert f"{key}: {last} was made with {key.partition('=')[0]}=" in err
+    assert len(err.splitlines()) == 1
+    suite["budget"] = {"settings": {"data": {"batch_size": 3}, "model": {"width": 0.06}}}
     (tmp_path / "mine.yaml").write_text(yaml.safe_dump(suite))
     code, err = ask(*plan)
     assert code == 0, err

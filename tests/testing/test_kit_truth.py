@@ -37,6 +37,7 @@ def accusations(report: Report) -> list[tuple[str, str, str]]:
 SEES = "sees no more than it declares"
 FRAMES = "generate() gives frames in [0, 1]"
 SOUND = "sound matters"
+DECLARED = "all that it declares matters"
 
 UNTRUE = [
     ("awake", SEES, "the rest of the true video is another after for_inference()"),
@@ -56,6 +57,12 @@ UNTRUE = [
     ),
     ("remembering", "determinism under a seed", "a clip made at once again differs by up to"),
     ("mixing", "clips of a batch do not mix", "when another is made beside it"),
+    ("blind", DECLARED, "mode 'all' makes the same frames whatever the driver is"),
+    ("wordless", DECLARED, "mode 'all' makes the same frames whatever the words are"),
+    ("moodless", DECLARED, "mode 'all' makes the same frames whatever the label 'emotion' is"),
+    ("poseless", DECLARED, "mode 'all' makes the same frames whatever the array 'pose' is"),
+    ("single", DECLARED, "mode 'all' makes the same frames whatever the stills beyond the first are"),
+    ("untold", "spec is valid", "label_values: two values at least of the label 'emotion'"),
 ]
 
 
@@ -82,7 +89,7 @@ def test_who_asks_for_more_is_given_no_more(name: str):
     assert accusations(check(name, quick=True)) == []
 
 
-@pytest.mark.parametrize("name", ["honest", "grainy", "upper"])
+@pytest.mark.parametrize("name", ["honest", "grainy", "upper", "attentive"])
 def test_nobody_honest_is_accused(name: str):
     report = check(name, quick=True)
     assert accusations(report) == []
@@ -100,6 +107,16 @@ def test_what_cannot_be_told_is_neither_passed_nor_blamed_until_trained_weights_
     (status, title, got), *_ = accusations(check("fainter", ckpt=weights))
     assert (status, title) == ("failed", SOUND)
     assert "where 0.0039 can be seen" in got
+
+
+def test_a_driver_that_hardly_matters_is_undecided_until_trained_weights_are_asked(tmp_path: Path):
+    (status, title, got), *rest = accusations(check("dimly", quick=True))
+    assert (status, title, rest) == ("undecided", DECLARED, [])
+    assert "mode 'all' makes frames that differ by" in got
+    assert "whatever the driver is, where 0.0039 can be seen: too little trained to tell" in got
+    weights = kept("dimly", tmp_path, gain=8.0)
+    (accusation,) = accusations(check("dimly", ckpt=weights))
+    assert accusation[:2] == ("failed", DECLARED)
 
 
 def kept(name: str, folder: Path, gain: float = 1.0) -> Path:

@@ -8,12 +8,13 @@ import math
 import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from functools import cache
+from functools import cache, reduce
 from pathlib import Path
 from typing import Any
 
 from zoo import registry
 from zoo.benchmark.bench import SuiteSet
+from zoo.benchmark.chosen import training_layers, without
 from zoo.benchmark.code import code_of
 from zoo.benchmark.suite import Budget, Entry, leaves, seconds
 from zoo.data.module import store_path
@@ -134,7 +135,8 @@ def find_weights(bench: SuiteSet, entry: Entry, seed: int, given: Mapping[str, P
         fits: folder for fits.
 
     Raises:
-        ZooError: a path that was given holds no weights of this method, or other settings than the entry's.
+        ZooError: a path that was given holds no weights of this method, or other settings than the entry's or the
+            budget's.
     """
     spec = entry.spec
     if entry.name in given:
@@ -142,14 +144,14 @@ def find_weights(bench: SuiteSet, entry: Entry, seed: int, given: Mapping[str, P
         kept = trainable.read_checkpoint(path)["zoo"]
         if kept["method"] != spec.name:
             raise ConfigError(f"--ckpt {entry.name}={path}: a checkpoint of {kept['method']}")
-        if entry.settings:
-            check_settings(spec, path, [configs.Layer(f"{entry.name} of the suite", entry.settings)])
+        check_settings(spec, path, training_layers(bench.suite.config, entry))
         run = path.parent.parent if path.parent.name == "checkpoints" else path.parent
         return _of_run(bench, Weights("given", path, kept["seed"]), run)
     best, shorter = _best_run(bench, entry, seed)
     if best is not None:
         return _of_run(bench, Weights("run", weights_of(best), seed), best)
-    shipped = None if entry.settings else _shipped(spec, bench.suite.config.data.name)
+    asked = training_layers(bench.suite.config, entry)
+    shipped = None if asked else _shipped(spec, bench.suite.config.data.name)
     if shipped is not None:
         return Weights("shipped", shipped, trainable.read_checkpoint(shipped)["zoo"]["seed"])
     fit = plan_fit(bench, entry, seed, fits)
@@ -184,11 +186,12 @@ def _best_run(bench: SuiteSet, entry: Entry, seed: int) -> tuple[Path | None, Pa
     if config.runs is None:
         return None, None
     found, shorter = [], []
+    asked = list(leaves(reduce(_merged, (layer.values for layer in training_layers(config, entry)), {})))
     for run in finished(Path(config.runs) / spec.name / config.data.name):
         facts, data = past_run.read_facts(run), past_run.read_data(run)
         same = facts.get("seed") == seed and facts["summary"].get("split") == bench.data.split
         had = list(leaves(settings_of(run, spec)))
-        same = same and all(item in had for item in leaves(entry.settings))
+        same = same and all(item in had for item in asked)
         if same and data is not None and _same_clips(bench, data):
             if _steps(facts) < (config.budget.max_steps or 0):
                 shorter.append(run)
@@ -246,7 +249,7 @@ def plan_fit(bench: SuiteSet, entry: Entry, seed: int, fits: Path) -> Fit:
     if budget.max_time is not None:
         limits |= {"max_time": budget.max_time}
     settings = {"seed": seed, "score": False, "data": asdict(clips) | {"split": bench.data.split}, "trainer": limits}
-    settings = _merged(_merged(settings, budget.settings), entry.settings)
+    settings = _merged(_merged(settings, without(budget.settings)), without(entry.settings))
     facts = json.dumps([settings, code_of(spec.target, fit=True), bench.fingerprint], sort_keys=True)
     digest = hashlib.sha256(facts.encode()).hexdigest()[:8]
     folder = fits / f"{file_name(entry.name)}-seed{seed}-{digest}"

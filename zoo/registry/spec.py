@@ -227,6 +227,10 @@ class MethodSpec(TrainableSpec):
         requires: names of the experts that must be trained or found before it is.
         capabilities: what it can do (:data:`CAPABILITIES`), beside what every method must; :mod:`zoo.testing` holds it
             to that, and leaves out what is not declared.
+        label_values: of each label that a mode uses two values or more, which the method tells apart:
+            ``(("emotion", ("happy", "sad")),)``; :mod:`zoo.testing` asks for them.
+        array_shapes: of each array that a mode uses the shape of one frame's entry, for the trial:
+            ``(("pose", (6,)),)``.
         shown: the one driver of api_version 1: ``still``, ``upper half`` or ``video``; ``modes`` replaces it.
     """
 
@@ -234,6 +238,8 @@ class MethodSpec(TrainableSpec):
     options: str = ""
     requires: tuple[str, ...] = ()
     capabilities: tuple[str, ...] = ()
+    label_values: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    array_shapes: tuple[tuple[str, tuple[int, ...]], ...] = ()
     shown: Shown = ""
 
     def __post_init__(self) -> None:

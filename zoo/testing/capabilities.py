@@ -7,7 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import accumulate
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from jaxtyping import Float, Float32, UInt8
 from PIL import Image
@@ -16,12 +18,16 @@ from torch import Tensor
 from zoo.data.request import Request
 from zoo.media.audio import num_samples
 from zoo.media.clip import SAMPLE_RATE
+from zoo.registry.spec import Uses
 from zoo.testing.cases import MethodCase
 from zoo.testing.corpus import source
 from zoo.testing.generation import VISIBLE, generated, seen
 from zoo.testing.methods import any_length, repeats, sound_matters
 from zoo.testing.rules import Broken, NotHere, Rules, rule
 from zoo.testing.trainables import comes_back
+
+if TYPE_CHECKING:
+    from zoo.synthesis.conditions import Conditions
 
 RULES: Rules = []
 
@@ -68,7 +74,7 @@ def _memory(case: MethodCase) -> None:
 @rule(
     RULES,
     "a photo talks",
-    "`zoo predict` makes a video of a photograph: as long as the sound, as large as the photo",
+    "`zoo predict` makes a video of a photo and what else a mode uses: as long as the sound, as large as the photo",
     "run `zoo predict` on a photo of your own and read the error; without the capability photo this is left out",
     needs=(
         any_length,
@@ -77,14 +83,15 @@ def _memory(case: MethodCase) -> None:
 )
 def _photo(case: MethodCase) -> None:
     from zoo.media.video import read_video
-    from zoo.synthesis.predict import Conditions, predict
+    from zoo.synthesis.predict import predict
 
     _require(case, "photo")
-    picture, face, sound = photograph(), case.folder / "face.png", case.folder / "sound.wav"
+    picture, face, out = photograph(), case.folder / "face.png", case.folder / "talks.mp4"
     Image.fromarray(picture.permute(1, 2, 0).numpy()).save(face)
-    _write_wave(sound, case.wave(25)[0])
-    out = case.folder / "talks.mp4"
-    given = Conditions(sound)
+    uses = next((uses for _, uses in case.spec.modes if not uses.driver), case.spec.uses())
+    given = _conditions(case, uses, 25)
+    if uses.driver and case.spec.api_version > 1:
+        given = replace(given, driver=_write_video(case.folder / "driver.mp4", 25))
     done = predict(case.config.method, case.trained, face=face, given=given, out=out, device="cpu", progress=False)
     video = read_video(out).frames
     wanted = (25, 3, picture.shape[1] // 2 * 2, picture.shape[2] // 2 * 2)
@@ -104,11 +111,11 @@ def _photo(case: MethodCase) -> None:
     ),
 )
 def _video(case: MethodCase) -> None:
-    from zoo.media.video import read_video, write_video
-    from zoo.synthesis.predict import Conditions, predict
+    from zoo.media.video import read_video
+    from zoo.synthesis.predict import predict
 
     _require(case, "video")
-    true, clip = case.clips[0].frames[:, :VIDEO_FRAMES], source().read(source().items()[0])
+    true = case.clips[0].frames[:, :VIDEO_FRAMES]
     one, two = (generated(case.listener, case.request(VIDEO_FRAMES, sound=sound, driver=True)) for sound in (0, 1))
     lower = true.shape[-2] // 2
     apart = float((one - true)[..., lower:, :].abs().mean())
@@ -118,12 +125,10 @@ def _video(case: MethodCase) -> None:
     least = VISIBLE if case.ckpt else SAME_FRAMES  # beside a driver, few steps teach little of the sound
     if moved < least:
         raise Broken(f"the same mouths for two sounds: they differ by {moved:.2g}, at least {least:.2g} is expected")
-    face, sound, out = (case.folder / name for name in ("face.mp4", "its-sound.wav", "other-mouth.mp4"))
-    write_video(face, clip.frames[:VIDEO_FRAMES], wave=clip.wave[: num_samples(VIDEO_FRAMES)])
-    _write_wave(sound, case.wave(VIDEO_FRAMES)[0])
-    given = Conditions(sound)
+    face, out = _write_video(case.folder / "face.mp4", VIDEO_FRAMES), case.folder / "other-mouth.mp4"
+    given = _conditions(case, case.spec.uses(), VIDEO_FRAMES)
     predict(case.config.method, case.trained, face=face, given=given, out=out, device="cpu", progress=False)
-    made, wanted = tuple(read_video(out).frames.shape), (VIDEO_FRAMES, *clip.frames.shape[1:])
+    made, wanted = tuple(read_video(out).frames.shape), (VIDEO_FRAMES, *tuple(read_video(face).frames.shape[1:]))
     if made != wanted:
         raise Broken(f"a video of {made}, not {wanted}")
 
@@ -180,6 +185,31 @@ def photograph() -> UInt8[Tensor, "3 H W"]:
         drawn = source()
         return drawn.read(drawn.items()[0]).frames[0]
     return torch.from_numpy(astronaut()).permute(2, 0, 1)  # type: ignore[no-untyped-call]
+
+
+def _conditions(case: MethodCase, uses: Uses, frames: int) -> Conditions:
+    """What a user gives for a mode beside a face, in files, so long; a driver is left out."""
+    from zoo.synthesis.conditions import Conditions
+
+    clip, sound = case.clips[0], case.folder / "sound.wav"
+    _write_wave(sound, case.wave(frames)[0])
+    for name in uses.arrays:
+        np.save(case.folder / f"{name}.npy", clip.given.arrays[name][0].numpy())
+    return Conditions(
+        sound,
+        text=" ".join(word.text for word in clip.words[0]) if uses.words else "",
+        labels={name: clip.given.labels[name][0] for name in uses.labels},
+        arrays={name: case.folder / f"{name}.npy" for name in uses.arrays},
+    )
+
+
+def _write_video(path: Path, frames: int) -> Path:
+    """The first frames of a drawn clip, with their sound."""
+    from zoo.media.video import write_video
+
+    clip = source().read(source().items()[0])
+    write_video(path, clip.frames[:frames], wave=clip.wave[: num_samples(frames)])
+    return path
 
 
 def _write_wave(path: Path, sound: Float32[Tensor, " S"]) -> None:

@@ -9,7 +9,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from jaxtyping import Float, Float32
+from jaxtyping import Float, Float32, Shaped
 from torch import Tensor
 
 from zoo import registry
@@ -23,7 +23,7 @@ from zoo.methods.method import TalkingFaceMethod
 from zoo.methods.module import TrainableModule
 from zoo.registry.config import RunConfig
 from zoo.registry.spec import MethodSpec, TrainableSpec
-from zoo.testing.corpus import tiny_corpus
+from zoo.testing.corpus import corpus_of
 from zoo.testing.generation import VISIBLE, generated, seen, together
 from zoo.testing.lesson import Taught, teach
 from zoo.testing.memory import live_bytes
@@ -49,7 +49,8 @@ class TrainableCase(Case):
 
     Attributes:
         spec: its spec.
-        corpus: the tiny corpus; ``None``: where :func:`zoo.testing.corpus.tiny_corpus` keeps it.
+        corpus: the tiny corpus; ``None``: where :func:`zoo.testing.corpus.tiny_corpus` keeps it, with
+            the labels and arrays of the spec.
         peers: others that are checked in this run: what needs further processes is done for all of them at once.
     """
 
@@ -60,7 +61,7 @@ class TrainableCase(Case):
     @cached_property
     def config(self) -> RunConfig:
         """The settings of a trial; with a checkpoint, with its model's."""
-        config = trial(self.spec, self.corpus or tiny_corpus())
+        config = trial(self.spec, self.corpus or corpus_of(self.spec))
         return dataclasses.replace(config, model=self.given.config) if self.ckpt else config
 
     @cached_property
@@ -167,7 +168,8 @@ class MethodCase(TrainableCase):
         given = self.clips[who].given
         video = None if given.driver is None or not driver else given.driver.part(0, frames)
         heard = self.wave(frames, sound) if given.sound is not None else None
-        return replace(given, num_frames=frames, sound=heard, driver=video)
+        arrays = {name: repeated(values, frames) for name, values in given.arrays.items()}
+        return replace(given, num_frames=frames, sound=heard, driver=video, arrays=arrays)
 
     def both(self, frames: int, *, driver: bool = False) -> Request:
         """Both speakers at once, each with a sound."""
@@ -222,4 +224,9 @@ class MethodCase(TrainableCase):
         heard, wanted = self.clips[sound].given.sound, num_samples(frames)
         if heard is None:
             raise NotHere("its modes use no sound")
-        return heard.repeat(1, -(-wanted // heard.shape[1]))[:, :wanted].contiguous()
+        return repeated(heard, wanted)
+
+
+def repeated(values: Shaped[Tensor, "B n *rest"], count: int) -> Shaped[Tensor, "B count *rest"]:
+    """So many entries, from the first on again where there are fewer."""
+    return values[:, [number % values.shape[1] for number in range(count)]]

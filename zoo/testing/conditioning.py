@@ -1,4 +1,4 @@
-"""Rules of what a method is shown in a test: what its spec does not name must change nothing."""
+"""Rules of what a method is shown in a test: what its spec names must matter, and what it does not, change nothing."""
 
 from __future__ import annotations
 
@@ -11,18 +11,96 @@ from jaxtyping import Float32, UInt8
 from torch import Tensor
 
 from zoo.data.batch import Batch
-from zoo.data.request import JAW
+from zoo.data.request import JAW, Pictures, Request
 from zoo.data.store.store import Store
 from zoo.data.windows import Draw, Windows, collate
 from zoo.media.clip import MOUTH, Word
 from zoo.methods.method import TalkingFaceMethod
 from zoo.registry.spec import InputSpec, Uses
+from zoo.synthesis.make import uses_of
 from zoo.testing.cases import MethodCase, as_method
-from zoo.testing.generation import generated
-from zoo.testing.methods import repeats
-from zoo.testing.rules import Broken, Rules, rule
+from zoo.testing.generation import VISIBLE, generated, seen
+from zoo.testing.methods import repeats, tell_unseen
+from zoo.testing.rules import Broken, NotHere, Rules, rule
+from zoo.testing.specs import valid
+from zoo.testing.trainables import learns
 
 RULES: Rules = []
+
+
+@rule(
+    RULES,
+    "all that it declares matters",
+    "in every mode visibly other frames are made with another driver, other words, another value of each label and "
+    "each array, and other stills beyond the first; in modes beside the default also with another speaker or sound",
+    "check that in that mode it reaches the network that draws, or take it out of the spec's Uses",
+    needs=(valid, repeats, learns),
+)
+def _matters(case: MethodCase) -> None:
+    asked, unseen = 0, []
+    for mode in dict(case.spec.modes):
+        for what, requests in _choices(case, mode, uses_of(case.ready, case.spec, mode)).items():
+            moved, asked = _moved(case, mode, what, requests), asked + 1
+            if moved < VISIBLE and (case.ckpt or what != SOUND):
+                unseen.append(f"mode '{mode}' makes frames that differ by {moved:.2g} whatever {what}")
+    if not asked:
+        raise NotHere("it uses a still and sound alone, which have rules of their own")
+    if unseen:
+        tell_unseen(case, "; ".join(unseen))
+
+
+def _moved(case: MethodCase, mode: str, what: str, requests: Sequence[Request]) -> float:
+    """By how much frames can be seen to differ among requests; of a trial after its lesson, where it had one.
+
+    Raises:
+        Broken: not at all.
+    """
+    modules = [case.ready, case.listener] if case.spec.uses().sound else [case.ready]
+    most = 0.0
+    for module in dict.fromkeys(modules):
+        one, *others = (generated(module, request, mode) for request in requests)
+        if all(torch.equal(one, other) for other in others):
+            raise Broken(f"mode '{mode}' makes the same frames whatever {what}")
+        most = max(most, *(float(seen(one, other).max()) for other in others))
+    return most
+
+
+SOUND = "the sound is"
+"""Few steps teach little of it, so that a trial need not show it in modes beside the default."""
+
+
+def _choices(case: MethodCase, mode: str, uses: Uses) -> dict[str, list[Request]]:
+    """Requests that differ in one thing that a mode uses, by what it is: those of which not all may look the same."""
+    given, other = (clip.given for clip in case.clips)
+    found: dict[str, list[Request]] = {}
+    if mode != case.spec.default_mode:
+        found["the speaker is"] = [given, replace(given, identity=other.identity)]
+    if mode != case.spec.default_mode and uses.sound:
+        found[SOUND] = [given, replace(given, sound=other.sound)]
+    if uses.driver:
+        found["the driver is"] = [given, replace(given, driver=other.driver)]
+    if uses.words:
+        found["the words are"] = [given, replace(given, words=other.words)]
+    if uses.stills > 1:
+        found["the stills beyond the first are"] = [given, replace(given, identity=_further(given, other))]
+    for name in uses.labels:
+        values = dict(case.spec.label_values)[name]
+        labels = [dict(given.labels) | {name: (value,)} for value in values]
+        found[f"the label '{name}' is"] = [replace(given, labels=each) for each in labels]
+    for name in uses.arrays:
+        arrays = dict(given.arrays) | {name: other.arrays[name]}
+        found[f"the array '{name}' is"] = [given, replace(given, arrays=arrays)]
+    return found
+
+
+def _further(given: Request, other: Request) -> Pictures:
+    """The first still of one request and the further ones of another."""
+    first, further = given.identity.part(0, 1), other.identity.part(1, other.identity.points.shape[1] - 1)
+    assert first.frames is not None
+    assert further.frames is not None
+    return Pictures(
+        frames=torch.cat([first.frames, further.frames], 1), points=torch.cat([first.points, further.points], 1)
+    )
 
 
 class OtherVideo(Windows):

@@ -123,7 +123,7 @@ def _identity(case: MethodCase) -> None:
     if torch.equal(one, other):
         raise Broken("the same frames for two speakers")
     if moved < VISIBLE:
-        _unseen(case, f"another speaker's picture changes frames by {moved:.2g}")
+        tell_unseen(case, f"another speaker's picture changes frames by {moved:.2g}")
 
 
 @rule(
@@ -164,10 +164,10 @@ def _require_seen(case: MethodCase) -> None:
     told = "another sound changes frames of the first half by {:.2g}, of the last by {:.2g}".format(*moved.tolist())
     if learnt >= VISIBLE:
         raise Broken(f"{told}, where {VISIBLE:.2g} can be seen; what reconstruct() draws changes by {learnt:.2g}")
-    _unseen(case, told)
+    tell_unseen(case, told)
 
 
-def _unseen(case: MethodCase, told: str) -> NoReturn:
+def tell_unseen(case: MethodCase, told: str) -> NoReturn:
     """Tell of a difference that is there but cannot be seen: of trained weights a fault, of others not yet."""
     if case.ckpt:
         raise Broken(f"{told}, where {VISIBLE:.2g} can be seen")

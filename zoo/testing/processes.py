@@ -49,10 +49,7 @@ def two_processes(case: TrainableCase) -> list[Rank]:
 
     A plugin that takes the processes down is tried once more, alone, before it is blamed.
     """
-    from zoo.testing.corpus import tiny_corpus
-
-    corpus = case.corpus or tiny_corpus()
-    name = case.config.method
+    corpus, name = case.corpus, case.config.method
     left = [peer for peer in dict.fromkeys([*case.peers, name]) if (peer, str(corpus)) not in _done]
     if name in left:
         found = _launch(left, corpus)
@@ -67,15 +64,15 @@ def _failed(ranks: Sequence[Rank]) -> bool:
     return any(rank.error for rank in ranks)
 
 
-def _launch(names: Sequence[str], corpus: Path) -> dict[str, list[Rank]]:
+def _launch(names: Sequence[str], corpus: Path | None) -> dict[str, list[Rank]]:
     with tempfile.TemporaryDirectory(prefix="zoo-testing-", ignore_cleanup_errors=True) as folder:
         told = _train(names, corpus, folder)
         return {name: [_read(Path(folder), name, rank, told) for rank in (0, 1)] for name in names}
 
 
-def _train(names: Sequence[str], corpus: Path, folder: str) -> str:
+def _train(names: Sequence[str], corpus: Path | None, folder: str) -> str:
     """Run the two processes; what they say on standard error."""
-    command = [sys.executable, "-P", "-m", "zoo.testing.processes", folder, str(corpus), *names]
+    command = [sys.executable, "-P", "-m", "zoo.testing.processes", folder, str(corpus or ""), *names]
     environment = {key: value for key, value in os.environ.items() if key not in ("LOCAL_RANK", "WORLD_SIZE")}
     environment |= {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(
@@ -134,18 +131,20 @@ def _import_alone(name: str) -> tuple[list[str], list[str]]:
     return changed, calls
 
 
-def main(folder: Path, corpus: Path, names: Sequence[str]) -> None:
+def main(folder: Path, corpus: Path | None, names: Sequence[str]) -> None:
     """One of the two processes; Lightning starts the other with the same command line."""
     import torch
 
     from zoo import registry
+    from zoo.testing.corpus import corpus_of
     from zoo.testing.guards import no_network
     from zoo.testing.trial import few_steps, fit, trial
 
     torch.set_num_threads(1)
     for name in names:
         shared, calls = _import_alone(name)
-        config = trial(registry.trainable(name), corpus)
+        spec = registry.trainable(name)
+        config = trial(spec, corpus or corpus_of(spec))
         runs = folder / name.replace(":", "-")
         with no_network([]):  # what building and training ask for is no matter of the import
             module, _ = fit(config, runs / "epochs", epochs=2, devices=2, strategy="ddp")
@@ -155,4 +154,4 @@ def main(folder: Path, corpus: Path, names: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:])
+    main(Path(sys.argv[1]), Path(sys.argv[2]) if sys.argv[2] else None, sys.argv[3:])

@@ -80,7 +80,8 @@ def _light(case: Case) -> None:
     "correct that field of the spec",
     needs=(importable,),
 )
-def _valid(case: Case) -> None:
+def valid(case: Case) -> None:
+    """Look at every field."""
     spec = case.spec
     told = ("summary",) if isinstance(spec, MetricSpec) else ("summary", "licence")
     found = [f"its {name} is empty" for name in told if not getattr(spec, name).strip()]
@@ -88,7 +89,7 @@ def _valid(case: Case) -> None:
     if isinstance(spec, TrainableSpec):
         found += _trainable(spec)
     if isinstance(spec, MethodSpec):
-        found += [f"no such capability as '{c}'" for c in spec.capabilities if c not in CAPABILITIES]
+        found += _method(spec)
     if isinstance(spec, DatasetSpec):
         found += _dataset(spec)
     if isinstance(spec, MetricSpec):
@@ -115,6 +116,15 @@ def _trainable(spec: TrainableSpec) -> list[str]:
     if spec.weights and find_spec(spec.weights) is None:
         found.append(f"its weights '{spec.weights}' is no package")
     return found
+
+
+def _method(spec: MethodSpec) -> list[str]:
+    found = [f"no such capability as '{c}'" for c in spec.capabilities if c not in CAPABILITIES]
+    values, shapes, used = dict(spec.label_values), dict(spec.array_shapes), spec.trained_with
+    few = [name for name in used.labels if len(set(values.get(name, ()))) < 2]
+    found += [f"label_values: two values at least of the label '{name}'" for name in few]
+    unshaped = [name for name in used.arrays if name not in shapes]
+    return found + [f"array_shapes: nothing of the array '{name}'" for name in unshaped]
 
 
 def _dataset(spec: DatasetSpec) -> list[str]:

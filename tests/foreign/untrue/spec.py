@@ -39,6 +39,18 @@ SPECS |= {
     name: replace(HONEST, name=name.lower(), target=f"untrue.others:{name}")
     for name in ("Bytes", "Signed", "LipReading", "Prompted", "Mixing")
 }
+SPECS |= {
+    name: replace(
+        HONEST,
+        name=name.lower(),
+        target=f"untrue.deaf:{name}",
+        modes=(("all", Uses(stills=2, driver="upper half", words=True, labels=("emotion",), arrays=("pose",))),),
+        label_values=(("emotion", ("happy", "sad")),),
+        array_shapes=(("pose", (2, 3)),),
+    )
+    for name in ("Attentive", "Blind", "Dimly", "Wordless", "Moodless", "Poseless", "Single")
+}
+SPECS["Untold"] = replace(SPECS["Attentive"], name="untold", label_values=())
 SPECS["Upper"] = replace(SPECS["Upper"], modes=(("dub", Uses(driver="upper half")),))
 SPECS["Posing"] = replace(SPECS["Posing"], api_version=1)
 SPECS["Boastful"] = replace(SPECS["Upper"], name="boastful", target="untrue.boastful.method:Boastful")

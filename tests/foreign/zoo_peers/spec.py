@@ -9,7 +9,7 @@ SHARED = {
     "licence": "Apache-2.0",
     "paper": PAPER,
     "recipes": "zoo_peers.recipes",
-    "trial": ("model.width=16", "data.batch_size=4"),
+    "trial": ("model.width=32", "model.learning_rate=0.01", "data.batch_size=4"),
     "capabilities": ("photo", "any-length"),
 }
 
@@ -38,5 +38,6 @@ SAID = MethodSpec(
     target="zoo_peers.said:Said",
     config="zoo_peers.config:SaidConfig",
     modes=(("words", Uses(sound=False, words=True, labels=("emotion",))),),
+    label_values=(("emotion", ("happy", "sad")),),
     **SHARED,
 )
