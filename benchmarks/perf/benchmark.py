@@ -64,7 +64,7 @@ def bare(ckpt: str, settings: list[str]) -> None:
             scene = bench.scene(index, foreign=False)
             made = subject.make(scene)
             write_video(Path(folder) / video_name(scene.clip.id), made, wave=scene.wave, metadata=subject.tags())
-            seen = scorer.look(scene, subject, made)
+            seen = scorer.pair(scene, subject, made)
             for spec, metric in bench.metrics.values():
                 metric.reset()
                 with torch.inference_mode():

@@ -22,8 +22,9 @@ from typing import NamedTuple
 import torch
 
 from zoo.evaluation.judges import Judges
+from zoo.evaluation.metric_scorer import MetricScorer
 from zoo.evaluation.metrics.choose import Chosen, choose, split_options
-from zoo.evaluation.score import Column, Pair, find_pairs, look
+from zoo.evaluation.score import Pair, find_pairs, load_pair
 from zoo.media.clip import FPS
 
 
@@ -38,11 +39,11 @@ class Run(NamedTuple):
 def measure(pair: Pair, metrics: Chosen, judges: Judges) -> Run:
     """Score one pair, stage by stage."""
     columns = {
-        name: Column(spec, deepcopy(metric), deepcopy(metric) if spec.real_row else None)
+        name: MetricScorer(spec, deepcopy(metric), deepcopy(metric) if spec.real_row else None)
         for name, (spec, metric) in metrics.items()
     }
     clocks = [(time.perf_counter(), time.process_time())]
-    seen = look(pair, judges)
+    seen = load_pair(pair, judges)
     clocks.append((time.perf_counter(), time.process_time()))
     for name, column in columns.items():
         column.add(pair.clip, seen)
