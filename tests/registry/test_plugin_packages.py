@@ -71,7 +71,7 @@ def done(fresh: Fresh, desk: Path) -> dict[str, Done]:
 
 MORE = (
     "zoo info my-gan",
-    "zoo fit my-gan data.root=clips trainer.max_epochs=1",
+    "zoo fit my-gan data.root=clips trainer.max_epochs=1 trainer.log_every_n_steps=1 adversarial_start=0",
     "zoo plugin check my-gan --quick",
     "zoo plugin list --json",
     "zoo list --json",
