@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.experts.sync_expert import released as expert
-from zoo.methods.weights import Foreign, Translated, from_bgr, match_blocks, take
+from zoo.methods.weights import ExternalCheckpoint, Translated, from_bgr, match_blocks, take
 from zoo.support.errors import DataError
 from zoo_wav2lip.networks import Generator, QualityDiscriminator
 
@@ -17,13 +17,13 @@ SOUND_DELAY = 1
 """The released generators were trained on sound that begins one frame before the frame: centred one frame after it."""
 
 
-def read(files: Sequence[Foreign]) -> Translated:
+def read(files: Sequence[ExternalCheckpoint]) -> Translated:
     """Translate a generator, alone or with the visual-quality discriminator; a sync expert alone is passed on.
 
     Raises:
         DataError: none of the published networks, or two of a kind, or other shapes.
     """
-    kinds: dict[str, Foreign] = {}
+    kinds: dict[str, ExternalCheckpoint] = {}
     for file in files:
         kind = _kind(file)
         if kind in kinds:
@@ -44,7 +44,7 @@ def read(files: Sequence[Foreign]) -> Translated:
     return Translated(state, {"sound_delay": SOUND_DELAY})
 
 
-def _kind(file: Foreign) -> str:
+def _kind(file: ExternalCheckpoint) -> str:
     heads = {name.partition(".")[0] for name in file.state}
     for head, kind in (
         ("face_decoder_blocks", "generator"),
@@ -61,7 +61,7 @@ def _shapes(network: type[nn.Module], part: str) -> dict[str, Tensor]:
         return {f"{part}.{name}": value for name, value in network().state_dict().items()}
 
 
-def _generator(file: Foreign) -> dict[str, Tensor]:
+def _generator(file: ExternalCheckpoint) -> dict[str, Tensor]:
     own = _shapes(Generator, "generator")
     state: dict[str, Tensor] = {}
     for theirs, ours in (
@@ -80,7 +80,7 @@ def _generator(file: Foreign) -> dict[str, Tensor]:
     return state
 
 
-def _discriminator(file: Foreign) -> dict[str, Tensor]:
+def _discriminator(file: ExternalCheckpoint) -> dict[str, Tensor]:
     own = _shapes(QualityDiscriminator, "discriminator")
     state = match_blocks(file, "face_encoder_blocks", own, "discriminator.face_encoder")
     for part in ("weight", "bias"):

@@ -15,7 +15,7 @@ from tests.helpers.paths import FOREIGN
 from zoo import registry
 from zoo.benchmark.bench import SuiteSet
 from zoo.benchmark.plan import Plan, make_plan
-from zoo.benchmark.run import Outcome, Workers, execute
+from zoo.benchmark.run import BenchmarkResult, Workers, execute
 from zoo.benchmark.suite import find_suite
 from zoo.data.prepare import prepare
 
@@ -66,7 +66,7 @@ def benchmark(store: Path, weights: Path) -> Run:
         ckpt: Path | None = weights,
         methods: Sequence[str] = ("toy",),
         workers: Workers = HERE,
-    ) -> tuple[Plan, Outcome]:
+    ) -> tuple[Plan, BenchmarkResult]:
         bench = SuiteSet(find_suite("synth", [f"data.root={store}", *FEW, *settings]))
         given = {"toy": ckpt} if ckpt is not None and "toy" in methods else {}
         plan = make_plan(bench, methods, out, given=given)

@@ -10,7 +10,7 @@ from zoo import registry
 from zoo.benchmark.ledger import Task
 from zoo.benchmark.plan import Plan
 from zoo.benchmark.pool import Crew
-from zoo.benchmark.run import Outcome, Workers
+from zoo.benchmark.run import BenchmarkResult, Workers
 from zoo.benchmark.worker import Worker
 from zoo.data.sources.base import SourceItem
 from zoo.data.sources.synthgrid.source import SynthGrid
@@ -21,7 +21,7 @@ HERE = Workers("processes", 1, ("cpu",))
 
 FEW = ["metrics=[lmd,psnr,cpbd]", "references=[still,real]", "test_clips=3", "runs=null"]
 
-Run = Callable[..., tuple[Plan, Outcome]]
+Run = Callable[..., tuple[Plan, BenchmarkResult]]
 
 
 class Few(SynthGrid):

@@ -397,7 +397,7 @@ def test_only_what_is_heard_was_said(end_s: float | None, text: str, store: Path
     words = () if end_s is None else (Word(0.1, 0.4, "set"), Word(0.5, end_s, "red"))
     clip = replace(scene.clip, frames=scene.clip.frames[:25], landmarks=scene.clip.landmarks[:25])
     cut = Scene(clip, scene.index, replace(scene.sound, text="set red", words=words), scene.wave[:16000])
-    assert (cut.text, bool(cut.unheard)) == (text, end_s is None)
+    assert (cut.text, bool(cut.transcript_error)) == (text, end_s is None)
     short = replace(cut, sound=replace(cut.sound, num_frames=25))
     assert short.text == "set red"
     if end_s is None:

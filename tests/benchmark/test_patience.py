@@ -90,7 +90,7 @@ def test_who_stood_still_itself_blames_nobody(
         assert died == []
     process.since -= 50
     with monkeypatch.context() as patch:
-        patch.setattr(pool, "_bury", lambda process, crew, why: (died.append(why), process.tasks.clear()))
+        patch.setattr(pool, "_reap", lambda process, crew, why: (died.append(why), process.tasks.clear()))
         pool._end_late([process], crew, SimpleQueue(), looked)
     assert died == ["it took more than 50 s and was ended (clip_limit=SECONDS allows more)"]
     assert sleeper.poll() == -signal.SIGKILL

@@ -59,7 +59,7 @@ def test_what_is_no_weights(tmp_path: Path):
 def test_weights_of_another(tmp_path: Path):
     path = saved(tmp_path / "a.safetensors")
     refuse(path, "a checkpoint of sync-expert, not of lip-reader", "lip-reader")
-    identity = trainable.build(registry.trainable("sync-expert"), THIN, seed=3).identity()
+    identity = trainable.build(registry.trainable("sync-expert"), THIN, seed=3).checkpoint_metadata()
     save_file({"network.a": torch.zeros(1)}, path, {"zoo": json.dumps(identity)})
     refuse(path, "do not fit this version of sync-expert")
 

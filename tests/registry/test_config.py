@@ -259,7 +259,7 @@ def test_old_checkpoints_are_read(tmp_path: Path):
     """Both as a checkpoint, and as the weights that a run starts from: nothing differs but the name."""
     spec = registry.method("lipgan")
     module = trainable.build(spec, config.resolve(spec, ["width=0.06", "adversarial_start=0.5"]).model)
-    metadata = module.identity()
+    metadata = module.checkpoint_metadata()
     metadata["config"]["judged_from"] = metadata["config"].pop("adversarial_start")
     torch.save({"zoo": metadata, "state_dict": module.state_dict()}, tmp_path / "old.ckpt")
     loaded = trainable.load_checkpoint(tmp_path / "old.ckpt")

@@ -43,7 +43,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """A checkpoint of thin LipGAN with its weights alone."""
     module = trainable.build(registry.trainable("lipgan"), LipGANConfig(width=0.06))
     path = tmp_path_factory.mktemp("whole") / "x.ckpt"
-    torch.save({"zoo": module.identity(), "state_dict": module.state_dict()}, path)
+    torch.save({"zoo": module.checkpoint_metadata(), "state_dict": module.state_dict()}, path)
     return path.read_bytes()
 
 

@@ -12,7 +12,7 @@ from zoo.benchmark.bench import SuiteSet
 from zoo.benchmark.board import Board
 from zoo.benchmark.locks import is_locked, locked, work_folder
 from zoo.benchmark.plan import Plan, Planned, make_plan, set_aside
-from zoo.benchmark.run import Outcome, choose_workers, execute, problems
+from zoo.benchmark.run import BenchmarkResult, choose_workers, execute, problems
 from zoo.benchmark.suite import NamedSuite, resolve, seconds
 from zoo.evaluation.results import Cell, read_cell, write_cell, write_suite
 from zoo.registry.config import Layer
@@ -58,7 +58,9 @@ def work(part: Part) -> list[str]:
     return execute(bench, plan, choose_workers(part.devices), shared=True).problems
 
 
-def run_jobs(suite: NamedSuite, plan: Plan, given: Mapping[str, Path], devices: str, *, show: bool = True) -> Outcome:
+def run_jobs(
+    suite: NamedSuite, plan: Plan, given: Mapping[str, Path], devices: str, *, show: bool = True
+) -> BenchmarkResult:
     """Send what is planned to the cluster and wait for it.
 
     Args:
@@ -80,7 +82,7 @@ def run_jobs(suite: NamedSuite, plan: Plan, given: Mapping[str, Path], devices: 
         return _follow(plan, executor, _parts(suite, plan, given, devices), show=show)
 
 
-def _follow(plan: Plan, executor: Any, parts: Mapping[str, Part], *, show: bool) -> Outcome:
+def _follow(plan: Plan, executor: Any, parts: Mapping[str, Part], *, show: bool) -> BenchmarkResult:
     """Send the parts and wait for their jobs."""
     jobs = {subject: executor.submit(work, part) for subject, part in parts.items()}
     ended: dict[str, str] = {}
@@ -92,7 +94,7 @@ def _follow(plan: Plan, executor: Any, parts: Mapping[str, Part], *, show: bool)
                     ended[subject] = "" if error is None else f"its job failed: {' '.join(str(error).split())[-300:]}"
                     board.scored(subject)
             time.sleep(POLL_S if len(ended) < len(jobs) else 0)
-    outcome = Outcome()
+    outcome = BenchmarkResult()
     for planned in plan.cells:
         if is_locked(plan.out, planned.cell.name):  # by a job that outlived the command that sent it
             outcome.cells.append(planned.cell)

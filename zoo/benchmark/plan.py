@@ -136,7 +136,7 @@ def make_plan(
     config = bench.suite.config
     suite = bench.describe()
     if any(TRACKS[track].foreign for track in suite.tracks) or "wrong-sound" in config.references:
-        bench.partner(bench.test[0])  # before any work is done
+        bench.cross_audio_clip(bench.test[0])  # before any work is done
     cells: list[Planned] = []
     for name in config.references if references is None else references:
         cells += [

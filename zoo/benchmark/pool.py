@@ -136,7 +136,7 @@ def _hear(process: _Process, line: str, crew: Crew, events: _Events) -> None:
     if line:
         _note(process, line, crew)
         return
-    _bury(process, crew)
+    _reap(process, crew)
     if process.tasks:
         _start(process, crew, events)
 
@@ -155,7 +155,7 @@ def _end_late(processes: Sequence[_Process], crew: Crew, events: _Events, looked
         limit, why = _limit(process, crew.patience)
         if process.popen is not None and now - process.since > limit:
             kill(process.popen, wait=KILL_S)
-            _bury(process, crew, why)
+            _reap(process, crew, why)
             if process.tasks:
                 _start(process, crew, events)
     return now
@@ -218,7 +218,7 @@ def _note(process: _Process, line: str, crew: Crew) -> None:
     process.since = now
 
 
-def _bury(process: _Process, crew: Crew, late: str = "") -> None:
+def _reap(process: _Process, crew: Crew, late: str = "") -> None:
     """See what a process left behind that has ended; the log of one that died is kept.
 
     Args:

@@ -58,8 +58,8 @@ class Workers:
 
 
 @dataclass
-class Outcome:
-    """What came of it.
+class BenchmarkResult:
+    """Final state of every cell, and one message per failure.
 
     Attributes:
         cells: as they are now.
@@ -87,7 +87,9 @@ def choose_workers(devices: str) -> Workers:
     return Workers("processes", count, names, min(count, room))
 
 
-def execute(bench: SuiteSet, plan: Plan, workers: Workers, *, shared: bool = False, show: bool = True) -> Outcome:
+def execute(
+    bench: SuiteSet, plan: Plan, workers: Workers, *, shared: bool = False, show: bool = True
+) -> BenchmarkResult:
     """Do what is planned, whatever fails on the way.
 
     Args:
@@ -114,7 +116,7 @@ def execute(bench: SuiteSet, plan: Plan, workers: Workers, *, shared: bool = Fal
             _fit(bench, plan, workers, board)
             for planned in plan.cells:
                 board.cells[planned.cell.name] = max(1, len(planned.tasks))
-                if not planned.error and _stirs(plan, planned):
+                if not planned.error and _needs_writing(plan, planned):
                     Ledger(plan.out, planned.cell, plan.suite.clips).open()
             _score(bench, plan, workers, board)
         return _close(plan)
@@ -156,7 +158,7 @@ def _fit(bench: SuiteSet, plan: Plan, workers: Workers, board: Board) -> None:
     run_fits(fits, workers.fits, workers.devices, ended=ended)
 
 
-def _stirs(plan: Plan, planned: Planned) -> bool:
+def _needs_writing(plan: Plan, planned: Planned) -> bool:
     """Whether a cell's files must be touched: something is missing or stale, or a process was killed at it."""
     folder = plan.out / "cells" / planned.cell.name
     try:
@@ -192,7 +194,7 @@ def _score(bench: SuiteSet, plan: Plan, workers: Workers, board: Board) -> None:
         board.scored(task.cell)
 
     def died(task: Task, why: str, rank: int) -> None:
-        bury(job, bench, task, why, rank)
+        record_crash(job, bench, task, why, rank)
         board.say(f"{task.cell}: {task.clip}: {why}")
         done(task)
 
@@ -223,7 +225,7 @@ def serve(workers: Workers) -> None:
 
     def run(job: Job, rank: int, tasks: Sequence[Task]) -> None:
         def died(task: Task, why: str, rank: int) -> None:
-            bury(job, job.bench(), task, why, rank)
+            record_crash(job, job.bench(), task, why, rank)
 
         with TemporaryDirectory(dir=work_folder(Path(job.out))) as own:
             crew = Crew(job, Path(own), devices(workers), lambda task: None, died, patience(job))
@@ -232,7 +234,7 @@ def serve(workers: Workers) -> None:
     elastic.serve(run)
 
 
-def bury(job: Job, bench: SuiteSet, task: Task, why: str, rank: int) -> None:
+def record_crash(job: Job, bench: SuiteSet, task: Task, why: str, rank: int) -> None:
     """Add the rows of a clip at which a process died."""
     rows = Evaluator(bench, Cell(**job.cells[task.cell][0])).failed(task.clip, task.metrics, why)
     append(Path(job.out) / "cells" / task.cell / f"rows-{rank}.jsonl", text_of(rows))
@@ -242,15 +244,15 @@ def _path(planned: Planned) -> str:
     return str(planned.weights.path) if planned.weights is not None and planned.weights.path else ""
 
 
-def _close(plan: Plan) -> Outcome:
+def _close(plan: Plan) -> BenchmarkResult:
     """Merge the rows of every cell and see what is not as it should be."""
-    outcome = Outcome()
+    outcome = BenchmarkResult()
     for planned in plan.cells:
         cell = planned.cell
         if planned.error:
             cell.status, cell.reason = "failed", planned.error
             write_cell(plan.out, cell)
-        elif _stirs(plan, planned):
+        elif _needs_writing(plan, planned):
             cell = Ledger(plan.out, cell, plan.suite.clips).close()
         else:
             cell = read_cell(plan.out / "cells" / cell.name / "cell.json")

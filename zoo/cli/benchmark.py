@@ -13,7 +13,7 @@ from zoo.support.printable import say
 if TYPE_CHECKING:
     from zoo.benchmark.bench import SuiteSet
     from zoo.benchmark.plan import Plan
-    from zoo.benchmark.run import Outcome
+    from zoo.benchmark.run import BenchmarkResult
     from zoo.benchmark.suite import SuiteConfig
 
 HELP = "compare methods on the same clips with the same metrics"
@@ -224,7 +224,7 @@ def remark_on_data(bench: SuiteSet) -> None:
         )
 
 
-def finish(out: Path, plan: Plan, outcome: Outcome, project: str | None) -> None:
+def finish(out: Path, plan: Plan, outcome: BenchmarkResult, project: str | None) -> None:
     """Build the leaderboard, print it, send it to a project of W&B where one is named, and say how to go on."""
     from zoo.leaderboard.board import build
     from zoo.leaderboard.terminal import show
@@ -256,7 +256,7 @@ def finish(out: Path, plan: Plan, outcome: Outcome, project: str | None) -> None
         say("go further: the spread over training seeds with seeds=[0,1,2]")
 
 
-def print_outcome(out: Path, outcome: Outcome) -> None:
+def print_outcome(out: Path, outcome: BenchmarkResult) -> None:
     """Print what came of every cell as JSON."""
     import dataclasses
 

@@ -47,7 +47,7 @@ def all_findings() -> list[Finding]:
 
 
 def python() -> Iterator[Finding]:
-    """Its version."""
+    """Python version is supported."""
     low, end = (".".join(map(str, version)) for version in PYTHONS)
     here = ".".join(map(str, sys.version_info[:3]))
     fits = PYTHONS[0] <= sys.version_info[:2] < PYTHONS[1]

@@ -86,7 +86,7 @@ class EvaluationSet:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Of the store."""
+        """Content hash of the clip store."""
         return self.store.fingerprint()
 
     @cached_property
@@ -109,7 +109,7 @@ class EvaluationSet:
         count = min(self.train_clips, len(every))
         return [every[k * len(every) // count] for k in range(count)]
 
-    def partner(self, index: int) -> int:
+    def cross_audio_clip(self, index: int) -> int:
         """The test clip whose sound a face speaks where it is not its own.
 
         Of another speaker where there is one, another sentence, as long as the face's clip where there is such a one;
@@ -133,9 +133,9 @@ class EvaluationSet:
             self._partners = Partners({number: self.info(number) for number in self.data.clips["test"]})
         return self._partners
 
-    def giver(self, index: int, *, foreign: bool) -> int:
+    def audio_clip(self, index: int, *, foreign: bool) -> int:
         """The clip whose sound is heard with a face: its own, or a ``foreign`` one."""
-        return self.partner(index) if foreign else index
+        return self.cross_audio_clip(index) if foreign else index
 
     def scene(self, index: int, *, foreign: bool, track: str = "reconstruction") -> Scene:
         """A test clip with its own sound, or with a ``foreign`` one.
@@ -145,7 +145,7 @@ class EvaluationSet:
             foreign: whether another clip's sound is heard, or its video seen.
             track: where the video drives, the foreign clip's does.
         """
-        giver = self.giver(index, foreign=foreign)
+        giver = self.audio_clip(index, foreign=foreign)
         driver = giver if TRACKS[track].driver == "foreign" else None
         clip = self.store.clip(index)
         wave = audio.cut(self.store.wave(giver), 0, audio.num_samples(len(clip.frames)))

@@ -49,8 +49,8 @@ class Evaluator:
         for name in names:
             column = self._column(name)
             try:
-                if scene.unheard and "text" in column.spec.needs:
-                    column.fail(scene.clip.id, len(scene.clip.frames), scene.sound.text, scene.unheard)
+                if scene.transcript_error and "text" in column.spec.needs:
+                    column.fail(scene.clip.id, len(scene.clip.frames), scene.sound.text, scene.transcript_error)
                 else:
                     column.add(scene.clip.id, seen)
             except Exception as error:  # weights of a metric that are gone, say: the others go on
@@ -64,7 +64,7 @@ class Evaluator:
         """Rows that say that nothing could be scored because the program failed; no frame is read."""
         store = self.bench.store
         index = store.index(clip)
-        info, giver = store.clips[index], store.clips[self.bench.giver(index, foreign=self.foreign)]
+        info, giver = store.clips[index], store.clips[self.bench.audio_clip(index, foreign=self.foreign)]
         rows = []
         for name in names:
             column = self._column(name)

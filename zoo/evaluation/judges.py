@@ -158,7 +158,7 @@ class Judges(Experts):
 
     @torch.inference_mode()
     def read(self, footage: Footage) -> Reading:
-        """What is read off the face."""
+        """Lip-read a clip: log-probabilities over characters."""
         reader, name, _ = self.reader
         faces = _faces(footage, reader.config.size).to(self.device).float() / 255
         return Reading(reader(faces[None])[0].float().cpu(), name)

@@ -15,7 +15,7 @@ LEAST_SPEAKERS = 8
 """From so many speakers on, samples are drawn of speakers; percentile intervals of fewer are known to be too narrow."""
 
 LEVEL = 0.05
-"""Of significance, after Holm's correction; intervals are of 95 %."""
+"""Significance level after Holm correction; intervals are 95 %."""
 
 Mask = Bool[np.ndarray, " clips"]
 

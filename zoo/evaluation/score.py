@@ -238,7 +238,7 @@ def _words(real: Path, frames: int) -> tuple[Word, ...]:
 
 @dataclass
 class Scores:
-    """What came of scoring.
+    """Metric values and failures of a set of video pairs.
 
     Attributes:
         columns: the metrics with their rows, by name.

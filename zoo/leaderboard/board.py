@@ -28,7 +28,7 @@ FIRST = ("lmd", "lse_d", "sync_acc", "wer")
 well they fit it."""
 
 REASONS = 3
-"""So many different reasons are told of one number."""
+"""Maximum number of reasons listed per score."""
 
 
 def build(folder: Path | Sequence[Path], sort: str | None = None) -> tuple[Leaderboard, Table]:

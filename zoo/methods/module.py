@@ -94,7 +94,7 @@ class TrainableModule(pl.LightningModule, ABC):
         """Get ready to be asked only; modules that can be made faster for it override this."""
         return self.eval().requires_grad_(False)
 
-    def identity(self) -> dict[str, Any]:
+    def checkpoint_metadata(self) -> dict[str, Any]:
         """What is needed to build the module again, as plain numbers and strings only."""
         return {
             "method": self.method_name,
@@ -105,8 +105,8 @@ class TrainableModule(pl.LightningModule, ABC):
         }
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep :meth:`identity`."""
-        checkpoint["zoo"] = self.identity()
+        """Keep :meth:`checkpoint_metadata`."""
+        checkpoint["zoo"] = self.checkpoint_metadata()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """A run that goes on has seen what it saw before, too."""

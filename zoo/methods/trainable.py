@@ -168,7 +168,9 @@ def save_weights(
     from safetensors.torch import save
 
     tensors = {name: value.detach().cpu().contiguous() for name, value in module.state_dict().items()}
-    facts = json.dumps(module.identity() | {"scores": scores or {}} | ({"origin": list(origin)} if origin else {}))
+    facts = json.dumps(
+        module.checkpoint_metadata() | {"scores": scores or {}} | ({"origin": list(origin)} if origin else {})
+    )
     with write_aside(path, durable=True) as aside:
         aside.write_bytes(save(tensors, {"zoo": facts}))
         aside.write_bytes(in_order(save(tensors, {"zoo": facts, "sha256": digest(aside, facts)})))

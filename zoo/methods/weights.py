@@ -19,8 +19,8 @@ from zoo.support.checkpoint import Unreadable, read_tensors
 from zoo.support.errors import ConfigError, DataError
 
 
-class Foreign(NamedTuple):
-    """A file of somebody else's.
+class ExternalCheckpoint(NamedTuple):
+    """A checkpoint that others published.
 
     Attributes:
         path: where it lies.
@@ -46,7 +46,7 @@ class Translated:
     name: str = ""
 
 
-Importer = Callable[[Sequence[Foreign]], Translated]
+Importer = Callable[[Sequence[ExternalCheckpoint]], Translated]
 """What :attr:`zoo.registry.spec.TrainableSpec.importer` names; raises ``DataError`` for files of others."""
 
 
@@ -82,7 +82,7 @@ def import_weights(name: str, paths: Sequence[Path], out: Path | None = None) ->
     out = out or Path(f"{paths[0].stem}.safetensors")
     if out.suffix != ".safetensors":
         raise ConfigError(f"--out: {out.name} must end in .safetensors")
-    found: Translated = spec.load_part(spec.importer)([Foreign(path, read_foreign(path)) for path in paths])
+    found: Translated = spec.load_part(spec.importer)([ExternalCheckpoint(path, read_foreign(path)) for path in paths])
     if found.name:
         spec = registry.trainable(found.name)
     model = config.merge(spec, [config.Layer(spec.importer, {"model": found.settings})]).model
@@ -118,7 +118,7 @@ def read_foreign(path: Path) -> dict[str, Tensor]:
     return state
 
 
-def match_blocks(foreign: Foreign, theirs: str, own: Mapping[str, Tensor], ours: str) -> dict[str, Tensor]:
+def match_blocks(foreign: ExternalCheckpoint, theirs: str, own: Mapping[str, Tensor], ours: str) -> dict[str, Tensor]:
     """Translate a stack, ``theirs.1.0.conv_block.0.weight`` to ``ours.1.0.0.weight``, block by block in order.
 
     A block is a layer 0 (convolution) and perhaps a layer 1 (normalisation). Blocks may be grouped otherwise there.
@@ -148,7 +148,7 @@ def match_blocks(foreign: Foreign, theirs: str, own: Mapping[str, Tensor], ours:
     return found
 
 
-def take(foreign: Foreign, name: str, like: Tensor) -> Tensor:
+def take(foreign: ExternalCheckpoint, name: str, like: Tensor) -> Tensor:
     """One tensor of the file, of the shape that is expected.
 
     Raises:

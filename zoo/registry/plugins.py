@@ -54,7 +54,7 @@ HEAVY = ("torch", "pytorch_lightning", "lightning", "numpy")
 """What a spec must not import."""
 
 Status = Literal["ok", "deprecated", "refused", "broken", "claimed"]
-"""What came of a plugin: fine; written for an older api_version; for one that this zoo does not run; unusable; or of a
+"""Plugin status: fine; written for an older api_version; for one that this zoo does not run; unusable; or of a
 name that others claim too, so that only ``dist:name`` finds it."""
 
 
@@ -71,7 +71,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Record:
-    """What came of loading an entry: a spec, or the reason why there is none.
+    """Outcome of loading an entry point: its spec, or the error.
 
     Attributes:
         entry: what was loaded.

@@ -282,7 +282,7 @@ def _safetensors(network: Generate, path: Path, facts: dict[str, Any]) -> Made:
     from safetensors.torch import save
 
     tensors = {name: value.detach().cpu().contiguous() for name, value in network.method.state_dict().items()}
-    kept = {"zoo": json.dumps(network.method.identity()), "export": json.dumps(facts)}
+    kept = {"zoo": json.dumps(network.method.checkpoint_metadata()), "export": json.dumps(facts)}
     path.write_bytes(save(tensors, kept))
     loaded = trainable.load_checkpoint(path, network.method.method_name)
     assert isinstance(loaded, TalkingFaceMethod)

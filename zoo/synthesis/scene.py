@@ -47,8 +47,8 @@ class Scene:
         return " ".join(word.text for word in self.words)
 
     @property
-    def unheard(self) -> str:
-        """Why it is not known what is heard; empty where it is, or where the text was not known to begin with."""
+    def transcript_error(self) -> str:
+        """Why the transcript of the audible part is unknown; empty otherwise."""
         if self.text or not self.sound.text:
             return ""
         return "the sound is cut to the pictures, and without word times nobody knows which words are left"

@@ -88,7 +88,7 @@ class TrainableCase(Case):
 
     @cached_property
     def practice(self) -> Practice:
-        """What came of some steps on one batch."""
+        """Losses of some steps on one batch."""
         return practise(self.build(), self.config, self.batch, self.folder / "practice")
 
     @cached_property
@@ -182,7 +182,7 @@ class MethodCase(TrainableCase):
 
     @cached_property
     def taught(self) -> Taught:
-        """What came of a lesson of two sounds (:mod:`zoo.testing.lesson`)."""
+        """Result of a lesson of two sounds (:mod:`zoo.testing.lesson`)."""
         return teach(self.config, self.ready, self.folder / "lesson", self.moved_by_sound, VISIBLE)
 
     @cached_property

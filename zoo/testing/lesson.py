@@ -71,7 +71,7 @@ def below(landmarks: Float[Tensor, "*T 68 2"], height: int) -> Float[Tensor, "*T
 
 @dataclass
 class Taught:
-    """What came of a lesson.
+    """Result of a lesson.
 
     Attributes:
         module: as it was left, in evaluation mode.

@@ -1,4 +1,4 @@
-"""What came of checking one plugin, and how it reads on a terminal; nothing here imports torch."""
+"""The report of a check: outcomes of all rules, and how they read on a terminal; nothing here imports torch."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _WIDTH = 2 + max(map(len, _SIGNS.values()))
 
 @dataclass(frozen=True)
 class Check:
-    """What came of one check.
+    """Outcome of one rule.
 
     Attributes:
         name: what was checked, the same words for every plugin, for example ``determinism under a seed``.
@@ -44,7 +44,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Report:
-    """What came of all checks of one plugin.
+    """Outcomes of all rules of one plugin.
 
     Attributes:
         name: the plugin.

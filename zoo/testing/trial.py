@@ -85,7 +85,7 @@ class OneBatch(TalkingFaceData):
 
 @dataclass
 class Practice:
-    """What came of some steps on one batch.
+    """Losses of some steps on one batch.
 
     Attributes:
         module: as it was left.

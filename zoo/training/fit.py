@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FitResult:
-    """What came of a run.
+    """Result of ``zoo fit``.
 
     Attributes:
         run: its folder.
@@ -345,7 +345,7 @@ def make_sample(
 
 
 def quiet() -> None:
-    """Silence what Lightning says of itself; its warnings about real trouble stay."""
+    """Suppress Lightning's info messages and known harmless warnings."""
     for name in ("pytorch_lightning.utilities.rank_zero", "pytorch_lightning.accelerators.cuda", "lightning_fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     for text in (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 from itertools import combinations
 from types import SimpleNamespace
 
@@ -12,7 +11,6 @@ import pytest
 import torch
 from torch import Tensor
 
-import zoo.evaluation.metrics.acd as acd_module
 from zoo.evaluation.footage import Footage
 from zoo.evaluation.metrics.acd import AverageContentDistance, average_content_distance
 
@@ -143,7 +141,3 @@ def test_observe_compares_with_the_first_real_face() -> None:
     assert pairs.compute() == average_content_distance(made[[0, 1, 3, 4]], mode="pairwise")
     with pytest.raises(ValueError, match="the embedder is toy-v1, but a clip was judged by other"):
         metric.observe("b", footage(made, [1] * 5, "other"), real)
-
-
-def test_the_docstrings_example() -> None:
-    assert doctest.testmod(acd_module).failed == 0

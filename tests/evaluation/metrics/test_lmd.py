@@ -1,6 +1,5 @@
 """LMD against the paper's formula in NumPy, and what it must and must not notice."""
 
-import doctest
 import math
 from types import SimpleNamespace
 
@@ -11,7 +10,6 @@ import torch
 from skimage.transform import SimilarityTransform
 from torch import Tensor
 
-import zoo.evaluation.metrics.lmd as lmd_module
 from zoo.evaluation.footage import Footage
 from zoo.evaluation.metrics.lmd import CHOSEN, PROTOCOLS, LandmarkDistance, landmark_distance
 
@@ -255,7 +253,3 @@ def test_observe_takes_frames_in_which_both_have_a_face():
     (row,) = metric.rows()
     assert (row.scored, row.total, row.reason) == (3, 6, "1 frame missing, 2 frames without a face")
     assert metric.compute() == landmark_distance(pred.points[[0, 3, 4]], real.points[[0, 3, 4]])
-
-
-def test_the_docstrings_example():
-    assert doctest.testmod(lmd_module).failed == 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 import math
 from pathlib import Path
 from types import SimpleNamespace
@@ -238,7 +237,3 @@ def test_a_real_mouth_moves_and_its_still_does_not(grid_root: Path) -> None:
     assert motion(real) > 1.2 * motion(real, region="outside")
     for region in ("mouth", "outside"):
         assert motion_ratio(still, real, region=region) < 1e-9
-
-
-def test_the_docstrings_examples() -> None:
-    assert doctest.testmod(motion_module).failed == 0

@@ -128,7 +128,7 @@ def _is_face(still: Tensor | np.ndarray | None) -> bool:
 def _distances(
     embeddings: Tensor | np.ndarray, still: Tensor | np.ndarray | None, distance: Distance, mode: Mode
 ) -> Float64[Tensor, " n"]:
-    """Of every frame from the still, or of every pair of frames."""
+    """Embedding distances to the reference frame, or between all frame pairs."""
     require_options({"distance": (distance, Distance), "mode": (mode, Mode)})
     faces = torch.as_tensor(embeddings).double()
     if faces.ndim != 2:

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import torch
 
 from zoo.experts.sync_expert.networks import SyncNetwork
-from zoo.methods.weights import Foreign, Translated, from_bgr, match_blocks
+from zoo.methods.weights import ExternalCheckpoint, Translated, from_bgr, match_blocks
 from zoo.support.errors import DataError
 
 
-def read(files: Sequence[Foreign]) -> Translated:
+def read(files: Sequence[ExternalCheckpoint]) -> Translated:
     """Translate the one file: ``face_encoder.{j}`` and ``audio_encoder.{j}``, which saw BGR pictures.
 
     Raises:
