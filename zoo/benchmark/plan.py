@@ -13,6 +13,7 @@ from pathlib import Path
 from zoo import __version__, registry
 from zoo.benchmark.bench import SuiteSet
 from zoo.benchmark.checkpoints import Weights, file_name, find_weights
+from zoo.benchmark.chosen import options_of
 from zoo.benchmark.code import code_of
 from zoo.benchmark.ledger import Ledger, Task
 from zoo.benchmark.locks import is_locked
@@ -131,7 +132,7 @@ def make_plan(
         seeds: the same.
 
     Raises:
-        ZooError: a method that there is not, or a given checkpoint that cannot be used.
+        ZooError: a method or option that there is not, or a given checkpoint that cannot be used.
     """
     config = bench.suite.config
     suite = bench.describe()
@@ -197,6 +198,7 @@ def _method(bench: SuiteSet, entry: Entry, mode: str, seed: int, track: Track) -
         suite=bench.suite.name,
         method=name,
         mode=mode,
+        options=options_of(bench.suite.config, entry),
         base="" if name == registered else registered,
         kind="method",
         track=track,
@@ -249,6 +251,7 @@ def _key(bench: SuiteSet, cell: Cell, digest: str) -> str:
         "split": bench.data.split,
         "retrieval": bench.suite.config.retrieval_clips if cell.method == "retrieval" else 0,
     }
+    facts |= {"options": cell.options} if cell.options else {}
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
 

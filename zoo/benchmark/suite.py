@@ -52,7 +52,7 @@ class Budget:
         None, "training steps, a batch each, instead of the recipe's; none: each recipe's own", least=1
     )
     max_time: str | None = setting(None, "training ends there at the latest, DD:HH:MM:SS; none: no limit")
-    settings: dict[str, Any] = setting({}, "settings of `zoo fit` over each method's recipe")
+    settings: dict[str, Any] = setting({}, "settings of `zoo fit` over each method's recipe; `options` generate")
 
 
 @dataclass
@@ -60,7 +60,7 @@ class Configuration:
     """A method with settings of its own, under a name of its own."""
 
     method: str = setting("", "registered name")
-    settings: dict[str, Any] = setting({}, "settings of `zoo fit` over the method's recipe and the suite's budget")
+    settings: dict[str, Any] = setting({}, "of `zoo fit` over the method's recipe and the budget; `options` generate")
     summary: str = setting("", "one line; empty: the settings")
 
 
@@ -110,7 +110,7 @@ class Entry:
     Attributes:
         name: in tables and of its folders.
         spec: of the method.
-        settings: of `zoo fit` over the method's recipe and the suite's budget.
+        settings: of `zoo fit` over the method's recipe and the suite's budget, and options.
         summary: one line.
     """
 

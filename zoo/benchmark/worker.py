@@ -122,8 +122,9 @@ class Worker:
         try:
             path = Path(checkpoint) if checkpoint else None
             name = self.cell.base or self.cell.method
+            mode, options = self.cell.mode, self.cell.options
             self.subject = make_subject(
-                self.bench.store, name, path, self.device, mode=self.cell.mode, train=self.bench.train
+                self.bench.store, name, path, self.device, mode=mode, options=options, train=self.bench.train
             )
         except Exception as error:
             self.broken = said(error)

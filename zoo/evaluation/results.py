@@ -86,7 +86,7 @@ class Cell:
     Attributes:
         name: of its folder, for example ``lipgan-seed0-reconstruction``.
         key: digest of all that decides its rows but the metrics, whose protocol each row carries: code, checkpoint,
-            data, seed and track.
+            data, seed, track and options.
         suite: name of the suite.
         method: name of the method, of a configuration of one, or of the reference.
         base: registered name of the method that a configuration is one of; empty else.
@@ -99,6 +99,7 @@ class Cell:
         dist: distribution that brought the method.
         shown: what the method is given.
         mode: of the method; empty for a reference and in folders that an older zoo wrote: the default.
+        options: of the method, with which it generates; empty: their defaults.
         checkpoint: digits of the weights' SHA-256 as in :class:`Row`; empty for a reference.
         source: where the weights come from: ``fitted``, ``given``, ``run``, ``shipped``, or empty.
         parameters: trainable numbers that generate; 0 for a reference.
@@ -134,6 +135,7 @@ class Cell:
     dist: str = ""
     shown: str = ""
     mode: str = ""
+    options: dict[str, Any] = field(default_factory=dict)
     checkpoint: str = ""
     source: str = ""
     parameters: Count = 0

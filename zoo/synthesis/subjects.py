@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from zoo.media import audio
 from zoo.methods.method import TalkingFaceMethod
 from zoo.methods.nn.frontend import Mel
 from zoo.methods.trainable import load_checkpoint
+from zoo.registry.config import Layer, merge
 from zoo.support.errors import ConfigError
 from zoo.synthesis.make import make
 from zoo.synthesis.scene import Scene
@@ -126,9 +127,21 @@ class Method(Subject):
         checkpoint: its weights.
         device: where it runs.
         mode: of the method; empty: its default.
+        options: of the method, as plain values; those that are missing are its defaults.
+
+    Raises:
+        ConfigError: no method, or one without these options.
     """
 
-    def __init__(self, store: Store, name: str, checkpoint: Path, device: torch.device, mode: str = "") -> None:
+    def __init__(
+        self,
+        store: Store,
+        name: str,
+        checkpoint: Path,
+        device: torch.device,
+        mode: str = "",
+        options: Mapping[str, Any] | None = None,
+    ) -> None:
         module = load_checkpoint(checkpoint, name)
         if not isinstance(module, TalkingFaceMethod):
             raise ConfigError(f"{name} is an expert, which makes no faces")
@@ -136,7 +149,9 @@ class Method(Subject):
         self.spec = self.module.input_spec
         self.windows = Windows(store, self.spec, self.module.uses)
         self.device, self.mode = device, mode
-        self.options: Any = None  # of the method; their defaults
+        self.options: Any = None  # their defaults
+        if options:
+            self.options = merge(self.module.spec, [Layer("the cell", {"options": dict(options)})]).options
 
     @property
     def over_still(self) -> bool:  # type: ignore[override]
@@ -219,9 +234,10 @@ def make_subject(
     device: torch.device,
     *,
     mode: str = "",
+    options: Mapping[str, Any] | None = None,
     train: Sequence[int] = (),
 ) -> Subject:
-    """A method by its checkpoint, in one of its modes, or else a reference by its name.
+    """A method by its checkpoint, in one of its modes and with its options, or else a reference by its name.
 
     Args:
         store: of the clips.
@@ -229,13 +245,14 @@ def make_subject(
         checkpoint: weights of a method; ``None``: a reference.
         device: where a method runs.
         mode: of a method; empty: its default.
+        options: of a method, as plain values; those that are missing are its defaults.
         train: numbers of the training clips that the retrieval draws from.
 
     Raises:
         ConfigError: neither a method nor a reference.
     """
     if checkpoint is not None:
-        return Method(store, name, checkpoint, device, mode)
+        return Method(store, name, checkpoint, device, mode, options)
     match name:
         case "still":
             return Still()
