@@ -26,7 +26,7 @@ class Driven(Peer):
         if request.mode == "video":
             assert request.driver is not None
             assert request.driver.frames is not None
-            seen = request.driver.frames
+            seen = (request.driver.frames - 0.5) / 0.25
             return self.seeing(seen.flatten(0, 1)).unflatten(0, seen.shape[:2])
         windows = request.audio_windows(self.context)
         return self.hearing(windows.flatten(0, 1)).unflatten(0, windows.shape[:2])

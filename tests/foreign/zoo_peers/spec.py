@@ -29,7 +29,7 @@ DRIVEN = MethodSpec(
     target="zoo_peers.driven:Driven",
     config="zoo_peers.config:PeerConfig",
     modes=(("sound", Uses()), ("video", Uses(sound=False, driver="video"))),
-    **SHARED,
+    **SHARED | {"trial": ("model.width=32", "data.batch_size=4")},
 )
 
 SAID = MethodSpec(
