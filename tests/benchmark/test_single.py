@@ -71,7 +71,7 @@ def test_a_frozen_mouth_scores_no_better_than_the_still(tmp_path: Path, grid_roo
     cell.subjects["lipgan"] = Frozen()
     every = range(len(cell.bench.store.clips))
     scores = cell.summary(cell.rows([cell.bench.info(index).id for index in every]))
-    assert scores["clips"] == 6
+    assert scores["clips"] == len(every) >= 4
     assert scores["lmd"] > 0.97 * scores["lmd_still"]
     assert scores["sync_acc"] == pytest.approx(scores["sync_acc_still"], abs=0.05)
     assert scores["motion"] < 0.25

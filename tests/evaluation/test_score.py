@@ -194,7 +194,8 @@ def test_what_cannot_be_scored_never_becomes_a_number(
     assert json.loads((tmp_path / "score-pred/summary.json").read_text()) == summary
     with (tmp_path / "score-pred/rows.csv").open(newline="") as file:
         table = list(csv.DictReader(file))
-    assert [float(line["value"]) if line["value"] else None for line in table] == [line["value"] for line in lines]
+    told = {(line["metric"], line["clip"]): float(line["value"]) if line["value"] else None for line in table}
+    assert told == {place: line["value"] for place, line in row.items()}
 
 
 def test_no_sound_anywhere_is_no_sync(clips: list[RawClip], judges: list[str], tmp_path: Path, capsys: Any):
@@ -364,7 +365,7 @@ def test_sound_that_cannot_be_read_is_told_and_not_replaced(
         return reading(path)
 
     monkeypatch.setattr(scoring, "read_audio", broken)
-    seen = scoring.look(pair, Judges())
+    seen = scoring.load_pair(pair, Judges())
     assert "the sound track cannot be read" in seen.silence[0]
     assert seen.silence[1] == ""
 

@@ -11,6 +11,7 @@ from zoo.evaluation.metrics.base import ClipMetric
 from zoo.evaluation.results import VIDEOS, Cell, Kind, Suite, write_cell, write_suite
 from zoo.evaluation.rows import text_of
 from zoo.evaluation.score import Pair, Scores
+from zoo.registry.spec import REFERENCES
 from zoo.support.files import write_text_aside
 from zoo.support.names import id_to_name
 
@@ -23,11 +24,12 @@ def write_results(out: Path, name: str, scores: Scores, pairs: Sequence[Pair], r
 
     Args:
         out: the folder.
-        name: what a leaderboard calls whoever made the videos.
+        name: what a leaderboard calls whoever made the videos; a reference's name is marked.
         scores: of the pairs.
         pairs: that were scored.
         remarks: what must be known of the experts.
     """
+    name = f"{name} (videos)" if name in REFERENCES else name
     speakers = {pair.clip: pair.speaker for pair in pairs}
     suite = Suite(
         name=VIDEOS,
