@@ -214,7 +214,7 @@ def test_a_plan_says_who_teaches_and_how_long_a_fit_may_take(store: Path, tmp_pa
 
     def planned(name: str, *more: str) -> Fit:
         bench = SuiteSet(find_suite("synth", [f"data.root={store}", *FEW, "judges.reader=null", *more]))
-        bench.suite.config.data.name = name
+        bench.suite.config.data.name = bench.data.config.name = name
         fit = find_weights(bench, find_entry(bench.suite.config, "wav2lip"), 0, {}, tmp_path).fit
         assert fit is not None
         return fit
