@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from zoo.evaluation.footage import Footage
+from zoo.evaluation.judges import Judges
 from zoo.evaluation.metrics.acd import AverageContentDistance, average_content_distance
 
 
@@ -113,7 +114,8 @@ def test_frames_that_cannot_be_scored_lower_coverage() -> None:
 
 def footage(embeddings: Tensor, seen: list[int], embedder: str = "toy-v1") -> Footage:
     frames = torch.zeros(len(embeddings), 3, 8, 8, dtype=torch.uint8)
-    judges = SimpleNamespace(embedder=SimpleNamespace(name=embedder))
+    judges = Judges()
+    judges.__dict__["embedder"] = SimpleNamespace(name=embedder)
     side = Footage(
         frames, torch.zeros(640 * len(frames)), torch.zeros(len(frames), 68, 2), torch.tensor(seen).bool(), judges
     )

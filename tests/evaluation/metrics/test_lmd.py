@@ -1,7 +1,6 @@
 """LMD against the paper's formula in NumPy, and what it must and must not notice."""
 
 import math
-from types import SimpleNamespace
 
 import jaxtyping
 import numpy as np
@@ -11,6 +10,7 @@ from skimage.transform import SimilarityTransform
 from torch import Tensor
 
 from zoo.evaluation.footage import Footage
+from zoo.evaluation.judges import Judges
 from zoo.evaluation.metrics.lmd import CHOSEN, PROTOCOLS, LandmarkDistance, landmark_distance
 
 
@@ -241,7 +241,7 @@ def test_frames_that_cannot_be_compared_lower_coverage():
 def footage(landmarks: Tensor, seen: list[int]) -> Footage:
     """One side as the judges see it, with given points."""
     frames = torch.zeros(len(landmarks), 3, 8, 8, dtype=torch.uint8)
-    side = Footage(frames, torch.zeros(640 * len(landmarks)), landmarks, torch.tensor(seen).bool(), SimpleNamespace())
+    side = Footage(frames, torch.zeros(640 * len(landmarks)), landmarks, torch.tensor(seen).bool(), Judges())
     side.__dict__["points"] = landmarks  # what is found once and kept
     return side
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from types import SimpleNamespace
 
 import jaxtyping
 import numpy as np
@@ -15,6 +14,7 @@ from torch import Tensor
 
 import zoo.evaluation.metrics.motion as motion_module
 from zoo.evaluation.footage import FACE_BOX, FACE_SIZE, Footage
+from zoo.evaluation.judges import Judges
 from zoo.evaluation.metrics.lmd import landmark_distance
 from zoo.evaluation.metrics.motion import MotionRatio, motion, motion_ratio
 from zoo.face import crop
@@ -210,7 +210,7 @@ def test_observe() -> None:
     def side(face: Tensor) -> Footage:
         shown = torch.ones(len(face), dtype=torch.bool)
         frames = torch.zeros(len(face), 3, 8, 8, dtype=torch.uint8)
-        made = Footage(frames, torch.zeros(640 * len(face)), face, shown, SimpleNamespace())
+        made = Footage(frames, torch.zeros(640 * len(face)), face, shown, Judges())
         made.__dict__["points"] = face
         return made
 
