@@ -77,7 +77,7 @@ def test_errors_are_safe(capsys: pytest.CaptureFixture[str], tmp_path: Path):
 
 def test_everything_is_printed_by_one_function():
     """What talks to a process of ours and not to a person is left out."""
-    allowed = {"printable.py", "benchmark/worker.py", "testing/light.py"}
+    allowed = {"support/printable.py", "benchmark/worker.py", "testing/light.py"}
     found = {
         path.relative_to(PACKAGE).as_posix()
         for path in PACKAGE.rglob("*.py")
