@@ -7,6 +7,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from zoo.cli import main
@@ -85,6 +86,36 @@ def test_clips_of_the_benchmark_decide_and_what_is_there_twice_is_named_apart(re
         for cell, metric in table.values:
             if cell.endswith("(other)"):
                 assert table.values[cell, metric].seen.sum() <= 3, "its other clips are not made up"
+        scores = [entry.scores for entry in board.tracks[0].methods if entry.name.endswith("(other)")]
+        assert max(score["lmd"].coverage for score in scores) <= 3 / alone.clips, "nor are they covered"
+
+
+def test_clips_that_are_not_compared_cover_nothing(results: Path, tmp_path: Path):
+    """The benchmark has three clips, somebody else's folder all: of hers only those three count."""
+    few = tmp_path / "few"
+    shutil.copytree(results, few)
+    suite = read_suite(few)
+    write_suite(few, replace(suite, clips=dict(list(suite.clips.items())[:3])))
+    theirs = tmp_path / "theirs"
+    shutil.copytree(results, theirs)
+    write_suite(theirs, replace(suite, name=VIDEOS))
+    board, table = build([few, theirs])
+    assert board.clips == 3
+    assert not any("theirs" in cell for cell in table.stale)
+    for (cell, metric), values in table.values.items():
+        if cell.endswith("(theirs)"):
+            same = table.values[cell.removesuffix(" (theirs)"), metric]
+            assert (values.scored, values.total, values.countable) == (same.scored, same.total, same.countable)
+            assert np.array_equal(values.value, same.value, equal_nan=True)
+    assert any("of its 20 clips are not among those compared here" in note for note in board.notes)
+
+
+def test_folders_of_one_name_are_told_apart(results: Path, other: Path, tmp_path: Path):
+    again = tmp_path / "elsewhere" / "other"
+    shutil.copytree(other, again)
+    names = {entry.name for entry in build([results, other, again])[0].tracks[0].methods}
+    one = next(entry.name for entry in build(results)[0].tracks[0].methods)
+    assert {one, f"{one} (other)", f"{one} (other 2)"} <= names
 
 
 def rename(folder: Path, names: dict[str, str]) -> None:
@@ -112,6 +143,9 @@ def test_what_does_not_fit_is_one_line(results: Path, other: Path, capsys: pytes
     suite = read_suite(other)
     write_suite(other, replace(suite, clips={"nobody/knows": "x"}))
     with pytest.raises(DataError, match="no clip in common"):
+        read_tables([results, other])
+    write_suite(other, replace(suite, data="other clips"))
+    with pytest.raises(DataError, match="different test data"):
         read_tables([results, other])
     write_suite(other, replace(suite, metrics=[replace(suite.metrics[0], reduce="ratio"), *suite.metrics[1:]]))
     with pytest.raises(DataError, match=r"its \w+ is another measure"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -77,7 +77,7 @@ class Table:
         folder: where it lies.
         suite: what was run.
         cells: by name, in the order of their names.
-        clips: ids, in the order of the suite.
+        clips: ids of those that count, in the order of the suite, or of the table that this one stands beside.
         speakers: who is seen in each.
         sounds: by cell, id of the clip that gives the sound where it is another; by place of the clip.
         values: by cell and metric; only what rows speak of.
@@ -103,24 +103,61 @@ class Table:
         return (cell, metric) in self.values and self.values[cell, metric].counts
 
 
-def read_table(folder: Path) -> Table:
+def read_table(folder: Path, beside: Table | None = None) -> Table:
     """Read a folder of results without making an object of every row.
+
+    Args:
+        folder: what ``zoo benchmark`` or ``zoo score`` wrote.
+        beside: a table whose clips are the ones that count; rows of others are passed over. Clips are the same where
+            their ids are, or the last parts of their ids where those are unique.
 
     Raises:
         DataError: there is none, it cannot be read, or it was written by a newer zoo.
     """
-    if not (folder / "suite.json").is_file():
-        raise DataError(f"{folder}: no results there (no suite.json); make some with `zoo benchmark`")
-    suite, cells = read_suite(folder), read_cells(folder)
-    table = Table(folder, suite, cells, list(suite.clips), list(suite.clips.values()), {}, {}, {}, {})
+    suite, cells = suite_of(folder), read_cells(folder)
+    clips, speakers = list(suite.clips), list(suite.clips.values())
+    if beside is not None:
+        clips, speakers = beside.clips, beside.speakers
+    table = Table(folder, suite, cells, clips, speakers, {}, {}, {}, {})
+    places = places_of(list(suite.clips), clips)
     for cell in cells.values():
-        _add(table, cell)
+        _add(table, cell, places)
     return table
 
 
-def _add(table: Table, cell: Cell) -> None:
+def suite_of(folder: Path) -> Suite:
+    """The suite of a folder of results.
+
+    Raises:
+        DataError: see :func:`read_table`.
+    """
+    if not (folder / "suite.json").is_file():
+        raise DataError(f"{folder}: no results there (no suite.json); make some with `zoo benchmark`")
+    return read_suite(folder)
+
+
+def places_of(clips: Sequence[str], among: Sequence[str]) -> dict[str, int]:
+    """Where clips stand among others, by id, or by the last part of the id where that is unique in both."""
+    exact, ends, own = {clip: place for place, clip in enumerate(among)}, _ends(among), _ends(clips)
+    found = {}
+    for place, clip in enumerate(clips):
+        end = clip.rpartition("/")[2]
+        if clip in exact:
+            found[clip] = exact[clip]
+        elif end in ends and own.get(end) == place:
+            found[clip] = ends[end]
+    return found
+
+
+def _ends(clips: Sequence[str]) -> dict[str, int]:
+    """Places of clips by the last parts of their ids, where those are unique."""
+    names = [clip.rpartition("/")[2] for clip in clips]
+    times = Counter(names)
+    return {name: place for place, name in enumerate(names) if times[name] == 1}
+
+
+def _add(table: Table, cell: Cell, places: Mapping[str, int]) -> None:
     """Read the rows of one cell."""
-    place = {clip: index for index, clip in enumerate(table.clips)}
     metrics = {metric.name: metric for metric in table.suite.metrics}
     folder = table.folder / "cells" / cell.name
     found = read_values(folder, cell.key, cell.protocols)
@@ -128,16 +165,16 @@ def _add(table: Table, cell: Cell) -> None:
     by_metric: dict[str, list[dict[str, Any]]] = {}
     sounds = {}
     for row in found.rows:
-        if row["clip"] in place and row["metric"] in metrics:
+        if row["clip"] not in table.suite.clips or row["metric"] not in metrics:
+            stale += 1
+        elif row["clip"] in places:
             by_metric.setdefault(row["metric"], []).append(row)
             if row.get("sound"):
-                sounds[place[row["clip"]]] = row["sound"]
-        else:
-            stale += 1
+                sounds[places[row["clip"]]] = row["sound"]
     table.sounds[cell.name] = sounds
     for metric, some in by_metric.items():
         try:
-            table.values[cell.name, metric] = _values(some, metrics[metric], place)
+            table.values[cell.name, metric] = _values(some, metrics[metric], places, len(table.clips))
         except (KeyError, TypeError, ValueError) as error:
             raise DataError(f"{folder}: a row of {metric} lacks fields ({error})") from error
     if stale:
@@ -150,17 +187,17 @@ def _add(table: Table, cell: Cell) -> None:
 
 def _damaged(table: Table, cell: Cell, found: Counted) -> int:
     """How many rows of a finished cell are not what they were: a damaged line may have been many."""
-    had = cell.rows or (len(table.clips) * len(cell.protocols) if found.damaged else 0)
+    had = cell.rows or (len(table.suite.clips) * len(cell.protocols) if found.damaged else 0)
     lost = had - found.lines if cell.status == "done" else 0
     return max(found.damaged, lost)
 
 
-def _values(rows: list[dict[str, Any]], metric: Metric, place: dict[str, int]) -> Values:
-    value, top, bottom = np.full(len(place), np.nan), np.zeros(len(place)), np.zeros(len(place))
+def _values(rows: list[dict[str, Any]], metric: Metric, place: Mapping[str, int], clips: int) -> Values:
+    value, top, bottom = np.full(clips, np.nan), np.zeros(clips), np.zeros(clips)
     where = np.array([place[row["clip"]] for row in rows])
     value[where], top[where], bottom[where] = _numbers(rows, metric.reduce)
     givers = {place[row["clip"]]: row["sound"] for row in rows if row.get("sound")}
-    sound = np.array([givers.get(clip, "") for clip in range(len(place))], dtype=str)
+    sound = np.array([givers.get(clip, "") for clip in range(clips)], dtype=str)
     reasons = {place[row["clip"]]: row["reason"] for row in rows if row.get("reason")}
     countable = sum(row["total"] > 0 for row in rows)
     scored, total = sum(row["scored"] for row in rows), sum(row["total"] for row in rows)
