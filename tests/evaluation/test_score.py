@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -19,6 +20,7 @@ from zoo import registry
 from zoo.cli import main
 from zoo.data.sources.base import RawClip
 from zoo.data.sources.synthgrid.source import SynthGrid
+from zoo.evaluation.metrics.base import ClipMetric
 from zoo.evaluation.score import find_pairs
 from zoo.media.video import write_video
 from zoo.methods.trainable import build, save_weights
@@ -196,6 +198,57 @@ def test_what_cannot_be_scored_never_becomes_a_number(
         table = list(csv.DictReader(file))
     told = {(line["metric"], line["clip"]): float(line["value"]) if line["value"] else None for line in table}
     assert told == {place: line["value"] for place, line in row.items()}
+
+
+def test_the_folder_holds_the_last_videos_and_is_no_benchmarks(
+    folders: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    sides = ("--pred", folders / "still", "--real", folders / "real", "--metrics", "psnr")
+    for name in ("mine", "theirs"):
+        assert Run(capsys, tmp_path / "out", *sides, "--name", name).code == 0
+        assert [path.name for path in (tmp_path / "out" / "cells").iterdir()] == [f"{name}-reconstruction"]
+    suite = tmp_path / "out" / "suite.json"
+    suite.write_text(suite.read_text().replace('"name": "videos"', '"name": "synth"'))
+    before = suite.read_bytes()
+    run = Run(capsys, tmp_path / "out", *sides)
+    assert run.code == 2
+    assert "holds results of a benchmark; name another folder" in run.err
+    assert suite.read_bytes() == before
+
+
+def test_a_number_of_all_clips_together_has_no_rows(tmp_path: Path):
+    """The rest is written as ever; what is no number would be no JSON either."""
+    from zoo.evaluation.metric_scorer import MetricScorer
+    from zoo.evaluation.metrics.base import Row
+    from zoo.evaluation.metrics.choose import make_metric
+    from zoo.evaluation.score import Pair, Scores
+    from zoo.evaluation.videos import write_results
+
+    columns = {}
+    for name in ("fid", "psnr"):
+        spec, metric = make_metric(name, {}) if name == "psnr" else (registry.metric("fid"), Together())
+        metric.add(Row("c", (30.0, 1.0), 1, 1))
+        columns[name] = MetricScorer(spec, metric)
+    write_results(tmp_path, "mine", Scores(columns, 1), [Pair("c", tmp_path, tmp_path, "s")])
+    assert [row["metric"] for row in rows_of(tmp_path)] == ["psnr"]
+    suite = json.loads((tmp_path / "suite.json").read_text())
+    assert [metric["name"] for metric in suite["metrics"]] == ["psnr"]
+    assert "of all clips together" in suite["left_out"]["fid"]
+
+
+class Together(ClipMetric):
+    """As FID, which has no value of a clip."""
+
+    name = "fid"
+
+    def observe(self, clip: str, pred: object, real: object) -> None:
+        raise AssertionError("its rows are given")
+
+    def update(self) -> None:
+        raise AssertionError("its rows are given")
+
+    def clip_values(self, stats: np.ndarray) -> np.ndarray:
+        return np.full(stats.shape[:-1], np.nan)
 
 
 def test_no_sound_anywhere_is_no_sync(clips: list[RawClip], judges: list[str], tmp_path: Path, capsys: Any):

@@ -58,9 +58,10 @@ def run(args: argparse.Namespace) -> int:
     options, judging = split_options(args.overrides)
     names = None if args.metrics is None else [name.strip() for name in args.metrics.split(",") if name.strip()]
     from zoo.evaluation.score import find_pairs, score
-    from zoo.evaluation.videos import write_results
+    from zoo.evaluation.videos import check_folder, write_results
 
     out = args.out or Path(f"score-{args.pred.resolve().name}")
+    check_folder(out)
     with redirect_stdout(sys.stderr) if args.json else nullcontext():
         metrics, left_out, judges = choose(names, options, judging, device=args.device)
         pairs = find_pairs(args.pred, args.real)
@@ -73,7 +74,8 @@ def run(args: argparse.Namespace) -> int:
         "judges": who_judged(metrics, judges),
     }
     write(out, summary, scores.table())
-    write_results(out, args.name or args.pred.resolve().name, scores, pairs, summary["judges"])
+    name = args.pred.stem if args.pred.is_file() else args.pred.resolve().name
+    write_results(out, args.name or name, scores, pairs, summary["judges"])
     if args.json:
         print_json(summary)
     else:

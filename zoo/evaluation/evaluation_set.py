@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 
-import numpy as np
 from jaxtyping import UInt8
 from torch import Tensor
 
@@ -28,6 +26,9 @@ from zoo.registry.config import DataConfig
 from zoo.registry.spec import InputSpec
 from zoo.support.errors import ConfigError
 from zoo.synthesis.scene import Scene
+
+TOGETHER = "is a number of all clips together, which rows of clips do not hold"
+"""Why a metric is in no cell."""
 
 _KEPT = ("points", "embeddings")
 """What is kept of a real clip from one cell to the next: small, and slow to find."""
@@ -74,8 +75,8 @@ class EvaluationSet:
             list(metrics), split_options(list(options))[0], dict(experts or {}), device=device
         )
         for name, (_, metric) in self.metrics.items():
-            if math.isnan(float(metric.clip_values(np.ones((1, 8)))[0])):
-                raise ConfigError(f"metrics: {name} is a number of all clips together, which rows of clips do not hold")
+            if not metric.of_single_clips:
+                raise ConfigError(f"metrics: {name} {TOGETHER}")
             _name_judge(metric, self.judges)
         self.data.prepare_data()
         self.data.setup("test")

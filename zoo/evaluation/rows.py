@@ -30,7 +30,8 @@ class Row:
         method: name of the method or reference.
         seed: training seed.
         track: see :data:`Track`.
-        checkpoint: first 16 digits of the SHA-256 of the weights; empty for a reference.
+        checkpoint: first 16 digits of the SHA-256 of the weights; empty for a reference, for videos of others, and in a
+            run's own folder.
         clip: id of the clip that gives the face.
         speaker: who is seen.
         metric: registered name.

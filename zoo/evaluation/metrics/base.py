@@ -138,6 +138,11 @@ class ClipMetric(Metric, ABC):
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.asarray(stats[..., 0] / stats[..., 1])
 
+    @property
+    def of_single_clips(self) -> bool:
+        """Whether single clips have values, which rows can hold; else it is a number of all clips together."""
+        return not math.isnan(float(self.clip_values(np.ones((1, 8)))[0]))
+
     def reduce(self, stats: NDArray[np.float64]) -> NDArray[np.float64]:
         """The value over clips from the statistics ``(..., n, k)`` of ``n`` clips; leading dimensions are samples."""
         return np.asarray(self.clip_values(stats.sum(-2)) if self.pooled else self.clip_values(stats).mean(-1))
