@@ -23,8 +23,8 @@ from typing import Any, NamedTuple
 
 import torch
 
-from zoo.benchmark.bench import SuiteSet
 from zoo.benchmark.suite import find_suite
+from zoo.benchmark.suite_set import SuiteSet
 from zoo.cli.benchmark import checkpoints
 from zoo.evaluation.evaluator import Evaluator
 from zoo.evaluation.results import Cell, video_name

@@ -13,10 +13,10 @@ import torch
 from tests.benchmark.small import FEW, HERE, Few, Run, in_process, toy_weights
 from tests.helpers.paths import FOREIGN
 from zoo import registry
-from zoo.benchmark.bench import SuiteSet
 from zoo.benchmark.plan import Plan, make_plan
 from zoo.benchmark.run import BenchmarkResult, Workers, execute
 from zoo.benchmark.suite import find_suite
+from zoo.benchmark.suite_set import SuiteSet
 from zoo.data.prepare import prepare
 
 

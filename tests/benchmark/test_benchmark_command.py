@@ -18,13 +18,13 @@ import yaml
 from tests.benchmark.small import FEW, Run, rows_of, toy_weights
 from zoo import registry
 from zoo.benchmark import cluster
-from zoo.benchmark.bench import SuiteSet
 from zoo.benchmark.checkpoints import Fit, Weights, find_weights, plan_fit, trained_on
 from zoo.benchmark.locks import locked
 from zoo.benchmark.plan import make_plan
 from zoo.benchmark.run import Workers, choose_workers
 from zoo.benchmark.suite import entry_names, find_entry, find_suite, leaves
 from zoo.benchmark.suite import names as suite_names
+from zoo.benchmark.suite_set import SuiteSet
 from zoo.cli import main
 from zoo.cli.benchmark import broken
 from zoo.data.pool import usable_cores

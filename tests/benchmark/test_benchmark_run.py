@@ -17,13 +17,13 @@ import pytest
 
 from tests.benchmark.small import FEW, HERE, Run, rows_of, toy_weights
 from zoo.benchmark import code
-from zoo.benchmark.bench import SuiteSet
 from zoo.benchmark.code import code_of
 from zoo.benchmark.ledger import Ledger
 from zoo.benchmark.locks import locked
 from zoo.benchmark.plan import CLIP_S, clip_seconds, make_plan
 from zoo.benchmark.run import Workers, execute
 from zoo.benchmark.suite import find_suite
+from zoo.benchmark.suite_set import SuiteSet
 from zoo.benchmark.worker import Job, Worker
 from zoo.evaluation.results import Cell, Row, every_row, line_of, read_results, row_of, video_name
 from zoo.leaderboard.write import write_leaderboard

@@ -9,9 +9,9 @@ import pytest
 
 from tests.benchmark.small import FEW, Run
 from zoo import registry
-from zoo.benchmark.bench import SuiteSet
 from zoo.benchmark.plan import make_plan
 from zoo.benchmark.suite import find_suite
+from zoo.benchmark.suite_set import SuiteSet
 from zoo.leaderboard.board import build
 from zoo.methods.corpora import Corpus
 from zoo.methods.trainable import build as build_module

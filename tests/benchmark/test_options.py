@@ -13,10 +13,10 @@ import torch
 import yaml
 
 from zoo import registry
-from zoo.benchmark.bench import SuiteSet
 from zoo.benchmark.checkpoints import digest_of, plan_fit
 from zoo.benchmark.plan import make_plan
 from zoo.benchmark.suite import find_entry, find_suite
+from zoo.benchmark.suite_set import SuiteSet
 from zoo.cli import main
 from zoo.evaluation.results import Cell
 from zoo.media.video import read_video

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from zoo import registry
-from zoo.benchmark.bench import SuiteSet
 from zoo.benchmark.chosen import training_layers, without
 from zoo.benchmark.code import code_of
 from zoo.benchmark.suite import Budget, Entry, leaves, seconds
+from zoo.benchmark.suite_set import SuiteSet
 from zoo.data.module import store_path
 from zoo.data.splits import split_clips
 from zoo.data.store.store import Store

@@ -8,12 +8,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from zoo.benchmark.bench import SuiteSet
 from zoo.benchmark.board import Board
 from zoo.benchmark.locks import is_locked, locked, work_folder
 from zoo.benchmark.plan import Plan, Planned, make_plan, set_aside
 from zoo.benchmark.run import BenchmarkResult, choose_workers, execute, problems
 from zoo.benchmark.suite import NamedSuite, resolve, seconds
+from zoo.benchmark.suite_set import SuiteSet
 from zoo.evaluation.results import Cell, read_cell, write_cell, write_suite
 from zoo.registry.config import Layer
 from zoo.support.errors import ConfigError, DataError

@@ -11,13 +11,13 @@ from itertools import count, product
 from pathlib import Path
 
 from zoo import __version__, registry
-from zoo.benchmark.bench import SuiteSet
 from zoo.benchmark.checkpoints import Weights, file_name, find_weights
 from zoo.benchmark.chosen import options_of
 from zoo.benchmark.code import code_of
 from zoo.benchmark.ledger import Ledger, Task
 from zoo.benchmark.locks import is_locked
 from zoo.benchmark.suite import WITHOUT_CROSS, Entry, find_entry
+from zoo.benchmark.suite_set import SuiteSet
 from zoo.evaluation.results import Cell, Suite, Track, read_cell
 from zoo.evaluation.tracks import TRACKS
 from zoo.registry.spec import DRIVERS, REFERENCES, Uses

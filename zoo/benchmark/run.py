@@ -12,7 +12,6 @@ from typing import Literal
 import torch
 
 from zoo.benchmark import elastic
-from zoo.benchmark.bench import SuiteSet
 from zoo.benchmark.board import Board
 from zoo.benchmark.fits import run_fits
 from zoo.benchmark.ledger import Ledger, Task
@@ -20,6 +19,7 @@ from zoo.benchmark.locks import locked, work_folder
 from zoo.benchmark.patience import Patience
 from zoo.benchmark.plan import Plan, Planned, clip_seconds, complete, set_aside
 from zoo.benchmark.pool import Crew, run_pool
+from zoo.benchmark.suite_set import SuiteSet
 from zoo.benchmark.worker import Job, append, device_name
 from zoo.data.pool import usable_cores
 from zoo.evaluation.evaluator import Evaluator

@@ -18,10 +18,10 @@ from typing import Any, Literal
 
 import torch
 
-from zoo.benchmark.bench import SuiteSet
 from zoo.benchmark.checkpoints import digest_of
 from zoo.benchmark.ledger import Ledger, Task
 from zoo.benchmark.suite import NamedSuite, resolve
+from zoo.benchmark.suite_set import SuiteSet
 from zoo.evaluation.evaluator import Evaluator
 from zoo.evaluation.lines import sealed
 from zoo.evaluation.results import Cell, Row

@@ -11,10 +11,10 @@ from zoo.cli import publish
 from zoo.support.printable import say
 
 if TYPE_CHECKING:
-    from zoo.benchmark.bench import SuiteSet
     from zoo.benchmark.plan import Plan
     from zoo.benchmark.run import BenchmarkResult
     from zoo.benchmark.suite import SuiteConfig
+    from zoo.benchmark.suite_set import SuiteSet
 
 HELP = "compare methods on the same clips with the same metrics"
 DESCRIPTION = (
@@ -76,9 +76,9 @@ def run(args: argparse.Namespace) -> int:
     methods, given = choose_methods(suite.config, args.methods, every=args.all), checkpoints(suite.config, args.ckpt)
     out = args.out or Path(f"benchmark-{suite.name}")
     from zoo.benchmark import elastic
-    from zoo.benchmark.bench import SuiteSet
     from zoo.benchmark.plan import make_plan
     from zoo.benchmark.run import choose_workers, execute, expected, serve
+    from zoo.benchmark.suite_set import SuiteSet
     from zoo.support import torchrun
 
     workers = choose_workers(args.devices)
