@@ -16,7 +16,7 @@ ORDER = (
     "cli", "testing", "benchmark", "leaderboard", "training", "evaluation", "synthesis", "experts", "methods", "data",
     "face", "media", "registry", "support",
 )  # fmt: skip
-"""Rooms from the top, as ``tests/test_rooms.py`` has them."""
+"""Rooms from the top: a room imports those after it (``tests/test_rooms.py``)."""
 
 METHODS = ("lipgan", "wav2lip", "at_a_glance", "temporal_gan")
 
@@ -42,29 +42,40 @@ def imports(path: Path, known: dict[str, Path]) -> set[str]:
     return found & known.keys()
 
 
-def circles(graph: dict[str, set[str]]) -> int:
+def graph(root: Path) -> dict[str, set[str]]:
+    """What each module of the zoo imports of it; a package and what stands behind its front are one thing."""
+    known = modules(root)
+    found = {name: imports(path, known) - {name, "zoo"} for name, path in known.items()}
+    return {name: {o for o in others if not f"{name}.".startswith(f"{o}.")} for name, others in found.items()}
+
+
+def circles(found: dict[str, set[str]]) -> list[str]:
     """Imports that have to go until no module leads back to itself."""
-    graph, count = {name: set(others) for name, others in graph.items()}, 0
+    left, gone = {name: set(others) for name, others in found.items()}, []
     while True:
         try:
-            TopologicalSorter(graph).prepare()
+            TopologicalSorter(left).prepare()
         except CycleError as error:
             first, second = error.args[1][:2]
-            graph[second].discard(first)
-            count += 1
+            left[second].discard(first)
+            gone.append(f"{second} imports {first}")
         else:
-            return count
+            return gone
 
 
-def climbing(graph: dict[str, set[str]]) -> int:
+def room(module: str) -> str:
+    """The room that a module lies in; empty for what lies in none."""
+    return f"{module}.".split(".")[1]
+
+
+def climbing(found: dict[str, set[str]]) -> list[str]:
     """Imports from a room to one above it."""
-    rooms = {name: f"{name}.".split(".")[1] for name in graph}
-    return sum(
-        ORDER.index(rooms[other]) < ORDER.index(rooms[name])
-        for name, others in graph.items()
-        for other in others
-        if rooms[name] in ORDER and rooms[other] in ORDER
-    )
+    return [
+        f"{name} imports {other}"
+        for name, others in found.items()
+        for other in sorted(others)
+        if room(name) in ORDER and room(other) in ORDER and ORDER.index(room(other)) < ORDER.index(room(name))
+    ]
 
 
 def lines(folder: Path) -> int:
@@ -74,16 +85,14 @@ def lines(folder: Path) -> int:
 
 def measures(root: Path) -> dict[str, str]:
     """What is told of a checkout."""
-    known = modules(root)
-    graph = {name: imports(path, known) - {name, "zoo"} for name, path in known.items()}
-    graph = {name: {o for o in others if not f"{name}.".startswith(f"{o}.")} for name, others in graph.items()}
+    found_imports = graph(root)
     top = [path for path in (root / "zoo").iterdir() if path.suffix in (".py", ".typed")]
     rooms = [path for path in (root / "zoo").iterdir() if (path / "__init__.py").is_file()]
     found = {
         "files at the top of zoo/": str(len(top)),
         "rooms": str(len(rooms)),
-        "circles": str(circles(graph)),
-        "climbing imports": str(climbing(graph)),
+        "circles": str(len(circles(found_imports))),
+        "climbing imports": str(len(climbing(found_imports))),
         "lines of zoo/": f"{lines(root / 'zoo'):,}",
         "lines of plugins/": f"{lines(root / 'plugins'):,}",
         "lines of tests/": f"{lines(root / 'tests'):,}",

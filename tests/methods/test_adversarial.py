@@ -59,7 +59,8 @@ class Shades(AdversarialMethod):
         return self.drawn(batch)[..., None, None, None].expand_as(batch.frames)
 
     def generate(self, request: Any) -> Tensor:
-        raise NotImplementedError
+        shade = self.generator(request.stills.mean((2, 3, 4)))
+        return shade[..., None, None, None].expand(-1, request.num_frames, 3, 8, 8)
 
     def generator_terms(self, step: Step) -> Terms:
         self.notes.given.append(step)
