@@ -44,7 +44,7 @@ def window_starts(num_frames: int) -> list[int]:
     return list(range(0, max(num_frames - STRIDE, 1), STRIDE))
 
 
-def join(windows: Float[Tensor, "K 16 *picture"], num_frames: int) -> Float[Tensor, "T *picture"]:
+def join(windows: Float[Tensor, "K 16 *picture"], num_frames: int) -> Float[Tensor, " T *picture"]:
     """Cross-fade windows that start :data:`STRIDE` frames apart, and cut what is beyond the end.
 
     The weight of a frame falls linearly from the middle of its window to its edges; the weights of two windows that

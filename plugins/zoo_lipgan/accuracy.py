@@ -78,7 +78,7 @@ def summary(rows: Sequence[dict[str, Any]], margin: float) -> dict[str, Any]:
     A pair counts as in sync below half the margin, where both sides of the contrastive loss cost the same.
 
     Args:
-        rows: with what :func:`distances` gives.
+        rows: a clip each: what :func:`distances` gives, and its `speaker`.
         margin: of the contrastive loss.
     """
     true, false = (torch.tensor([d for row in rows for d in row[key]]) for key in ("in_sync", "out_of_sync"))

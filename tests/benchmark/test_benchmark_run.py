@@ -25,6 +25,7 @@ from zoo.benchmark.run import Workers, execute
 from zoo.benchmark.suite import find_suite
 from zoo.benchmark.suite_set import SuiteSet
 from zoo.benchmark.worker import Job, Worker
+from zoo.evaluation.evaluator import Evaluator
 from zoo.evaluation.results import Cell, Row, every_row, line_of, read_results, row_of, video_name
 from zoo.leaderboard.write import write_leaderboard
 from zoo.media.clip import Word
@@ -402,8 +403,8 @@ def test_only_what_is_heard_was_said(end_s: float | None, text: str, store: Path
     assert short.text == "set red"
     if end_s is None:
         cell = Cell("still-cross", "k", "synth", "still", "reference", "cross")
-        scorer, still = Scorer(bench, cell), Still()
-        rows = scorer.rows(cut, scorer.look(cut, still, still.make(cut)), ["wer", "cpbd"])
+        evaluator, still = Evaluator(bench, cell), Still()
+        rows = evaluator.rows(cut, evaluator.pair(cut, still, still.make(cut)), ["wer", "cpbd"])
         assert [(row.value is None, row.total) for row in rows] == [(True, 2), (False, 25)]
         assert "nobody knows which words are left" in rows[0].reason
 

@@ -146,11 +146,14 @@ def test_accuracy_of_a_discriminator_that_knows_and_one_that_does_not():
     knows = Told(width=0.06)
     row = accuracy.distances(knows, frames, features)
     assert row == {"in_sync": [0.2] * 20, "out_of_sync": [1.7] * 20}
-    found = accuracy.summary([row, row], margin=2.0)
+    told = row | {"speaker": "s1"}
+    found = accuracy.summary([told, told], margin=2.0)
     assert found["discriminator"]["balanced_accuracy"] == 1
     assert found["discriminator"]["pairs"] == 80
     assert "balanced accuracy 100.0% of 80 pairs" in found["remarks"][0]
-    blind = {"in_sync": [0.9] * 10, "out_of_sync": [0.9] * 10}
+    assert "at chance" not in found["remarks"][0]
+    blind = {"in_sync": [0.9] * 10, "out_of_sync": [0.9] * 10, "speaker": "s1"}
+    assert "(at chance)" in accuracy.summary([blind, blind], margin=2.0)["remarks"][0]
     found = accuracy.summary([blind], margin=2.0)["discriminator"]
     assert (found["balanced_accuracy"], found["true_positive_rate"], found["auc"]) == (0.5, 1.0, 0.5)
     # The threshold is half the margin.

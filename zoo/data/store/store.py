@@ -167,7 +167,7 @@ class Store:
         """The further arrays of a clip: the shape of one frame's entry, by name."""
         return {name: each.shape for name, each in self._row(index).arrays.items()}
 
-    def array(self, index: int, name: str, first: int = 0, count: int | None = None) -> Float32[Tensor, "n *rest"]:
+    def array(self, index: int, name: str, first: int = 0, count: int | None = None) -> Float32[Tensor, " n *rest"]:
         """A further array of a clip, one entry per frame.
 
         Args:

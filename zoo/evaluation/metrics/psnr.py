@@ -19,8 +19,8 @@ CEILING = 100.0
 
 
 def psnr(
-    pred: Num[Tensor | np.ndarray, "T *picture"],
-    target: Num[Tensor | np.ndarray, "T *picture"],
+    pred: Num[Tensor | np.ndarray, " T *picture"],
+    target: Num[Tensor | np.ndarray, " T *picture"],
     *,
     variant: Variant = "float",
 ) -> Float64[Tensor, "*values"]:
