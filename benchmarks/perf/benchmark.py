@@ -56,16 +56,16 @@ def bare(ckpt: str, settings: list[str]) -> None:
     torch.set_num_threads(1)
     suite = find_suite("synth", settings)
     ((name, checkpoint),) = checkpoints(suite.config, [ckpt]).items()
-    bench = SuiteSet(suite)
-    subject = make_subject(bench.store, name, checkpoint, torch.device("cpu"))
-    scorer = Evaluator(bench, Cell("bare", "", "perf", name, "method", "reconstruction"))
+    suite_set = SuiteSet(suite)
+    subject = make_subject(suite_set.store, name, checkpoint, torch.device("cpu"))
+    scorer = Evaluator(suite_set, Cell("bare", "", "perf", name, "method", "reconstruction"))
     with TemporaryDirectory() as folder:
-        for index in bench.test:
-            scene = bench.scene(index, foreign=False)
+        for index in suite_set.test:
+            scene = suite_set.scene(index, foreign=False)
             made = subject.make(scene)
             write_video(Path(folder) / video_name(scene.clip.id), made, wave=scene.wave, metadata=subject.tags())
             seen = scorer.pair(scene, subject, made)
-            for spec, metric in bench.metrics.values():
+            for spec, metric in suite_set.metrics.values():
                 metric.reset()
                 with torch.inference_mode():
                     metric.observe(scene.clip.id, *(seen.pixels if not spec.needs else (seen.pred, seen.real)))

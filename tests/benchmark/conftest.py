@@ -67,13 +67,13 @@ def benchmark(store: Path, weights: Path) -> Run:
         methods: Sequence[str] = ("toy",),
         workers: Workers = HERE,
     ) -> tuple[Plan, BenchmarkResult]:
-        bench = SuiteSet(find_suite("synth", [f"data.root={store}", *FEW, *settings]))
+        suite_set = SuiteSet(find_suite("synth", [f"data.root={store}", *FEW, *settings]))
         given = {"toy": ckpt} if ckpt is not None and "toy" in methods else {}
-        plan = make_plan(bench, methods, out, given=given)
+        plan = make_plan(suite_set, methods, out, given=given)
         with pytest.MonkeyPatch.context() as patch:
             if workers is HERE:
                 patch.setattr("zoo.benchmark.run.run_pool", in_process)
-            return plan, execute(bench, plan, workers, show=False)
+            return plan, execute(suite_set, plan, workers, show=False)
 
     return run
 

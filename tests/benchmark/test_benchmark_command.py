@@ -131,8 +131,8 @@ def test_a_folder_with_a_malicious_checkpoint_is_gone_on_with_safely(benchmark: 
     """Somebody else's results, in which a fit was interrupted: nothing in its checkpoint is executed."""
     few = ["references=[]", "tracks=[reconstruction]", "metrics=[psnr]", "test_clips=1", "budget.max_steps=1"]
     few += ["budget.max_time=null", "budget.settings.data.batch_size=2", "budget.settings.trainer.accelerator=cpu"]
-    bench = SuiteSet(find_suite("synth", [f"data.root={store}", *FEW, *few]))
-    (weights,) = make_plan(bench, ["toy"], tmp_path).fits().values()
+    suite_set = SuiteSet(find_suite("synth", [f"data.root={store}", *FEW, *few]))
+    (weights,) = make_plan(suite_set, ["toy"], tmp_path).fits().values()
     assert weights.fit is not None
     run = weights.fit.folder / "toy" / "synthgrid" / "29990101-000000-abcd"
     (run / "checkpoints").mkdir(parents=True)
@@ -198,14 +198,14 @@ def test_the_run_that_validated_best_is_taken(store: Path, weights: Path, tmp_pa
         facts = {"seed": seed, "steps": steps, "summary": {"split": "by-speaker", "lmd": lmd}}
         (run / "run.json").write_text(json.dumps(facts))
     few = [item for item in FEW if not item.startswith("runs=")]
-    bench = SuiteSet(find_suite("synth", [f"data.root={store}", *few, f"runs={tmp_path}/runs"]))
-    plan = make_plan(bench, ["toy"], tmp_path / "out")
+    suite_set = SuiteSet(find_suite("synth", [f"data.root={store}", *few, f"runs={tmp_path}/runs"]))
+    plan = make_plan(suite_set, ["toy"], tmp_path / "out")
     taken = [planned.weights for planned in plan.cells if planned.weights]
     assert {(w.source, w.path, w.trained_on) for w in taken} == {
         ("run", tmp_path / "runs/toy/synthgrid/b/weights.safetensors", "unseen speakers")
     }
-    bench.suite.config.seeds = [2]
-    (missing, *_) = make_plan(bench, ["toy"], tmp_path / "out").fits().values()
+    suite_set.suite.config.seeds = [2]
+    (missing, *_) = make_plan(suite_set, ["toy"], tmp_path / "out").fits().values()
     assert missing.described().endswith("toy/synthgrid/f took fewer steps and is not taken")
 
 
@@ -213,9 +213,9 @@ def test_a_plan_says_who_teaches_and_how_long_a_fit_may_take(store: Path, tmp_pa
     """An expert that judges, too, or one that knows other faces, is named before anybody trains for hours."""
 
     def planned(name: str, *more: str) -> Fit:
-        bench = SuiteSet(find_suite("synth", [f"data.root={store}", *FEW, "judges.reader=null", *more]))
-        bench.suite.config.data.name = bench.data.config.name = name
-        fit = find_weights(bench, find_entry(bench.suite.config, "wav2lip"), 0, {}, tmp_path).fit
+        suite_set = SuiteSet(find_suite("synth", [f"data.root={store}", *FEW, "judges.reader=null", *more]))
+        suite_set.suite.config.data.name = suite_set.data.config.name = name
+        fit = find_weights(suite_set, find_entry(suite_set.suite.config, "wav2lip"), 0, {}, tmp_path).fit
         assert fit is not None
         return fit
 
@@ -227,15 +227,15 @@ def test_a_plan_says_who_teaches_and_how_long_a_fit_may_take(store: Path, tmp_pa
 
 
 def test_one_file_is_one_training(store: Path, weights: Path, tmp_path: Path):
-    bench = SuiteSet(find_suite("synth", [f"data.root={store}", *FEW, "references=[]", "seeds=[3,4]"]))
-    plan = make_plan(bench, ["toy"], tmp_path, given={"toy": weights})
+    suite_set = SuiteSet(find_suite("synth", [f"data.root={store}", *FEW, "references=[]", "seeds=[3,4]"]))
+    plan = make_plan(suite_set, ["toy"], tmp_path, given={"toy": weights})
     assert [planned.cell.name for planned in plan.cells] == ["toy-seed0-reconstruction", "toy-seed0-cross"]
 
 
 def test_weights_do_not_depend_on_load(store: Path, tmp_path: Path):
     """Everyone trains as many steps, the suite's time is a guard, and no core is idle while the longest fit ends."""
-    bench = SuiteSet(find_suite("synth", [f"data.root={store}", *FEW]))
-    trainer = plan_fit(bench, find_entry(bench.suite.config, "lipgan"), 0, tmp_path).settings["trainer"]
+    suite_set = SuiteSet(find_suite("synth", [f"data.root={store}", *FEW]))
+    trainer = plan_fit(suite_set, find_entry(suite_set.suite.config, "lipgan"), 0, tmp_path).settings["trainer"]
     assert (trainer["max_epochs"], trainer["max_steps"]) == (-1, 900)
     workers = choose_workers("64")
     assert (workers.count, workers.room) == (64, usable_cores())
@@ -252,18 +252,18 @@ def test_weights_do_not_depend_on_load(store: Path, tmp_path: Path):
         (run / "weights.safetensors").touch()
         (run / "metrics.csv").write_text("epoch,step\n0,1\n1,2\n")
         fitted = Weights("fitted", None, 0, Fit("toy", tmp_path, {}, "its recipe"))
-        fitted.learn(bench)
+        fitted.learn(suite_set)
         assert ("load had a say" in fitted.training["budget"]) == said
         assert ("taught" in fitted.training) == said
         assert fitted.training["remarks"] == (["it hears well"] if said else [])
 
 
 def test_who_was_seen_in_training(store: Path):
-    bench = SuiteSet(find_suite("synth", [f"data.root={store}", *FEW]))
+    suite_set = SuiteSet(find_suite("synth", [f"data.root={store}", *FEW]))
 
     def said(mine: str, trained: str, seed: int = 0) -> str:
-        bench.suite.config.data.name = mine
-        return trained_on(bench, DataConfig(trained, str(store), seed=seed), "by-speaker")
+        suite_set.suite.config.data.name = mine
+        return trained_on(suite_set, DataConfig(trained, str(store), seed=seed), "by-speaker")
 
     assert said("synthgrid", "synthgrid") == said("synthgrid", "synthgrid", seed=1) == "unseen speakers"
     assert said("synthgrid", "folder") == said("grid", "synthgrid") == "unseen speakers"
@@ -271,16 +271,18 @@ def test_who_was_seen_in_training(store: Path):
 
 
 def test_the_suite_tells_what_is_left_out(store: Path, tmp_path: Path):
-    bench = SuiteSet(find_suite("synth", [f"data.root={store}", *FEW, "metrics=[psnr,lse_d]", "judges.sync=null"]))
-    plan = make_plan(bench, [], tmp_path)
+    suite_set = SuiteSet(find_suite("synth", [f"data.root={store}", *FEW, "metrics=[psnr,lse_d]", "judges.sync=null"]))
+    plan = make_plan(suite_set, [], tmp_path)
     write_suite(tmp_path, plan.suite)
     assert read_suite(tmp_path).left_out == {"lse_d": "the suite has no judge for it: give judges.sync=PATH"}
     assert plan.suite.cross_speaker
     # With one test speaker the sound is another sentence of the same.
-    first = bench.store.clips[bench.test[0]].speaker
-    bench.data.clips["test"] = [i for i in bench.data.clips["test"] if bench.store.clips[i].speaker == first]
-    bench.__dict__.pop("test")
-    assert not bench.describe().cross_speaker
+    first = suite_set.store.clips[suite_set.test[0]].speaker
+    suite_set.data.clips["test"] = [
+        i for i in suite_set.data.clips["test"] if suite_set.store.clips[i].speaker == first
+    ]
+    suite_set.__dict__.pop("test")
+    assert not suite_set.describe().cross_speaker
 
 
 def test_a_broken_plugin_is_a_problem(monkeypatch: pytest.MonkeyPatch):

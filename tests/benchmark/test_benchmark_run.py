@@ -187,9 +187,9 @@ def test_cells_of_other_data_or_code_leave_the_leaderboard(
     assert aside == [f"toy-seed0-reconstruction{number}" for number in ("", "-2", "-3")]
     # Other code makes all rows anew.
     benchmark(tmp_path, *few)
-    bench = SuiteSet(find_suite("synth", [f"data.root={store}", *FEW, *few]))
+    suite_set = SuiteSet(find_suite("synth", [f"data.root={store}", *FEW, *few]))
     monkeypatch.setattr("zoo.benchmark.plan.code_of", lambda target="": f"other-{target}")
-    plan = make_plan(bench, ["toy"], tmp_path, given={"toy": weights})
+    plan = make_plan(suite_set, ["toy"], tmp_path, given={"toy": weights})
     assert [(planned.there, len(planned.tasks)) for planned in plan.cells] == [(0, 1), (0, 1)]
 
 
@@ -345,11 +345,11 @@ def test_a_second_benchmark_changes_nothing(benchmark: Run, tmp_path: Path, monk
 
 def test_a_plan_is_looked_over_under_the_lock(benchmark: Run, store: Path, tmp_path: Path):
     few = ["references=[still]", "tracks=[reconstruction]", "metrics=[psnr]", "videos=false", "test_clips=1"]
-    bench = SuiteSet(find_suite("synth", [f"data.root={store}", *FEW, *few]))
-    plan = make_plan(bench, [], tmp_path)
+    suite_set = SuiteSet(find_suite("synth", [f"data.root={store}", *FEW, *few]))
+    plan = make_plan(suite_set, [], tmp_path)
     assert len(plan.tasks()) == 1
     benchmark(tmp_path, *few, methods=[])  # meanwhile another one
-    assert execute(bench, plan, HERE, show=False).problems == []
+    assert execute(suite_set, plan, HERE, show=False).problems == []
     assert plan.tasks() == []
 
 
@@ -367,8 +367,8 @@ def test_a_machine_with_other_clips_refuses(benchmark: Run, store: Path, tmp_pat
 
 
 def test_speed_leaves_out_what_warms_up(store: Path, tmp_path: Path, weights: Path):
-    bench = SuiteSet(find_suite("synth", [f"data.root={store}", *FEW, "references=[]", "tracks=[reconstruction]"]))
-    plan = make_plan(bench, ["toy"], tmp_path, given={"toy": weights})
+    suite_set = SuiteSet(find_suite("synth", [f"data.root={store}", *FEW, "references=[]", "tracks=[reconstruction]"]))
+    plan = make_plan(suite_set, ["toy"], tmp_path, given={"toy": weights})
     ledger = Ledger(tmp_path, plan.cells[0].cell, plan.suite.clips)
     ledger.open()
     facts = {"key": plan.cells[0].cell.key, "frames": 40, "took": 1, "parameters": 5, "device": "CPU"}
@@ -393,8 +393,8 @@ def test_speed_leaves_out_what_warms_up(store: Path, tmp_path: Path, weights: Pa
 @pytest.mark.parametrize(("end_s", "text"), [(0.9, "set red"), (1.1, "set"), (None, "")])
 def test_only_what_is_heard_was_said(end_s: float | None, text: str, store: Path):
     """The sound of a longer clip is cut to the face's pictures."""
-    bench = SuiteSet(find_suite("synth", [f"data.root={store}", *FEW, "metrics=[wer,cpbd]"]))
-    scene = bench.scene(bench.test[0], foreign=True)
+    suite_set = SuiteSet(find_suite("synth", [f"data.root={store}", *FEW, "metrics=[wer,cpbd]"]))
+    scene = suite_set.scene(suite_set.test[0], foreign=True)
     words = () if end_s is None else (Word(0.1, 0.4, "set"), Word(0.5, end_s, "red"))
     clip = replace(scene.clip, frames=scene.clip.frames[:25], landmarks=scene.clip.landmarks[:25])
     cut = Scene(clip, scene.index, replace(scene.sound, text="set red", words=words), scene.wave[:16000])
@@ -403,7 +403,7 @@ def test_only_what_is_heard_was_said(end_s: float | None, text: str, store: Path
     assert short.text == "set red"
     if end_s is None:
         cell = Cell("still-cross", "k", "synth", "still", "reference", "cross")
-        evaluator, still = Evaluator(bench, cell), Still()
+        evaluator, still = Evaluator(suite_set, cell), Still()
         rows = evaluator.rows(cut, evaluator.pair(cut, still, still.make(cut)), ["wer", "cpbd"])
         assert [(row.value is None, row.total) for row in rows] == [(True, 2), (False, 25)]
         assert "nobody knows which words are left" in rows[0].reason
@@ -431,9 +431,9 @@ def test_damaged_rows_are_made_again(benchmark: Run, results: Path, tmp_path: Pa
 def test_weights_that_changed_since_they_were_planned_are_not_used(benchmark: Run, store: Path, tmp_path: Path):
     few = ["references=[]", "tracks=[reconstruction]", "metrics=[psnr]", "test_clips=1", "videos=false"]
     mine = toy_weights(tmp_path / "toy.safetensors")
-    bench = SuiteSet(find_suite("synth", [f"data.root={store}", *FEW, *few]))
-    plan = make_plan(bench, ["toy"], tmp_path / "out", given={"toy": mine})
-    settings = asdict(bench.suite.config)
+    suite_set = SuiteSet(find_suite("synth", [f"data.root={store}", *FEW, *few]))
+    plan = make_plan(suite_set, ["toy"], tmp_path / "out", given={"toy": mine})
+    settings = asdict(suite_set.suite.config)
     (planned,) = plan.cells
     toy_weights(mine, gain=0.5)
     task = (planned.cell.name, next(iter(plan.suite.clips)), ["psnr"])

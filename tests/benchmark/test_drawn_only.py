@@ -42,8 +42,8 @@ def filmed(store: Path, tmp_path: Path) -> Path:
 
 
 def test_judges_and_methods_before_real_faces(filmed: Path, drawn_weights: Path, tmp_path: Path):
-    bench = SuiteSet(find_suite("synth", [f"data.root={filmed}", *FEW, *JUDGED]))
-    plan = make_plan(bench, ["toy"], tmp_path / "out", given={"toy": drawn_weights})
+    suite_set = SuiteSet(find_suite("synth", [f"data.root={filmed}", *FEW, *JUDGED]))
+    plan = make_plan(suite_set, ["toy"], tmp_path / "out", given={"toy": drawn_weights})
     sync, reader = plan.suite.remarks
     assert sync.startswith("sync_acc: sync-expert-synthgrid-")
     assert "knows drawn faces only (synthgrid)" in sync
@@ -54,8 +54,8 @@ def test_judges_and_methods_before_real_faces(filmed: Path, drawn_weights: Path,
 
 
 def test_they_say_nothing_before_drawn_ones(store: Path, drawn_weights: Path, tmp_path: Path):
-    bench = SuiteSet(find_suite("synth", [f"data.root={store}", *FEW, *JUDGED]))
-    plan = make_plan(bench, ["toy"], tmp_path / "out", given={"toy": drawn_weights})
+    suite_set = SuiteSet(find_suite("synth", [f"data.root={store}", *FEW, *JUDGED]))
+    plan = make_plan(suite_set, ["toy"], tmp_path / "out", given={"toy": drawn_weights})
     assert plan.suite.remarks == []
     assert not any("drawn_only" in planned.cell.training for planned in plan.cells)
 

@@ -66,9 +66,9 @@ def write_suite(configurations: dict[str, Any], settings: dict[str, Any]) -> Non
 def plan(configurations: dict[str, Any], **settings: Any) -> dict[str, Cell]:
     """The cells of such a suite, by configuration, as they are planned."""
     write_suite(configurations, settings)
-    bench = SuiteSet(find_suite("mine.yaml"))
+    suite_set = SuiteSet(find_suite("mine.yaml"))
     given = dict.fromkeys(configurations, Path("moody.safetensors"))
-    found = make_plan(bench, list(configurations), Path("results"), given=given)
+    found = make_plan(suite_set, list(configurations), Path("results"), given=given)
     return {planned.cell.method: planned.cell for planned in found.cells}
 
 
@@ -109,8 +109,8 @@ def test_those_of_the_budget_are_everybodys_and_a_configuration_has_its_own(ask:
 def test_options_change_no_training(ask: Ask):
     """Nobody trains anew for another mood."""
     write_suite({"one": moody(mood="wild"), "bare": moody()}, {})
-    bench = SuiteSet(find_suite("mine.yaml"))
-    fits = [plan_fit(bench, find_entry(bench.suite.config, name), 0, Path("fits")) for name in ("one", "bare")]
+    suite_set = SuiteSet(find_suite("mine.yaml"))
+    fits = [plan_fit(suite_set, find_entry(suite_set.suite.config, name), 0, Path("fits")) for name in ("one", "bare")]
     assert [fit.folder.name.rpartition("-")[2] for fit in fits] == [fits[0].folder.name.rpartition("-")[2]] * 2
     assert "options" not in fits[0].settings
 

@@ -94,12 +94,12 @@ class Weights:
         """SHA-256 of the file; empty as long as there is none."""
         return "" if self.path is None else digest_of(self.path)
 
-    def learn(self, bench: SuiteSet) -> None:
+    def learn(self, suite_set: SuiteSet) -> None:
         """Take the weights that the fit left behind, and what it says of the training."""
         if self.fit is not None and self.path is None:
             self.path = self.fit.weights()
             if self.path is not None:
-                _of_run(bench, self, self.path.parent)
+                _of_run(suite_set, self, self.path.parent)
 
     def drawn_only(self) -> str:
         """The data sets that it knows, where all their faces were drawn; empty where it knows others."""
@@ -124,11 +124,11 @@ def _drawn_only(path: Path, modified: int) -> str:
     return drawn_only(corpora_of(trainable.read_checkpoint(path)["zoo"], path))
 
 
-def find_weights(bench: SuiteSet, entry: Entry, seed: int, given: Mapping[str, Path], fits: Path) -> Weights:
+def find_weights(suite_set: SuiteSet, entry: Entry, seed: int, given: Mapping[str, Path], fits: Path) -> Weights:
     """The weights of an entry: given, else of its best run, else shipped, else to be fitted.
 
     Args:
-        bench: data and settings.
+        suite_set: data and settings.
         entry: a method, or a configuration of one: then a run counts where it had its settings.
         seed: a run counts where it had this one.
         given: paths by name of entry.
@@ -144,22 +144,22 @@ def find_weights(bench: SuiteSet, entry: Entry, seed: int, given: Mapping[str, P
         kept = trainable.read_checkpoint(path)["zoo"]
         if kept["method"] != spec.name:
             raise ConfigError(f"--ckpt {entry.name}={path}: a checkpoint of {kept['method']}")
-        check_settings(spec, path, training_layers(bench.suite.config, entry))
+        check_settings(spec, path, training_layers(suite_set.suite.config, entry))
         run = path.parent.parent if path.parent.name == "checkpoints" else path.parent
-        return _of_run(bench, Weights("given", path, kept["seed"]), run)
-    best, shorter = _best_run(bench, entry, seed)
+        return _of_run(suite_set, Weights("given", path, kept["seed"]), run)
+    best, shorter = _best_run(suite_set, entry, seed)
     if best is not None:
-        return _of_run(bench, Weights("run", weights_of(best), seed), best)
-    asked = training_layers(bench.suite.config, entry)
-    shipped = None if asked else _shipped(spec, bench.suite.config.data.name)
+        return _of_run(suite_set, Weights("run", weights_of(best), seed), best)
+    asked = training_layers(suite_set.suite.config, entry)
+    shipped = None if asked else _shipped(spec, suite_set.suite.config.data.name)
     if shipped is not None:
         return Weights("shipped", shipped, trainable.read_checkpoint(shipped)["zoo"]["seed"])
-    fit = plan_fit(bench, entry, seed, fits)
+    fit = plan_fit(suite_set, entry, seed, fits)
     remarks = [f"{shorter} took fewer steps and is not taken"] if shorter else []
     remarks += [f"needs a {needed.expert}, trained first" for needed in _unmet(entry, fit)]
-    remarks.append(_taught(bench, _teacher(entry, fit)))
+    remarks.append(_taught(suite_set, _teacher(entry, fit)))
     weights = Weights("fitted", None, seed, replace(fit, remark="; ".join(filter(None, remarks))))
-    weights.learn(bench)
+    weights.learn(suite_set)
     return weights
 
 
@@ -176,23 +176,23 @@ def weights_of(run: Path) -> Path:
     return exported if exported.is_file() else run / "checkpoints" / "last.ckpt"
 
 
-def _best_run(bench: SuiteSet, entry: Entry, seed: int) -> tuple[Path | None, Path | None]:
+def _best_run(suite_set: SuiteSet, entry: Entry, seed: int) -> tuple[Path | None, Path | None]:
     """The run of the same settings, clips, split and seed that validated best at its end; its test is never asked.
 
     Where none was validated the newest is taken. One of fewer steps than the budget's was a trial; the newest such is
     the second that is returned.
     """
-    config, spec = bench.suite.config, entry.spec
+    config, spec = suite_set.suite.config, entry.spec
     if config.runs is None:
         return None, None
     found, shorter = [], []
     asked = list(leaves(reduce(_merged, (layer.values for layer in training_layers(config, entry)), {})))
     for run in finished(Path(config.runs) / spec.name / config.data.name):
         facts, data = past_run.read_facts(run), past_run.read_data(run)
-        same = facts.get("seed") == seed and facts["summary"].get("split") == bench.data.split
+        same = facts.get("seed") == seed and facts["summary"].get("split") == suite_set.data.split
         had = list(leaves(settings_of(run, spec)))
         same = same and all(item in had for item in asked)
-        if same and data is not None and _same_clips(bench, data):
+        if same and data is not None and _same_clips(suite_set, data):
             if _steps(facts) < (config.budget.max_steps or 0):
                 shorter.append(run)
             else:
@@ -214,11 +214,11 @@ def _steps(facts: past_run.Facts) -> float:
     return math.inf if steps is None else float(steps)
 
 
-def _same_clips(bench: SuiteSet, data: DataConfig) -> bool:
+def _same_clips(suite_set: SuiteSet, data: DataConfig) -> bool:
     """Whether the store of a run holds the clips of the suite."""
     path = store_path(data)
     try:
-        return path == bench.data.path or Store(path).fingerprint() == bench.fingerprint
+        return path == suite_set.data.path or Store(path).fingerprint() == suite_set.fingerprint
     except ZooError:
         return False
 
@@ -239,18 +239,23 @@ def _shipped(spec: MethodSpec, dataset: str) -> Path | None:
         return None
 
 
-def plan_fit(bench: SuiteSet, entry: Entry, seed: int, fits: Path) -> Fit:
+def plan_fit(suite_set: SuiteSet, entry: Entry, seed: int, fits: Path) -> Fit:
     """The fit of an entry with a seed: its method's recipe, then the suite's data and budget, then its own settings."""
-    config, spec = bench.suite.config, entry.spec
+    config, spec = suite_set.suite.config, entry.spec
     clips, budget = config.data, config.budget
     limits: dict[str, Any] = {"devices": 1}
     if budget.max_steps is not None:
         limits |= {"max_epochs": -1, "max_steps": budget.max_steps}
     if budget.max_time is not None:
         limits |= {"max_time": budget.max_time}
-    settings = {"seed": seed, "score": False, "data": asdict(clips) | {"split": bench.data.split}, "trainer": limits}
+    settings = {
+        "seed": seed,
+        "score": False,
+        "data": asdict(clips) | {"split": suite_set.data.split},
+        "trainer": limits,
+    }
     settings = _merged(_merged(settings, without(budget.settings)), without(entry.settings))
-    facts = json.dumps([settings, code_of(spec.target, fit=True), bench.fingerprint], sort_keys=True)
+    facts = json.dumps([settings, code_of(spec.target, fit=True), suite_set.fingerprint], sort_keys=True)
     digest = hashlib.sha256(facts.encode()).hexdigest()[:8]
     folder = fits / f"{file_name(entry.name)}-seed{seed}-{digest}"
     return Fit(registry.full_name(spec), folder, settings | {"out": str(folder.resolve())}, describe_budget(budget))
@@ -278,7 +283,7 @@ def _merged(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
-def _of_run(bench: SuiteSet, weights: Weights, run: Path) -> Weights:
+def _of_run(suite_set: SuiteSet, weights: Weights, run: Path) -> Weights:
     """Add what a run's folder says of the training."""
     facts, data = past_run.read_facts(run), past_run.read_data(run)
     if data is None:
@@ -295,9 +300,9 @@ def _of_run(bench: SuiteSet, weights: Weights, run: Path) -> Weights:
         "split": split,
         "remarks": facts.get("summary", {}).get("remarks", []),
     }
-    if taught := _taught(bench, past_run.read_expert(run)):
+    if taught := _taught(suite_set, past_run.read_expert(run)):
         weights.training["taught"] = taught
-    weights.trained_on = trained_on(bench, data, split)
+    weights.trained_on = trained_on(suite_set, data, split)
     return weights
 
 
@@ -323,9 +328,9 @@ def _unmet(entry: Entry, fit: Fit) -> list[Requirement]:
     return [each for each in needed if find(each.expert, settings.data, fit.folder.parent) is None] if settings else []
 
 
-def _taught(bench: SuiteSet, expert: str | None) -> str:
+def _taught(suite_set: SuiteSet, expert: str | None) -> str:
     """What is to be known of a run's ``model.expert``: whether it judges, too, or knows drawn faces only."""
-    config, spec = bench.suite.config, registry.trainable("sync-expert")
+    config, spec = suite_set.suite.config, registry.trainable("sync-expert")
     try:
         teacher = trainable.find_weights(spec, expert) if expert else None
         judge = trainable.find_weights(spec, config.judges.sync) if config.judges.sync else None
@@ -336,14 +341,14 @@ def _taught(bench: SuiteSet, expert: str | None) -> str:
         known = drawn_only(corpora_of(trainable.read_checkpoint(teacher)["zoo"], teacher))
     except (ZooError, OSError):
         return ""
-    if known and not bench.drawn:
+    if known and not suite_set.drawn:
         return "the loss asks a sync expert that knows drawn faces only (model.expert)"
     return ""
 
 
-def trained_on(bench: SuiteSet, data: DataConfig, split: str) -> str:
+def trained_on(suite_set: SuiteSet, data: DataConfig, split: str) -> str:
     """Whether a training set holds test speakers: ``unseen speakers``, ``same speakers`` or ``unknown``."""
-    mine = bench.suite.config.data
+    mine = suite_set.suite.config.data
     drawn = [registry.dataset(each.name).embedded for each in (data, mine)]
     if data.name != mine.name:
         # Nobody in a video is drawn; whom two collections of videos have in common is not known.
@@ -351,12 +356,12 @@ def trained_on(bench: SuiteSet, data: DataConfig, split: str) -> str:
     if drawn[1] and data.seed != mine.seed:
         return "unseen speakers"
     try:
-        store = bench.store if store_path(data) == bench.data.path else Store(store_path(data))
+        store = suite_set.store if store_path(data) == suite_set.data.path else Store(store_path(data))
         train = split_clips(store.clips, split)["train"]
     except ZooError:
         return "unknown"
     seen = {store.clips[index].speaker for index in train}
-    tested = {bench.info(index).speaker for index in bench.test}
+    tested = {suite_set.info(index).speaker for index in suite_set.test}
     return "same speakers" if seen & tested else "unseen speakers"
 
 

@@ -49,13 +49,13 @@ class Part:
 
 def work(part: Part) -> list[str]:
     """What a job does: plan its cells anew, fit, generate and score; the problems, one line each."""
-    bench = SuiteSet(NamedSuite(part.name, resolve([Layer("the job", part.suite)])))
+    suite_set = SuiteSet(NamedSuite(part.name, resolve([Layer("the job", part.suite)])))
     out = Path(part.out)
     given = {name: Path(path) for name, path in part.given.items()}
     plan = make_plan(
-        bench, part.methods, out, given=given, references=part.references, seeds=[part.seed]
+        suite_set, part.methods, out, given=given, references=part.references, seeds=[part.seed]
     )  # fmt: skip
-    return execute(bench, plan, choose_workers(part.devices), shared=True).problems
+    return execute(suite_set, plan, choose_workers(part.devices), shared=True).problems
 
 
 def run_jobs(

@@ -113,7 +113,7 @@ class Plan:
 
 
 def make_plan(
-    bench: SuiteSet,
+    suite_set: SuiteSet,
     methods: Sequence[str],
     out: Path,
     *,
@@ -124,7 +124,7 @@ def make_plan(
     """Look at what is there and plan the rest; nothing is written.
 
     Args:
-        bench: clips, metrics and judges.
+        suite_set: clips, metrics and judges.
         methods: names of the suite's configurations or, as the registry knows them, of methods.
         out: folder of the results.
         given: checkpoints by those names.
@@ -134,14 +134,14 @@ def make_plan(
     Raises:
         ZooError: a method or option that there is not, or a given checkpoint that cannot be used.
     """
-    config = bench.suite.config
-    suite = bench.describe()
+    config = suite_set.suite.config
+    suite = suite_set.describe()
     if any(TRACKS[track].foreign for track in suite.tracks) or "wrong-sound" in config.references:
-        bench.cross_audio_clip(bench.test[0])  # before any work is done
+        suite_set.cross_audio_clip(suite_set.test[0])  # before any work is done
     cells: list[Planned] = []
     for name in config.references if references is None else references:
         cells += [
-            _plan_cell(bench, out, _reference(bench, name, track), None)
+            _plan_cell(suite_set, out, _reference(suite_set, name, track), None)
             for track in suite.tracks
             if _has_reference(name, track)
         ]
@@ -149,7 +149,7 @@ def make_plan(
         entry = find_entry(config, name)
         weights_by_seed: dict[int, Weights] = {}
         for seed in config.seeds if seeds is None else seeds:
-            weights = find_weights(bench, entry, seed, given or {}, out / "fits")
+            weights = find_weights(suite_set, entry, seed, given or {}, out / "fits")
             # One file is one training, however many seeds are asked for.
             weights_by_seed.setdefault(weights.seed, weights)
         modes = entry.spec.modes if config.modes == "all" else entry.spec.modes[:1]
@@ -162,43 +162,45 @@ def make_plan(
                     f"{entry.name}: mode '{mode}' ({uses}) has no place on {', '.join(suite.tracks)}; name other "
                     "tracks, or leave it out with --methods"
                 )
-            cells += [_plan_cell(bench, out, _method(bench, entry, mode, seed, track), weights) for track in tracks]
-    return Plan(out, suite, cells, _outdated(out, suite, bench, cells))
+            cells += [
+                _plan_cell(suite_set, out, _method(suite_set, entry, mode, seed, track), weights) for track in tracks
+            ]
+    return Plan(out, suite, cells, _outdated(out, suite, suite_set, cells))
 
 
 def _has_reference(name: str, track: str) -> bool:
     """Whether a reference means something on a track: where nobody speaks, no sound is wrong, or to retrieve by."""
     if TRACKS[track].foreign and name in WITHOUT_CROSS:
         return False
-    return TRACKS[track].sound != "none" or name in ("real", "still")
+    return TRACKS[track].sound != "none" or name in ("real", "still", "closed-still")
 
 
-def _reference(bench: SuiteSet, name: str, track: Track) -> Cell:
-    names = bench.names(name, track)
+def _reference(suite_set: SuiteSet, name: str, track: Track) -> Cell:
+    names = suite_set.names(name, track)
     return Cell(
         name=f"{name}-{track}",
         key="",
-        suite=bench.suite.name,
+        suite=suite_set.suite.name,
         method=name,
         kind="reference",
         track=track,
         summary=REFERENCES[name],
         shown=DRIVERS["video"] if name in ("real", "wrong-sound") else str(Uses(sound=name == "retrieval")),
-        protocols=bench.protocols(names),
+        protocols=suite_set.protocols(names),
         code=code_of(),
     )
 
 
-def _method(bench: SuiteSet, entry: Entry, mode: str, seed: int, track: Track) -> Cell:
+def _method(suite_set: SuiteSet, entry: Entry, mode: str, seed: int, track: Track) -> Cell:
     spec, registered = entry.spec, registry.full_name(entry.spec)
     name = entry.name if mode == spec.default_mode else f"{entry.name}.{mode}"
     return Cell(
         name=f"{file_name(name)}-seed{seed}-{track}",
         key="",
-        suite=bench.suite.name,
+        suite=suite_set.suite.name,
         method=name,
         mode=mode,
-        options=options_of(bench.suite.config, entry),
+        options=options_of(suite_set.suite.config, entry),
         base="" if name == registered else registered,
         kind="method",
         track=track,
@@ -206,40 +208,40 @@ def _method(bench: SuiteSet, entry: Entry, mode: str, seed: int, track: Track) -
         summary=entry.summary,
         dist=spec.dist,
         shown=str(spec.uses(mode)),
-        protocols=bench.protocols(bench.names(name, track)),
+        protocols=suite_set.protocols(suite_set.names(name, track)),
         code=code_of(spec.target),
     )
 
 
-def _plan_cell(bench: SuiteSet, out: Path, cell: Cell, weights: Weights | None) -> Planned:
+def _plan_cell(suite_set: SuiteSet, out: Path, cell: Cell, weights: Weights | None) -> Planned:
     planned = Planned(cell, weights)
-    complete(bench, out, planned)
+    complete(suite_set, out, planned)
     return planned
 
 
-def complete(bench: SuiteSet, out: Path, planned: Planned) -> None:
+def complete(suite_set: SuiteSet, out: Path, planned: Planned) -> None:
     """Fill in what follows from the weights, once they are there: key, what is missing, what is stale."""
     cell, weights = planned.cell, planned.weights
     if weights is not None:
-        weights.learn(bench)
+        weights.learn(suite_set)
     digest = weights.digest() if weights is not None else ""
-    cell.made, cell.data, cell.split = dict(made()), bench.fingerprint, bench.data.split
+    cell.made, cell.data, cell.split = dict(made()), suite_set.fingerprint, suite_set.data.split
     if weights is not None:
         cell.checkpoint, cell.source = digest[:16], weights.source
         cell.training, cell.trained_on = weights.training, weights.trained_on
-        if not bench.drawn and (known := weights.drawn_only()):
+        if not suite_set.drawn and (known := weights.drawn_only()):
             cell.training = cell.training | {"drawn_only": known}
-    cell.key = _key(bench, cell, digest) if weights is None or digest else ""
-    clips = [bench.info(index).id for index in bench.test]
+    cell.key = _key(suite_set, cell, digest) if weights is None or digest else ""
+    clips = [suite_set.info(index).id for index in suite_set.test]
     ledger = Ledger(out, cell, clips)
     stock = ledger.stock()
     planned.due = len(clips) * len(cell.protocols)
     planned.there, planned.stale, planned.back = len(stock.rows), len(stock.stale), stock.back
     planned.damaged = stock.damaged
-    planned.tasks = ledger.missing(stock, bench.suite.config.videos)
+    planned.tasks = ledger.missing(stock, suite_set.suite.config.videos)
 
 
-def _key(bench: SuiteSet, cell: Cell, digest: str) -> str:
+def _key(suite_set: SuiteSet, cell: Cell, digest: str) -> str:
     """Digest of all that decides the rows of a cell beside the protocols of the metrics, which each row carries."""
     facts = {
         "code": cell.code,
@@ -247,9 +249,9 @@ def _key(bench: SuiteSet, cell: Cell, digest: str) -> str:
         "seed": cell.seed,
         "track": cell.track,
         "checkpoint": digest,
-        "data": bench.fingerprint,
-        "split": bench.data.split,
-        "retrieval": bench.suite.config.retrieval_clips if cell.method == "retrieval" else 0,
+        "data": suite_set.fingerprint,
+        "split": suite_set.data.split,
+        "retrieval": suite_set.suite.config.retrieval_clips if cell.method == "retrieval" else 0,
     }
     facts |= {"options": cell.options} if cell.options else {}
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
@@ -268,10 +270,10 @@ def made() -> dict[str, object]:
     }
 
 
-def _outdated(out: Path, suite: Suite, bench: SuiteSet, planned: Sequence[Planned]) -> list[str]:
+def _outdated(out: Path, suite: Suite, suite_set: SuiteSet, planned: Sequence[Planned]) -> list[str]:
     """Cells that lie in the folder, are not planned and do not fit beside those that are."""
     names = {item.cell.name for item in planned}
-    protocols = bench.protocols(list(bench.metrics))
+    protocols = suite_set.protocols(list(suite_set.metrics))
     found = []
     for path in sorted((out / "cells").glob("*/cell.json")):
         if path.parent.name in names:

@@ -88,12 +88,12 @@ def choose_workers(devices: str) -> Workers:
 
 
 def execute(
-    bench: SuiteSet, plan: Plan, workers: Workers, *, shared: bool = False, show: bool = True
+    suite_set: SuiteSet, plan: Plan, workers: Workers, *, shared: bool = False, show: bool = True
 ) -> BenchmarkResult:
     """Do what is planned, whatever fails on the way.
 
     Args:
-        bench: clips, metrics and judges.
+        suite_set: clips, metrics and judges.
         plan: what is planned; it is looked over again as soon as nobody else can work at it.
         workers: who works.
         shared: whether others work at other cells of the folder, which somebody else has made ready.
@@ -108,17 +108,17 @@ def execute(
         for planned in plan.cells:
             held.enter_context(locked(plan.out, planned.cell.name))
         for planned in plan.cells:  # another benchmark may have ended since they were planned
-            complete(bench, plan.out, planned)
+            complete(suite_set, plan.out, planned)
         if not shared:
             write_suite(plan.out, plan.suite)
             set_aside(plan)
         with _board(plan, workers, show) as board:
-            _fit(bench, plan, workers, board)
+            _fit(suite_set, plan, workers, board)
             for planned in plan.cells:
                 board.cells[planned.cell.name] = max(1, len(planned.tasks))
                 if not planned.error and _needs_writing(plan, planned):
                     Ledger(plan.out, planned.cell, plan.suite.clips).open()
-            _score(bench, plan, workers, board)
+            _score(suite_set, plan, workers, board)
         return _close(plan)
 
 
@@ -139,7 +139,7 @@ def _board(plan: Plan, workers: Workers, show: bool) -> Board:
     return Board(fits + each * len(plan.tasks()), cells, each, show=show)
 
 
-def _fit(bench: SuiteSet, plan: Plan, workers: Workers, board: Board) -> None:
+def _fit(suite_set: SuiteSet, plan: Plan, workers: Workers, board: Board) -> None:
     """Fit what has no weights, and complete what was planned without them."""
     fits = plan.fits()
 
@@ -150,7 +150,7 @@ def _fit(bench: SuiteSet, plan: Plan, workers: Workers, board: Board) -> None:
             if planned.weights is weights:
                 planned.error = error
                 if not error:
-                    complete(bench, plan.out, planned)
+                    complete(suite_set, plan.out, planned)
         board.fitted(subject, weights.fit.expected(), error)
 
     if fits:
@@ -173,7 +173,7 @@ def _needs_writing(plan: Plan, planned: Planned) -> bool:
     )
 
 
-def _score(bench: SuiteSet, plan: Plan, workers: Workers, board: Board) -> None:
+def _score(suite_set: SuiteSet, plan: Plan, workers: Workers, board: Board) -> None:
     """Generate and score what is missing."""
     planned = {item.cell.name: item for item in plan.cells if not item.error}
     tasks = [task for item in planned.values() for task in item.tasks]
@@ -181,12 +181,12 @@ def _score(bench: SuiteSet, plan: Plan, workers: Workers, board: Board) -> None:
         return
     job = Job(
         out=str(plan.out),
-        name=bench.suite.name,
-        suite=asdict(bench.suite.config),
+        name=suite_set.suite.name,
+        suite=asdict(suite_set.suite.config),
         cells={name: (asdict(item.cell), _path(item)) for name, item in planned.items() if item.tasks},
         tasks=[],
         device=workers.devices[0],
-        frames=bench.frames(),
+        frames=suite_set.frames(),
     )
     waits = patience(job)
 
@@ -194,7 +194,7 @@ def _score(bench: SuiteSet, plan: Plan, workers: Workers, board: Board) -> None:
         board.scored(task.cell)
 
     def died(task: Task, why: str, rank: int) -> None:
-        record_crash(job, bench, task, why, rank)
+        record_crash(job, suite_set, task, why, rank)
         board.say(f"{task.cell}: {task.clip}: {why}")
         done(task)
 
@@ -225,7 +225,7 @@ def serve(workers: Workers) -> None:
 
     def run(job: Job, rank: int, tasks: Sequence[Task]) -> None:
         def died(task: Task, why: str, rank: int) -> None:
-            record_crash(job, job.bench(), task, why, rank)
+            record_crash(job, job.suite_set(), task, why, rank)
 
         with TemporaryDirectory(dir=work_folder(Path(job.out))) as own:
             crew = Crew(job, Path(own), devices(workers), lambda task: None, died, patience(job))
@@ -234,9 +234,9 @@ def serve(workers: Workers) -> None:
     elastic.serve(run)
 
 
-def record_crash(job: Job, bench: SuiteSet, task: Task, why: str, rank: int) -> None:
+def record_crash(job: Job, suite_set: SuiteSet, task: Task, why: str, rank: int) -> None:
     """Add the rows of a clip at which a process died."""
-    rows = Evaluator(bench, Cell(**job.cells[task.cell][0])).failed(task.clip, task.metrics, why)
+    rows = Evaluator(suite_set, Cell(**job.cells[task.cell][0])).failed(task.clip, task.metrics, why)
     append(Path(job.out) / "cells" / task.cell / f"rows-{rank}.jsonl", text_of(rows))
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from zoo import registry
 from zoo.evaluation.tracks import SPEECH, TRACKS
 from zoo.registry import api
-from zoo.registry.config import Layer, dotlist, explain, parse_layer, read_layer
+from zoo.registry.config import Layer, check_values, dotlist, explain, parse_layer, read_layer
 from zoo.registry.spec import REFERENCES, MethodSpec, setting
 from zoo.support.errors import ConfigError
 from zoo.support.plain import check_plain
@@ -80,8 +80,10 @@ class SuiteConfig:
     configurations: dict[str, Configuration] = setting(
         {}, "compared instead of the methods that are installed, by name, as {l1: {method: lipgan, settings: {...}}}"
     )
-    seeds: list[int] = setting([0], "training seeds of every method")
-    references: list[str] = setting(list(REFERENCES), "reference rows", choices=tuple(REFERENCES))
+    seeds: list[int] = setting([0], "training seeds of every method", least=0)
+    references: list[str] = setting(
+        ["real", "still", "wrong-sound", "retrieval"], "reference rows", choices=tuple(REFERENCES)
+    )
     videos: bool = setting(True, "keep the videos that were scored")
     runs: str | None = setting(
         "runs", "folder of `zoo fit`, whose best fitting run is taken; none: it is not looked at"
@@ -240,6 +242,7 @@ def resolve(layers: Sequence[Layer]) -> SuiteConfig:
             raise ConfigError(explain(error, config, layer, f"known: {', '.join(_keys())}")) from error
     assert isinstance(found, SuiteConfig)
     _check(found, layers[-1].source)
+    check_values(found, layers)
     return found
 
 
@@ -252,13 +255,6 @@ def _check(suite: SuiteConfig, source: str) -> None:
     for key in ("tracks", "metrics", "references"):
         if not all(isinstance(value, str) for value in getattr(suite, key)):
             raise ConfigError(f"{source}: {key}: a list of words")
-    for key, wanted in (("tracks", tuple(TRACKS)), ("references", tuple(REFERENCES))):
-        for value in getattr(suite, key):
-            if value not in wanted:
-                near = difflib.get_close_matches(value, wanted, n=1) or wanted
-                raise ConfigError(f"{source}: {key}: '{value}' is none of {', '.join(wanted)}; did you mean {near[0]}?")
-    if suite.modes not in ("default", "all"):
-        raise ConfigError(f"{source}: modes: '{suite.modes}' is neither default nor all")
     for key in ("tracks", "metrics", "seeds"):
         values = getattr(suite, key)
         if not values or len(set(values)) < len(values):
@@ -273,13 +269,6 @@ def _check(suite: SuiteConfig, source: str) -> None:
         raise ConfigError(
             f"{source}: trainer.limit_test_batches: what a fit finds out is of all test clips of the suite"
         )
-    if min(suite.seeds) < 0:
-        raise ConfigError(f"{source}: seeds: 0 or more, not {min(suite.seeds)}")
-    for part in (suite, suite.data, suite.budget):
-        for item in dataclasses.fields(part):
-            least, value = item.metadata.get("least"), getattr(part, item.name)
-            if least is not None and value is not None and value < least:
-                raise ConfigError(f"{source}: {item.name}: must be at least {least}, not {value}")
     if suite.budget.max_time is not None:
         seconds(suite.budget.max_time)
 

@@ -67,7 +67,7 @@ class Job:
         """What :meth:`write` wrote."""
         return Job(**json.loads(path.read_text(encoding="utf-8")))
 
-    def bench(self) -> SuiteSet:
+    def suite_set(self) -> SuiteSet:
         """Clips, metrics and judges of the suite."""
         return SuiteSet(NamedSuite(self.name, resolve([Layer("the job", self.suite)])), device=self.device or "cpu")
 
@@ -85,7 +85,7 @@ class Worker:
         self.device = torch.device(job.device or "cpu")
         if self.device.type == "cpu":
             torch.set_num_threads(1)  # with several, the last bits would depend on how many there are
-        self.bench = job.bench()
+        self.suite_set = job.suite_set()
         self.out = Path(job.out)
         self._cell = ""
         self._first = True
@@ -109,11 +109,11 @@ class Worker:
         self._cell, self._first = name, True
         self.cell = Cell(**facts)
         self.ledger = Ledger(self.out, self.cell, ())
-        self.evaluator = Evaluator(self.bench, self.cell)
+        self.evaluator = Evaluator(self.suite_set, self.cell)
         self.subject: Subject | None = None
         self.broken = ""
-        if self.cell.data != self.bench.fingerprint:
-            where = self.bench.data.path
+        if self.cell.data != self.suite_set.fingerprint:
+            where = self.suite_set.data.path
             self.broken = f"{where} holds other clips than those that were planned, on {platform.node()}"
             return
         if checkpoint and digest_of(Path(checkpoint))[:16] != self.cell.checkpoint:
@@ -124,7 +124,7 @@ class Worker:
             name = self.cell.base or self.cell.method
             mode, options = self.cell.mode, self.cell.options
             self.subject = make_subject(
-                self.bench.store, name, path, self.device, mode=mode, options=options, train=self.bench.train
+                self.suite_set.store, name, path, self.device, mode=mode, options=options, train=self.suite_set.train
             )
         except Exception as error:
             self.broken = said(error)
@@ -132,8 +132,8 @@ class Worker:
     def _work(self, task: Task) -> None:
         started = time.perf_counter()
         try:
-            scene = self.bench.scene(
-                self.bench.store.index(task.clip), foreign=self.evaluator.foreign, track=self.cell.track
+            scene = self.suite_set.scene(
+                self.suite_set.store.index(task.clip), foreign=self.evaluator.foreign, track=self.cell.track
             )
             rows = self._score(task, scene)
         except Exception as error:
@@ -146,7 +146,7 @@ class Worker:
         if self.subject is None:
             raise ZooError(self.broken)
         made = self.subject.make(scene)
-        if self.bench.suite.config.videos:
+        if self.suite_set.suite.config.videos:
             path = self.ledger.video(task.clip)
             write_video(path, made, wave=scene.wave, metadata=self.subject.tags(), crf=VIEWED_CRF)
         if not task.metrics:

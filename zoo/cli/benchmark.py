@@ -88,15 +88,15 @@ def run(args: argparse.Namespace) -> int:
         return 0
     project = publish.chosen(args)
     with redirect_stdout(sys.stderr) if args.json else nullcontext():
-        bench = SuiteSet(suite)
-        plan = make_plan(bench, methods, out, given=given)
+        suite_set = SuiteSet(suite)
+        plan = make_plan(suite_set, methods, out, given=given)
         idle = sorted(set(given) - {planned.cell.method for planned in plan.cells})
         if idle:
             from zoo.support.errors import ConfigError
 
             raise ConfigError(f"--ckpt {idle[0]}=...: {idle[0]} is not among the methods of this run")
         show_plan(plan, expected(plan, workers), workers.count)
-        remark_on_data(bench)
+        remark_on_data(suite_set)
         if args.dry_run:
             elastic.dismiss()
             return 0
@@ -105,7 +105,7 @@ def run(args: argparse.Namespace) -> int:
 
             outcome = run_jobs(suite, plan, given, args.devices)
         else:
-            outcome = execute(bench, plan, workers)
+            outcome = execute(suite_set, plan, workers)
         elastic.dismiss()
         outcome.problems += broken() if args.all else []
         finish(out, plan, outcome, project)
@@ -213,13 +213,13 @@ def show_plan(plan: Plan, expected: float, processes: int) -> None:
         say(f"{len(plan.tasks())} clips to generate, {len(plan.fits())} fits: {cost} ({told})")
 
 
-def remark_on_data(bench: SuiteSet) -> None:
+def remark_on_data(suite_set: SuiteSet) -> None:
     """Say on standard error that a store holds clips of another data set than the suite's, where it does."""
-    there, wanted = bench.store.meta["dataset"], bench.suite.config.data.name
+    there, wanted = suite_set.store.meta["dataset"], suite_set.suite.config.data.name
     if there != wanted:
         say(
-            f"zoo benchmark: {bench.data.path} holds clips of {there}, and suite '{bench.suite.name}' with its judges "
-            f"and its title is for {wanted}; `zoo list suites` names others",
+            f"zoo benchmark: {suite_set.data.path} holds clips of {there}, and suite '{suite_set.suite.name}' with its "
+            f"judges and its title is for {wanted}; `zoo list suites` names others",
             file=sys.stderr,
         )
 

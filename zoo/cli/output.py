@@ -62,11 +62,20 @@ def print_scores(scores: dict[str, Any]) -> None:
 
     rows = [
         (who, cell("lmd", of, ".2f"), cell("motion", of, ".2f"), cell("sync_acc", of, ".1%"))
-        for who, of in (("generated", ""), ("still image", "_still"))
+        for who, of in _compared(scores)
     ]
     heading = ("", "LMD, px (lower is better)", "motion (real: 1)", "sync accuracy (higher is better)")
     print_table(heading, rows, title)
     print_lines(f"protocol    {scores['protocol']}", scores)
+
+
+def _compared(scores: dict[str, Any]) -> list[tuple[str, str]]:
+    """What is compared, and how its scores end: a still with its mouth closed where some clips begin with it open."""
+    stills = [("generated", ""), ("still image", "_still")]
+    if "lmd_closed_still" not in scores:
+        return stills
+    begun = "1 clip begins" if scores["clips_begun_open"] == 1 else f"{scores['clips_begun_open']} clips begin"
+    return [*stills, (f"still image, mouth closed ({begun} with it open)", "_closed_still")]
 
 
 def print_lines(first: str, scores: dict[str, Any]) -> None:

@@ -24,11 +24,11 @@ class Evaluator:
     """Scores the clips of one cell.
 
     Attributes:
-        bench: clips, metrics and judges.
+        evaluation_set: clips, metrics and judges.
         cell: what its rows have in common.
     """
 
-    bench: EvaluationSet
+    evaluation_set: EvaluationSet
     cell: Cell
 
     @property
@@ -38,7 +38,7 @@ class Evaluator:
 
     def pair(self, scene: Scene, subject: Subject, made: UInt8[Tensor, "T 3 H W"]) -> VideoPair:
         """The generated and the real video as the judges see them; the face is looked for in the generated one."""
-        track, real = follow(made), self.bench.real(scene)
+        track, real = follow(made), self.evaluation_set.real(scene)
         pred = replace(real, frames=made, landmarks=track.landmarks, seen=track.seen)
         place = real.landmarks[:1].expand_as(real.landmarks) if subject.over_still else real.landmarks
         return VideoPair(pred, real, place=place)
@@ -57,14 +57,14 @@ class Evaluator:
                 column.metric.reset()
                 column.fail(scene.clip.id, len(scene.clip.frames), scene.text, f"{FAILED}{reason(error)}")
             found.append(column.row(self.cell, name, scene.clip.speaker, scene.foreign))
-        self.bench.keep(scene, seen.real)
+        self.evaluation_set.keep(scene, seen.real)
         return found
 
     def failed(self, clip: str, names: Sequence[str], why: str) -> list[Row]:
         """Rows that say that nothing could be scored because the program failed; no frame is read."""
-        store = self.bench.store
+        store = self.evaluation_set.store
         index = store.index(clip)
-        info, giver = store.clips[index], store.clips[self.bench.audio_clip(index, foreign=self.foreign)]
+        info, giver = store.clips[index], store.clips[self.evaluation_set.audio_clip(index, foreign=self.foreign)]
         rows = []
         for name in names:
             column = self._column(name)
@@ -73,6 +73,6 @@ class Evaluator:
         return rows
 
     def _column(self, name: str) -> MetricScorer:
-        spec, metric = self.bench.metrics[name]
+        spec, metric = self.evaluation_set.metrics[name]
         metric.reset()
         return MetricScorer(spec, metric)

@@ -19,17 +19,17 @@ from zoo.evaluation.resampling import interval
 from zoo.evaluation.results import Cell, Kind
 from zoo.evaluation.rows import Row
 from zoo.registry.config import DataConfig, RunConfig
-from zoo.synthesis.subjects import Method, Still, Subject, make_subject
+from zoo.synthesis.subjects import ClosedStill, Method, Still, Subject, closed_frame, make_subject
 
-STILL = "still"
-"""The reference beside the method."""
+STILL, CLOSED = "still", "closed-still"
+"""The references beside the method; the second where a clip's first frame has its mouth open."""
 
 METRICS = ("lmd", "motion", "sync_acc")
 """What is measured: LMD alone rewards a mouth that hardly moves."""
 
 
 class SingleCell:
-    """Generates and scores test clips as ``zoo benchmark`` does, each beside the still.
+    """Generates and scores test clips as ``zoo benchmark`` does, each beside the still, its mouth open and closed.
 
     Args:
         config: data and method.
@@ -40,42 +40,52 @@ class SingleCell:
     def __init__(self, config: RunConfig, weights: Path, device: torch.device) -> None:
         data = config.data
         clips = DataConfig(data.name, data.root, data.split, data.clips, data.seed)
-        self.bench = EvaluationSet(clips, METRICS, device=str(device))
-        method = make_subject(self.bench.store, config.method, weights, device)
+        self.evaluation_set = EvaluationSet(clips, METRICS, device=str(device))
+        method = make_subject(self.evaluation_set.store, config.method, weights, device)
         assert isinstance(method, Method)
         method.options = config.options
-        self.subjects: dict[str, Subject] = {config.method: method, STILL: Still()}
+        self.subjects: dict[str, Subject] = {config.method: method, STILL: Still(), CLOSED: ClosedStill()}
         self.method = config.method
         self.cells = {
             config.method: _cell(config.method, "method", config.seed),
             STILL: _cell(STILL, "reference"),
+            CLOSED: _cell(CLOSED, "reference"),
         }
 
     def rows(self, clips: Sequence[str]) -> list[Row]:
-        """Of every clip one row for each metric, of the generated video and of the still."""
+        """A row of each metric and clip: of the generated video, of the still, of the closed still where it differs."""
         return [row for clip in clips for name in self.cells for row in self._rows(name, clip)]
 
     def video(self, clip: str) -> UInt8[Tensor, "T 3 H W"]:
         """The generated video of a clip, as it is scored."""
-        return self.subjects[self.method].make(self.bench.scene(self.bench.store.index(clip), foreign=False))
+        return self.subjects[self.method].make(
+            self.evaluation_set.scene(self.evaluation_set.store.index(clip), foreign=False)
+        )
 
     def _rows(self, name: str, clip: str) -> list[Row]:
-        scene = self.bench.scene(self.bench.store.index(clip), foreign=False)
-        evaluator, subject = Evaluator(self.bench, self.cells[name]), self.subjects[name]
+        scene = self.evaluation_set.scene(self.evaluation_set.store.index(clip), foreign=False)
+        if name == CLOSED and closed_frame(scene) is None:
+            return []
+        evaluator, subject = Evaluator(self.evaluation_set, self.cells[name]), self.subjects[name]
         return evaluator.rows(scene, evaluator.pair(scene, subject, subject.make(scene)), list(METRICS))
 
     def summary(self, rows: Sequence[Row]) -> dict[str, Any]:
         """The scores of all clips, as a leaderboard has them, with what they are scores of."""
+        opened = {row.clip for row in rows if row.method == CLOSED}
+        of = {"": self._of(rows, self.method), "_still": self._of(rows, STILL)}
+        if opened:
+            of["_closed_still"] = [row for row in of["_still"] if row.clip not in opened] + self._of(rows, CLOSED)
         values = {
-            f"{name}{suffix}": self._value(name, [row for row in rows if row.method == who and row.metric == name])
+            f"{name}{suffix}": self._value(name, [row for row in found if row.metric == name])
             for name in METRICS
-            for who, suffix in ((self.method, ""), (STILL, "_still"))
+            for suffix, found in of.items()
         }
         lmd, still = values["lmd"], values["lmd_still"]
         return {
-            "protocol": self.bench.metrics["lmd"][1].signature,
-            "protocols": self.bench.protocols(list(METRICS)),
+            "protocol": self.evaluation_set.metrics["lmd"][1].signature,
+            "protocols": self.evaluation_set.protocols(list(METRICS)),
             "clips": len({row.clip for row in rows}),
+            "clips_begun_open": len(opened),
             "speakers": len({row.speaker for row in rows}),
             **{name: round(value, 4) for name, value in values.items()},
             "better_than_still": round(1 - lmd / still, 4) if rows and still > 0 else None,
@@ -84,13 +94,25 @@ class SingleCell:
             + [
                 f"sync accuracy: {judge.name} knows drawn faces only ({judge.corpora}); {judge.way_out()} to zoo "
                 f"score, or judges.{judge.key}=WEIGHTS to zoo benchmark"
-                for judge in ([] if self.bench.drawn else self.bench.judges.drawn_only(self.bench.metrics))
+                for judge in (
+                    []
+                    if self.evaluation_set.drawn
+                    else self.evaluation_set.judges.drawn_only(self.evaluation_set.metrics)
+                )
             ],
         }
 
+    @staticmethod
+    def _of(rows: Sequence[Row], method: str) -> list[Row]:
+        return [row for row in rows if row.method == method]
+
     def _value(self, name: str, rows: Sequence[Row]) -> float:
         stats = [row.stats for row in rows if row.stats]
-        return float(self.bench.metrics[name][1].reduce(np.asarray(stats, dtype=np.float64))) if stats else math.nan
+        return (
+            float(self.evaluation_set.metrics[name][1].reduce(np.asarray(stats, dtype=np.float64)))
+            if stats
+            else math.nan
+        )
 
     def _unscored(self, rows: Sequence[Row]) -> list[str]:
         """A line for each metric that some generated clips have no value of, with the commonest reason."""

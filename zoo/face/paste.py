@@ -129,16 +129,33 @@ def blank_lower_face(
 ) -> UInt8[Tensor, "T 3 H W"]:
     """A video that tells nothing of its mouth and jaw: in every frame the lower face is that of the first.
 
+    Args:
+        frames: 0..255 RGB.
+        landmarks: pixels of ``frames``.
+    """
+    return lay_lower_face(frames, landmarks, frames[:1], landmarks[:1])
+
+
+def lay_lower_face(
+    frames: UInt8[Tensor, "T 3 H W"],
+    landmarks: Float32[Tensor, "T 68 2"],
+    face: UInt8[Tensor, "1 3 h w"],
+    points: Float32[Tensor, "1 68 2"],
+) -> UInt8[Tensor, "T 3 H W"]:
+    """Lay the lower face of one picture over every frame.
+
     It is laid where the points lie that speech does not move, so that it follows the head alone.
 
     Args:
         frames: 0..255 RGB.
         landmarks: pixels of ``frames``.
+        face: the picture, 0..255 RGB.
+        points: landmarks in pixels of ``face``.
     """
     size = (BLANK_SIZE, BLANK_SIZE)
-    wider = _wider(place_crops(landmarks, "face", size).matrices, BLANK)
-    first = warp(frames[:1], wider[:1], size).float() / 255
-    return paste(frames, first.expand(len(frames), -1, -1, -1), wider, "lower")
+    to, of = (_wider(place_crops(each, "face", size).matrices, BLANK) for each in (landmarks, points))
+    laid = warp(face, of, size).float() / 255
+    return paste(frames, laid.expand(len(frames), -1, -1, -1), to, "lower")
 
 
 def _wider(matrices: Float32[Tensor, "T 2 3"], factor: float) -> Float32[Tensor, "T 2 3"]:

@@ -168,7 +168,7 @@ def merge(spec: TrainableSpec, layers: Sequence[Layer]) -> RunConfig:
     if not isinstance(run.model, type(defaults.model)):
         raise ConfigError(f"model: '{run.model}' is no set of settings; give them one by one, as model.KEY=VALUE")
     run.method = registry.full_name(spec)
-    _check_values(run, layers)
+    check_values(run, layers)
     return run
 
 
@@ -279,15 +279,22 @@ def settings(config: Any, prefix: str = "") -> Iterator[tuple[str, dataclasses.F
             yield key, item
 
 
-def _check_values(run: RunConfig, layers: Sequence[Layer]) -> None:
-    """What :func:`zoo.registry.spec.setting` says of the values of a field and its type cannot."""
-    for key, item in settings(run):
-        value = attrgetter(key)(run)
-        choices, least = item.metadata.get("choices"), item.metadata.get("least")
-        if choices and value not in choices:
-            raise ConfigError(f"{_source(layers, key)}: {key}: '{value}' is none of {', '.join(map(str, choices))}")
-        if least is not None and value is not None and not value >= least:
-            raise ConfigError(f"{_source(layers, key)}: {key}: must be at least {least}, not {value}")
+def check_values(config: Any, layers: Sequence[Layer]) -> None:
+    """What :func:`zoo.registry.spec.setting` says of the values of a field, or of a list's, and its type cannot.
+
+    Raises:
+        ConfigError: with the layer that a wrong value comes from.
+    """
+    for key, item in settings(config):
+        value, choices, least = attrgetter(key)(config), item.metadata.get("choices"), item.metadata.get("least")
+        for one in value if isinstance(value, list) else [value]:
+            if choices and one not in choices:
+                near = difflib.get_close_matches(str(one), choices, n=1)
+                hint = f"; did you mean {near[0]}?" if near else ""
+                known = ", ".join(map(str, choices))
+                raise ConfigError(f"{_source(layers, key)}: {key}: '{one}' is none of {known}{hint}")
+            if least is not None and one is not None and not one >= least:
+                raise ConfigError(f"{_source(layers, key)}: {key}: must be at least {least}, not {one}")
 
 
 def _source(layers: Sequence[Layer], key: str) -> str:

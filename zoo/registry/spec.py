@@ -19,6 +19,7 @@ Crop = Literal["face", "aligned", "mouth"]
 REFERENCES = {
     "real": "the real video through the same pipeline",
     "still": "the first frame, standing still",
+    "closed-still": "the first frame, its mouth closed where it is open",
     "wrong-sound": "the real video with the sound of another clip",
     "retrieval": "for every frame the training frame that sounds most like it, its lower face laid over the still",
 }

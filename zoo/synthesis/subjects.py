@@ -17,7 +17,8 @@ from zoo.data.request import Request
 from zoo.data.store.store import Store
 from zoo.data.windows import Draw, Windows, collate
 from zoo.face import crop
-from zoo.face.paste import blank_lower_face, paste, paste_back
+from zoo.face.mouth import lip_gap
+from zoo.face.paste import blank_lower_face, lay_lower_face, paste, paste_back
 from zoo.media import audio
 from zoo.methods.method import TalkingFaceMethod
 from zoo.methods.nn.frontend import Mel
@@ -32,6 +33,9 @@ _BANK_SIZE = 128
 
 _COLUMNS = 16
 """Mel columns (237 ms) that the retrieval compares."""
+
+OPEN = 0.05
+"""Further apart than in the most closed frame, in distances of the eyes, the lips of an open mouth are (3 mm)."""
 
 
 class Subject(ABC):
@@ -72,6 +76,30 @@ class Still(Subject):
     def make(self, scene: Scene) -> UInt8[Tensor, "T 3 H W"]:
         """See :class:`Subject`."""
         return scene.clip.frames[:1].expand_as(scene.clip.frames)
+
+
+class ClosedStill(Subject):
+    """The first frame with its mouth closed, where it is open: a harder reference than a mouth that gapes throughout.
+
+    The lower face is that of the frame whose lips lie nearest to each other.
+    """
+
+    def make(self, scene: Scene) -> UInt8[Tensor, "T 3 H W"]:
+        """See :class:`Subject`."""
+        frames, landmarks = scene.clip.frames, scene.clip.landmarks
+        closed = closed_frame(scene)
+        if closed is None:
+            return Still().make(scene)
+        chosen = slice(closed, closed + 1)
+        made = lay_lower_face(frames[:1], landmarks[:1], frames[chosen], landmarks[chosen])
+        return made.expand_as(frames)
+
+
+def closed_frame(scene: Scene) -> int | None:
+    """Number of the frame whose mouth is closed most; ``None`` where that of the first is closed as well."""
+    gap = lip_gap(scene.clip.landmarks)
+    closed = int(gap.argmin())
+    return closed if gap[0] - gap[closed] > OPEN else None
 
 
 class Retrieval(Subject):
@@ -256,6 +284,8 @@ def make_subject(
     match name:
         case "still":
             return Still()
+        case "closed-still":
+            return ClosedStill()
         case "retrieval":
             return Retrieval(store, list(train))
         case "real" | "wrong-sound":

@@ -16,6 +16,7 @@ from jaxtyping import Float, Float32, Float64, UInt8
 from torch import Tensor
 from torch.nn import functional as F
 
+from zoo.face.mouth import eye_distance, lip_gap
 from zoo.media import audio
 from zoo.methods.nn.frontend import Mel
 
@@ -35,7 +36,6 @@ which all sentences share, and tells nothing of the offset."""
 DAMPING = 3000.0
 """Added to the diagonal of the normal equations (ridge)."""
 
-_UPPER_INNER, _LOWER_INNER = (61, 62, 63), (67, 66, 65)
 _UPPER_OUTER, _LOWER_OUTER = (50, 51, 52), (58, 57, 56)
 
 
@@ -72,8 +72,8 @@ def lip_series(landmarks: Float32[Tensor, "T 68 2"], mouths: UInt8[Tensor, "T 3 
         mouths: crops around them, RGB 0..255; the middle of the crop is the mouth.
     """
     points = landmarks.double()
-    eyes = (points[:, 36:42].mean(1) - points[:, 42:48].mean(1)).norm(dim=-1).median().clamp_min(1e-6)
-    inner = (points[:, _UPPER_INNER] - points[:, _LOWER_INNER]).norm(dim=-1).mean(1) / eyes
+    eyes = eye_distance(landmarks).median().clamp_min(1e-6)
+    inner = lip_gap(landmarks)
     outer = (points[:, _UPPER_OUTER] - points[:, _LOWER_OUTER]).norm(dim=-1).mean(1) / eyes
     width = (points[:, 48] - points[:, 54]).norm(dim=-1) / eyes
     grey = mouths.double().mean(1) / 255

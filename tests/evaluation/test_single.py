@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from zoo.data.store import Store
 from zoo.evaluation.rows import Row
 from zoo.evaluation.single import METRICS, SingleCell, at_chance
 from zoo.face.crop import place_crops
+from zoo.face.mouth import lip_gap
 from zoo.face.paste import blank_lower_face, paste_back
 from zoo.registry.config import resolve
 from zoo.registry.spec import InputSpec
@@ -69,8 +71,8 @@ def test_a_frozen_mouth_scores_no_better_than_the_still(tmp_path: Path, grid_roo
     settings = resolve(registry.method("lipgan"), ["data=grid", f"data.root={tmp_path}/store", "data.split=by-clip"])
     cell = SingleCell(settings, tiny_run / "weights.safetensors", torch.device("cpu"))
     cell.subjects["lipgan"] = Frozen()
-    every = range(len(cell.bench.store.clips))
-    scores = cell.summary(cell.rows([cell.bench.info(index).id for index in every]))
+    every = range(len(cell.evaluation_set.store.clips))
+    scores = cell.summary(cell.rows([cell.evaluation_set.info(index).id for index in every]))
     assert scores["clips"] == len(every) >= 4
     assert scores["lmd"] > 0.97 * scores["lmd_still"]
     assert scores["sync_acc"] == pytest.approx(scores["sync_acc_still"], abs=0.05)
@@ -143,3 +145,31 @@ def test_what_could_not_be_scored_is_said(capsys: pytest.CaptureFixture[str]):
     assert out.count("not scored") == 6
     assert "chance" not in out
     assert "nan" not in out
+
+
+def test_a_clip_that_begins_open_is_compared_with_a_closed_still(
+    tiny_store: Path, tiny_run: Path, capsys: pytest.CaptureFixture[str]
+):
+    settings = resolve(registry.method("lipgan"), [f"data.root={tiny_store}", "data.clips=6"])
+    cell = SingleCell(settings, tiny_run / "weights.safetensors", torch.device("cpu"))
+    scene, name = cell.evaluation_set.scene, cell.evaluation_set.info(cell.evaluation_set.test[0]).id
+
+    def opened(index: int, *, foreign: bool) -> Scene:
+        found = scene(index, foreign=foreign)
+        widest = int(lip_gap(found.clip.landmarks).argmax())
+        order = [widest, *range(1, len(found.clip.frames))]
+        clip = replace(found.clip, frames=found.clip.frames[order], landmarks=found.clip.landmarks[order])
+        return replace(found, clip=clip)
+
+    cell.evaluation_set.scene = opened  # type: ignore[method-assign]
+    rows = cell.rows([name])
+    assert {row.method for row in rows} == {"lipgan", "still", "closed-still"}
+    scores = cell.summary(rows)
+    assert scores["clips_begun_open"] == 1
+    assert scores["lmd_closed_still"] < scores["lmd_still"]
+    assert scores["motion_closed_still"] == 0
+    print_scores({"dataset": "d", "split": "s", "speaker_dependent": False} | scores)
+    assert "still image, mouth closed (1 clip begins with it open)" in capsys.readouterr().out
+    closed = cell.summary([row for row in rows if row.method != "closed-still"])
+    assert closed["clips_begun_open"] == 0
+    assert "lmd_closed_still" not in closed
