@@ -42,6 +42,7 @@ class Judging:
     sync: str | None = setting("synthgrid", "sync expert: a checkpoint, or weights that come with it")
     reader: str | None = setting("synthgrid", "lip reader: the same")
     embedder: str | None = setting("dlib", "who compares identities")
+    landmarker: str | None = setting("dlib", "who finds the 68 points: dlib or mesh")
 
 
 @dataclass

@@ -23,7 +23,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     prepare.add_argument("name", help="data set, for example grid or folder").completer = complete.names("datasets")  # type: ignore[attr-defined]
     prepare.add_argument("--root", type=Path, required=True, metavar="FOLDER", help="the data set as it was unzipped")
     prepare.add_argument("--retry", action="store_true", help="try clips again that were set aside before")
-    prepare.add_argument("--detector", default="dlib", help="face detector: dlib or mtcnn")
+    prepare.add_argument("--detector", default="dlib", help="face detector: dlib, mtcnn or mesh")
+    prepare.add_argument("--landmarker", default="dlib", help="who finds the 68 points: dlib or mesh")
     prepare.add_argument(
         "--clip-seconds",
         type=seconds,
@@ -105,12 +106,13 @@ def _prepare(args: argparse.Namespace) -> int:
     spec = registry.dataset(args.name)
     if spec.embedded:
         raise ConfigError(f"{args.name} has no files to prepare, it makes its clips: `zoo data synth --out DIR`")
-    from zoo.face.backends import make_detector
+    from zoo.face.backends import Finders, make_detector, make_landmarker
 
     make_detector(args.detector)
+    make_landmarker(args.landmarker)
     source = spec.load()(args.root)
     _choose_splitting(source, args)
-    return _write(source, args, args.name, retry=args.retry, detector=args.detector)
+    return _write(source, args, args.name, Finders(args.detector, args.landmarker), retry=args.retry)
 
 
 def _choose_splitting(source: object, args: argparse.Namespace) -> None:
@@ -137,7 +139,14 @@ def _synth(args: argparse.Namespace) -> int:
     return _write(registry.dataset("synthgrid").load()(clips=args.clips, seed=args.seed), args, "synthgrid")
 
 
-def _write(source: object, args: argparse.Namespace, name: str, *, retry: bool = False, detector: str = "dlib") -> int:
+def _write(
+    source: object,
+    args: argparse.Namespace,
+    name: str,
+    finders: tuple[str, str] = ("dlib", "dlib"),
+    *,
+    retry: bool = False,
+) -> int:
     from zoo import registry
     from zoo.data.pool import PATIENCE_S
     from zoo.data.prepare import prepare
@@ -151,7 +160,8 @@ def _write(source: object, args: argparse.Namespace, name: str, *, retry: bool =
         dataset=name,
         splits=spec.splits,
         workers=args.workers,
-        detector=detector,
+        detector=finders[0],
+        landmarker=finders[1],
         shard_clips=args.shard_clips,
         retry=retry,
         licence=spec.licence,

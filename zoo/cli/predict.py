@@ -35,7 +35,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seconds", type=float, metavar="S", help="length, where nothing that is given says it")
     parser.add_argument("--out", type=Path, required=True, metavar="O.mp4", help="the video to write")
     parser.add_argument("--face-index", type=int, metavar="N", help="which face, 0 is the largest (default)")
-    parser.add_argument("--detector", default="dlib", help="face detector: dlib or mtcnn")
+    parser.add_argument("--detector", default="dlib", help="face detector: dlib, mtcnn or mesh")
+    parser.add_argument("--landmarker", default="dlib", help="who finds the 68 points: dlib or mesh")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, mps")
     parser.add_argument(
         "overrides", nargs="*", metavar="options.KEY=VALUE", help="the method's options (`zoo info METHOD`)"
@@ -61,6 +62,7 @@ def run(args: argparse.Namespace) -> int:
         options=_options(args.overrides),
         face_index=args.face_index,
         detector=args.detector,
+        landmarker=args.landmarker,
         device=args.device,
     )
     say(f"{args.out}  ({done.frames} frames at {done.fps:g} fps, {done.frames / done.fps:.2f} s, mode {done.mode})")

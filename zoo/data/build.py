@@ -13,6 +13,7 @@ from zoo.data.pieces import Found, Piece, find_pieces
 from zoo.data.report import SetAside
 from zoo.data.sources.base import Source, SourceItem
 from zoo.data.store.shard import ShardWriter
+from zoo.face.backends import Finders
 from zoo.support.errors import DataError, MediaError, ZooError
 
 _FINDING = 0.9  # share of the work that finding the faces is; the rest is cutting them out
@@ -63,7 +64,7 @@ class ShardDone:
 
 
 def build_shard(
-    source: Source, detector: str, folder: Path, job: Job
+    source: Source, finders: Finders, folder: Path, job: Job
 ) -> Generator[Moved | ItemDone | ShardDone, None, None]:
     """Prepare the videos of a shard: all clips of a video, or none of them.
 
@@ -77,7 +78,7 @@ def build_shard(
             for item in job.items:
                 mark = writer.mark()
                 try:
-                    found = yield from _build_item(source, item, detector, writer)
+                    found = yield from _build_item(source, item, finders, writer)
                 except Exception as error:
                     writer.rewind(mark)
                     found = Found(aside=[SetAside(item.id, item.path, _reason(error))])
@@ -120,11 +121,13 @@ def _reason(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def _build_item(source: Source, item: SourceItem, detector: str, writer: ShardWriter) -> Generator[Moved, None, Found]:
+def _build_item(
+    source: Source, item: SourceItem, finders: Finders, writer: ShardWriter
+) -> Generator[Moved, None, Found]:
     """All clips of one video into the shard: one pass finds them, the next cuts them out."""
     with _reading():
         clip = source.open(item)
-    finding = find_pieces(clip, item, detector=detector, splitting=source.splitting)
+    finding = find_pieces(clip, item, finders=finders, splitting=source.splitting)
     said = 0
     while True:
         try:

@@ -13,6 +13,7 @@ from torch import Tensor
 from zoo.data.report import SetAside
 from zoo.data.sources.base import OpenClip, SourceItem, check_lengths
 from zoo.data.splitting import SHORTEST_S, Splitting, Stretch, cut_long, name_persons, split_persons, words_within
+from zoo.face.backends import Finders
 from zoo.face.base import Embedder
 from zoo.face.crop import store_box
 from zoo.face.faces import Survey, iter_faces
@@ -86,7 +87,7 @@ class _Counted:
 
 
 def find_pieces(
-    clip: OpenClip, item: SourceItem, *, detector: str, splitting: Splitting | None
+    clip: OpenClip, item: SourceItem, *, finders: Finders, splitting: Splitting | None
 ) -> Generator[int, None, Found]:
     """Read a video once and say what clips it holds; yields the number of pictures that are read.
 
@@ -95,7 +96,7 @@ def find_pieces(
         MediaError: the sound is too short, or landmarks or arrays do not fit the pictures.
     """
     pictures = _Counted(clip.frames)
-    looks = None if clip.landmarks is not None else make_looks(detector, "dlib", EVERY, FPS)
+    looks = None if clip.landmarks is not None else make_looks(finders.detector, finders.landmarker, EVERY, FPS)
     if splitting is None:
         landmarks = yield from _one_track(pictures, clip, looks)
         check_lengths(clip.arrays, pictures.count)

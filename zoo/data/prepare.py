@@ -23,6 +23,7 @@ from zoo.data.store.index import parse_row
 from zoo.data.store.shard import SUFFIXES, publish_shard, write_meta
 from zoo.data.store.shard_files import open_files
 from zoo.data.store.store import read_meta
+from zoo.face.backends import Finders
 from zoo.support.errors import DataError
 from zoo.support.locks import locked
 from zoo.support.names import storable
@@ -78,6 +79,7 @@ def prepare(
     splits: Sequence[str] = ("by-speaker",),
     workers: int | None = None,
     detector: str = "dlib",
+    landmarker: str = "dlib",
     shard_clips: int | None = None,
     retry: bool = False,
     progress: bool = True,
@@ -100,6 +102,7 @@ def prepare(
         splits: named ways to divide it (:mod:`zoo.data.splits`), the default first.
         workers: processes; ``None`` is one per core.
         detector: face detector (:func:`zoo.face.backends.make_detector`) for clips without landmarks.
+        landmarker: who finds the 68 points in them (:func:`zoo.face.backends.make_landmarker`).
         shard_clips: clips per shard; ``None`` chooses by the size of the source.
         retry: try clips again that were set aside before.
         progress: show progress on stderr.
@@ -128,6 +131,7 @@ def prepare(
         "splits": list(splits),
         "root": "" if source.root is None else storable(source.root.resolve()),
         "detector": detector,
+        "landmarker": landmarker,
         "settings": {**source.settings, **(source.splitting.settings if source.splitting else {})},
         "licence": licence,
         "citation": citation,
@@ -142,7 +146,9 @@ def prepare(
             total = sum(len(job.items) for job in jobs)
             with Progress(f"preparing {dataset}", total, "clips", show=progress) as bar:
                 several = min(workers or usable_cores(), max(len(jobs), 1))
-                notes = _run(source, detector, out, jobs, several, bar, apart=apart, patience_s=patience_s)
+                notes = _run(
+                    source, Finders(detector, landmarker), out, jobs, several, bar, apart=apart, patience_s=patience_s
+                )
             report = _finish(out, meta, items, before, start, notes)
             return replace(report, not_looked_at=source.not_looked_at)
     except OSError as error:
@@ -168,13 +174,14 @@ def _check_parts(dataset: str, source: Source, items: Sequence[SourceItem]) -> N
 
 
 def _check_same(out: Path, meta: dict[str, object]) -> None:
-    """Refuse to mix data sets, roots or detectors in one store."""
+    """Refuse to mix data sets, roots, detectors or landmarks in one store."""
     if not (out / "store.json").exists():
         return
     old = read_meta(open_files(out))
-    for key in ("dataset", "root", "detector", "settings"):
-        if key in old and old[key] != meta[key]:
-            was = f"this store was prepared with {key} '{old[key]}', not '{meta[key]}'"
+    for key in ("dataset", "root", "detector", "landmarker", "settings"):
+        before = old.get(key, "dlib" if key == "landmarker" else meta[key])  # older stores do not say
+        if before != meta[key]:
+            was = f"this store was prepared with {key} '{before}', not '{meta[key]}'"
             raise DataError(f"{out}: {was}; choose another --out")
 
 
@@ -224,7 +231,7 @@ def _plan(out: Path, items: Sequence[SourceItem], stored: set[str], retry: bool,
 
 def _run(
     source: Source,
-    detector: str,
+    finders: Finders,
     out: Path,
     jobs: list[Job],
     workers: int,
@@ -249,7 +256,7 @@ def _run(
         bar.say(f"set aside {aside.id}: {aside.reason}")
         return left
 
-    work = partial(build_shard, source, detector, folder)
+    work = partial(build_shard, source, finders, folder)
     running = run_jobs(work, jobs, workers=workers, apart=apart, mend=mend, patience_s=patience_s)
     try:
         with closing(running) as events:

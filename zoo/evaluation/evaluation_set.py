@@ -10,7 +10,7 @@ from torch import Tensor
 
 from zoo.data.module import TalkingFaceData
 from zoo.data.store.index import ClipInfo
-from zoo.evaluation.footage import Footage
+from zoo.evaluation.footage import USUAL_LANDMARKER, Footage
 from zoo.evaluation.judges import Judges
 from zoo.evaluation.metrics.base import ClipMetric
 from zoo.evaluation.metrics.choose import Chosen, choose, split_options
@@ -160,7 +160,7 @@ class EvaluationSet:
         """
         clip = scene.clip
         if scene.index not in self._known:
-            track = follow(clip.frames)
+            track = follow(clip.frames, self.judges.landmarker)
             self._known[scene.index] = {"landmarks": track.landmarks, "seen": track.seen}
         known = self._known[scene.index]
         footage = Footage(
@@ -213,10 +213,10 @@ def _name_judge(metric: ClipMetric, judges: Judges) -> None:
             metric.judged_by(judges.embedder.name)
 
 
-def follow(frames: UInt8[Tensor, "T 3 H W"]) -> VisibleTrack:
+def follow(frames: UInt8[Tensor, "T 3 H W"], landmarker: str = USUAL_LANDMARKER) -> VisibleTrack:
     """The face in a video, looked for as ``zoo score`` does; a picture that stands still is looked at once."""
     if frames.stride(0) == 0 and len(frames) > 1:
-        track = track_visible(frames[:1], every=LOOK_EVERY)
+        track = track_visible(frames[:1], landmarker=landmarker, every=LOOK_EVERY)
         parts = (part.expand(len(frames), *part.shape[1:]) for part in (track.boxes, track.landmarks, track.seen))
         return VisibleTrack(*parts)
-    return track_visible(frames, every=LOOK_EVERY)
+    return track_visible(frames, landmarker=landmarker, every=LOOK_EVERY)

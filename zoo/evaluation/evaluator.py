@@ -38,7 +38,8 @@ class Evaluator:
 
     def pair(self, scene: Scene, subject: Subject, made: UInt8[Tensor, "T 3 H W"]) -> VideoPair:
         """The generated and the real video as the judges see them; the face is looked for in the generated one."""
-        track, real = follow(made), self.evaluation_set.real(scene)
+        landmarker = self.evaluation_set.judges.landmarker
+        track, real = follow(made, landmarker), self.evaluation_set.real(scene)
         pred = replace(real, frames=made, landmarks=track.landmarks, seen=track.seen)
         place = real.landmarks[:1].expand_as(real.landmarks) if subject.over_still else real.landmarks
         return VideoPair(pred, real, place=place)

@@ -22,6 +22,9 @@ FACE_SIZE = 256
 FACE_BOX = (16.0, -12.0, 240.0, 212.0)
 """Where dlib's own face box lies in that crop: the mean over GRID of its HOG boxes, relative to the eyes."""
 
+USUAL_LANDMARKER = "dlib"
+"""Who finds the 68 points where nobody else is named; another one stands in the signature of every metric of faces."""
+
 LIPS_SIZE = 64
 """Side in pixels of the lip crop (Chen et al. 2018: 64x64)."""
 
@@ -61,7 +64,13 @@ class Reading(NamedTuple):
 
 
 class Experts(ABC):
-    """The networks that look at footage (:class:`zoo.evaluation.judges.Judges`)."""
+    """The networks that look at footage (:class:`zoo.evaluation.judges.Judges`).
+
+    Attributes:
+        landmarker: name of who finds the 68 points, in whole pictures and once more in face crops.
+    """
+
+    landmarker = USUAL_LANDMARKER
 
     @property
     @abstractmethod
@@ -128,7 +137,7 @@ class Footage:
     @cached_property
     def points(self) -> Float32[Tensor, "T 68 2"]:
         """Landmarks found once more in :attr:`faces`, in its pixels, from the same box for everybody."""
-        return landmarks_in_faces(self.faces)
+        return landmarks_in_faces(self.faces, self.judges.landmarker)
 
     @cached_property
     def embeddings(self) -> Float32[Tensor, "T D"]:
@@ -146,9 +155,11 @@ class Footage:
         return self.judges.read(self)
 
 
-def landmarks_in_faces(faces: UInt8[Tensor, "T 3 256 256"]) -> Float32[Tensor, "T 68 2"]:
+def landmarks_in_faces(
+    faces: UInt8[Tensor, "T 3 256 256"], landmarker: str = USUAL_LANDMARKER
+) -> Float32[Tensor, "T 68 2"]:
     """Landmarks of whatever is drawn in face crops, in their pixels, from the same box for everybody."""
-    return landmarks_in_boxes(faces, torch.tensor([FACE_BOX]).expand(len(faces), 4))
+    return landmarks_in_boxes(faces, torch.tensor([FACE_BOX]).expand(len(faces), 4), landmarker=landmarker)
 
 
 def grey_levels(pictures: UInt8[Tensor, "*batch 3 H W"]) -> Float32[Tensor, "*batch H W"]:

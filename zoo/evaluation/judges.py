@@ -13,9 +13,9 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from zoo import registry
-from zoo.evaluation.footage import Experts, Footage, Reading, SyncFeatures
+from zoo.evaluation.footage import USUAL_LANDMARKER, Experts, Footage, Reading, SyncFeatures
 from zoo.face import crop
-from zoo.face.backends import make_embedder
+from zoo.face.backends import make_embedder, make_landmarker
 from zoo.face.base import Embedder
 from zoo.methods.corpora import drawn_only
 from zoo.methods.trainable import find_weights, load_checkpoint, read_checkpoint
@@ -92,13 +92,20 @@ class Judges(Experts):
             for the small one that comes with the zoo.
         reader: the same of the lip reader.
         embedder: who compares identities (:func:`zoo.face.backends.make_embedder`).
+        landmarker: who finds the 68 points (:func:`zoo.face.backends.make_landmarker`).
         device: where the networks run.
     """
 
     def __init__(
-        self, sync: str | Path = SHIPPED, reader: str | Path = SHIPPED, embedder: str = "dlib", device: str = "cpu"
+        self,
+        sync: str | Path = SHIPPED,
+        reader: str | Path = SHIPPED,
+        embedder: str = "dlib",
+        landmarker: str = USUAL_LANDMARKER,
+        device: str = "cpu",
     ) -> None:
         self._sync, self._reader, self._embedder, self.device = sync, reader, embedder, torch.device(device)
+        self.landmarker = landmarker
 
     def missing(self, need: str) -> str:
         """Why something that a metric needs cannot be had, with the way out; empty where it can.
@@ -114,6 +121,9 @@ class Judges(Experts):
                     _ = self.sync
                 case "lip-reader":
                     _ = self.reader
+                case "face":
+                    if self.landmarker != USUAL_LANDMARKER:  # that one comes with the zoo, and its file is large
+                        make_landmarker(self.landmarker)
         except ZooError as error:
             return str(error)
         return ""

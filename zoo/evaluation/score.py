@@ -158,7 +158,8 @@ def load_pair(pair: Pair, judges: Judges, progress: Callable[[int], None] | None
     _check_memory(pair.pred, pair.real)
     with ThreadPoolExecutor(2) as threads:
         (made, own), (true, heard) = threads.map(partial(_read, progress=progress), (pair.pred, pair.real))
-    tracks = [track_visible(frames, every=LOOK_EVERY, progress=progress) for frames in (made, true)]
+    looked = partial(track_visible, landmarker=judges.landmarker, every=LOOK_EVERY, progress=progress)
+    tracks = [looked(frames) for frames in (made, true)]
     # A silent film is heard with the real sound; sound that is there and cannot be read is a fault, and told.
     waves = [_sound(heard if isinstance(own, str) and own == NO_SOUND else own, len(made)), _sound(heard, len(true))]
     text, text_error = _said(_text, pair.real, len(true))

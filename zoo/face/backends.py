@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 from functools import cache
-from typing import cast
+from typing import NamedTuple, cast
 
 from zoo import registry
 from zoo.face.base import Detector, Embedder, Landmarker
@@ -14,10 +14,14 @@ from zoo.support.errors import ConfigError
 DETECTORS: dict[str, str] = {
     "dlib": "zoo.face.dlib_backend:DlibDetector",
     "mtcnn": "zoo.face.mtcnn_backend:MtcnnDetector",
+    "mesh": "zoo.face.mesh_backend:MeshDetector",
 }
 """Name of each detector and where its class lives."""
 
-LANDMARKERS: dict[str, str] = {"dlib": "zoo.face.dlib_backend:DlibLandmarker"}
+LANDMARKERS: dict[str, str] = {
+    "dlib": "zoo.face.dlib_backend:DlibLandmarker",
+    "mesh": "zoo.face.mesh_backend:MeshLandmarker",
+}
 """Name of each landmark predictor and where its class lives."""
 
 EMBEDDERS: dict[str, str] = {
@@ -25,6 +29,17 @@ EMBEDDERS: dict[str, str] = {
     "facenet": "zoo.face.embed:FacenetEmbedder",
 }
 """Name of each face embedder and where its class lives."""
+
+
+class Finders(NamedTuple):
+    """Names of who finds faces, and of who finds their 68 points."""
+
+    detector: str = "dlib"
+    landmarker: str = "dlib"
+
+
+USUAL = Finders()
+"""Where nobody else is named."""
 
 
 def make_detector(name: str) -> Detector:

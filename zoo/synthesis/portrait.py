@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float32, UInt8
 from torch import Tensor
 
-from zoo.face.backends import make_detector
+from zoo.face.backends import USUAL, Finders, make_detector, make_landmarker
 from zoo.face.base import Detector
 from zoo.face.shots import shots
 from zoo.face.track import find_face, track_face
@@ -139,7 +139,7 @@ def read_face(
     path: Path,
     *,
     face_index: int | None = None,
-    detector: str = "dlib",
+    finders: Finders = USUAL,
     seconds: float | None = None,
     progress: bool = False,
 ) -> Face:
@@ -151,7 +151,7 @@ def read_face(
     Args:
         path: a photo or a video, by its content.
         face_index: which face, 0 is the largest; ``None``: the largest, whether or not there are others.
-        detector: face detector.
+        finders: face detector, and who finds the 68 points.
         seconds: how much of a video is needed; the rest is not read.
         progress: show bars on stderr while a video is read and looked at.
 
@@ -159,10 +159,10 @@ def read_face(
         MediaError: it cannot be read.
         NoFaceError: there is no such face.
     """
-    looks = make_detector(detector)
+    looks, points = make_detector(finders.detector), make_landmarker(finders.landmarker)
     if _kind(path) == "picture":
         picture = read_picture(path)
-        _, landmarks = find_face(picture, detector=looks, face_index=face_index or 0, name=str(path))
+        _, landmarks = find_face(picture, detector=looks, landmarker=points, face_index=face_index or 0, name=str(path))
         if face_index is None:
             _warn_of_several(path, len(looks.detect(picture)))
         return Face(picture[None], landmarks[None], FPS)
@@ -173,7 +173,12 @@ def read_face(
     with Progress("finding the face", len(video.frames), "frames", show=progress, closing=False) as bar:
         try:
             track = track_face(
-                video.frames, fps=video.fps, detector=looks, face_index=face_index or 0, progress=bar.advance
+                video.frames,
+                fps=video.fps,
+                detector=looks,
+                landmarker=points,
+                face_index=face_index or 0,
+                progress=bar.advance,
             )
         except MediaError as error:
             raise type(error)(f"{path}: {error}") from error

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from zoo.data.request import Pictures, Request
 from zoo.face import crop
+from zoo.face.backends import Finders
 from zoo.face.paste import paste
 from zoo.media import audio
 from zoo.media.clip import FPS, SAMPLE_RATE
@@ -68,6 +69,7 @@ def predict(
     options: Sequence[str] = (),
     face_index: int | None = None,
     detector: str = "dlib",
+    landmarker: str = "dlib",
     device: str = "auto",
     progress: bool = True,
 ) -> Prediction:
@@ -87,6 +89,7 @@ def predict(
         options: ``key=value`` items of the method's options.
         face_index: which face, 0 is the largest; ``None``: the largest, with a warning where there are others.
         detector: face detector.
+        landmarker: who finds the 68 points.
         device: ``auto``, ``cpu``, ``cuda``, ...
         progress: show bars on stderr.
 
@@ -104,7 +107,7 @@ def predict(
     chosen = resolve(module.spec, options).options
     uses = module.spec.uses(mode)
     track = _soundtrack(given, uses, face)
-    look = partial(read_face, face_index=face_index, detector=detector, progress=progress)
+    look = partial(read_face, face_index=face_index, finders=Finders(detector, landmarker), progress=progress)
     say_large(check_memory(face, None if track is None else track.seconds, module.input_spec))
     if track is not None:
         track.read()

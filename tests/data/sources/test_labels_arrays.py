@@ -26,6 +26,7 @@ from zoo.data.store.shard import ShardWriter, write_store
 from zoo.data.store.store import Store
 from zoo.data.store.verify import verify
 from zoo.data.windows import Draw, Windows, collate
+from zoo.face.backends import Finders
 from zoo.media.clip import Clip
 from zoo.media.video import write_video
 from zoo.registry.config import DataConfig
@@ -207,7 +208,7 @@ def test_they_are_cut_with_the_frames_and_labels_are_copied():
     )  # fmt: skip
 
     def pieces(clip: OpenClip, splitting: Splitting | None) -> Any:
-        finding = find_pieces(clip, SourceItem("talk", "s"), detector="dlib", splitting=splitting)
+        finding = find_pieces(clip, SourceItem("talk", "s"), finders=Finders(), splitting=splitting)
         try:
             while True:
                 next(finding)

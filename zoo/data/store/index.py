@@ -236,6 +236,7 @@ class _Meta:
     shards: list[Annotated[str, Field(pattern=r"^[0-9]+$")]] = field(default_factory=list)
     root: str = ""
     detector: str = ""
+    landmarker: str = "dlib"
     settings: dict[str, Any] = field(default_factory=dict)
     licence: str = ""
     citation: str = ""

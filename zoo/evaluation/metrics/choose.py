@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_h
 import torch
 
 from zoo import registry
+from zoo.evaluation.footage import USUAL_LANDMARKER
 from zoo.evaluation.metrics.base import ClipMetric
 from zoo.registry.spec import MetricSpec, reason
 from zoo.support.errors import BrokenPluginError, ConfigError, ZooError
@@ -18,7 +19,7 @@ from zoo.support.errors import BrokenPluginError, ConfigError, ZooError
 if TYPE_CHECKING:
     from zoo.evaluation.judges import Judges
 
-JUDGES = {"sync": "sync-expert", "reader": "lip-reader", "embedder": "embedder"}
+JUDGES = {"sync": "sync-expert", "reader": "lip-reader", "embedder": "embedder", "landmarker": "face"}
 """Keys that choose a judge (arguments of :class:`zoo.evaluation.judges.Judges`), with the need that each serves."""
 
 _NAMED_BY_JUDGES = {"expert", "reader", "embedder"}  # who judged comes with the first clip
@@ -191,6 +192,8 @@ def choose(
         if reason:
             raise ConfigError(f"{key}={judging[key]}: {reason}")
     for name, (spec, metric) in made.items():
+        if judges.landmarker != USUAL_LANDMARKER and "face" in spec.needs:
+            metric.protocol["landmarker"] = judges.landmarker
         reason = _missing(spec, metric, judges)
         if reason and (names is not None or name in options):
             raise ConfigError(f"{name} cannot be scored: {reason}")
