@@ -10,9 +10,11 @@ import torch
 
 from zoo.data.store import Store
 from zoo.evaluation.evaluation_set import follow
+from zoo.evaluation.metrics.lmd import landmark_distance
+from zoo.evaluation.metrics.motion import motion_ratio
 from zoo.face.mouth import lip_gap
 from zoo.synthesis.scene import Scene
-from zoo.synthesis.subjects import ClosedStill, Still, closed_frame, make_subject
+from zoo.synthesis.subjects import ClosedStill, Still, WarpTrue, closed_frame
 
 
 @pytest.fixture
@@ -33,7 +35,7 @@ def begun(scene: Scene, frame: int) -> Scene:
 def test_a_mouth_that_begins_open_is_closed_and_nothing_else_moves(scene: Scene):
     gap = lip_gap(scene.clip.landmarks)
     opened = begun(scene, int(gap.argmax()))
-    closed = make_subject(Store, "closed-still", None, torch.device("cpu")).make(opened)  # type: ignore[arg-type]
+    closed = ClosedStill().make(opened)
     still = Still().make(opened)
     assert closed.shape == still.shape
     assert torch.equal(closed, closed[:1].expand_as(closed))
@@ -48,3 +50,15 @@ def test_a_mouth_that_begins_closed_stays(scene: Scene):
     shut = begun(scene, int(lip_gap(scene.clip.landmarks).argmin()))
     assert closed_frame(shut) is None
     assert torch.equal(ClosedStill().make(shut), Still().make(shut))
+
+
+def test_the_true_landmarks_move_the_still_as_the_real_mouth_moves(scene: Scene):
+    made = WarpTrue().make(scene)
+    assert made.shape == scene.clip.frames.shape
+    real, warped, still = (
+        follow(video).landmarks for video in (scene.clip.frames, made, Still().make(scene).contiguous())
+    )
+    assert landmark_distance(warped, real) < 0.5 * landmark_distance(still, real)
+    assert 0.7 < motion_ratio(warped, real) < 1.3
+    brows = int(scene.clip.landmarks[0, 17:27, 1].min()) - 10
+    assert torch.equal(made[:, :, :brows], Still().make(scene)[:, :, :brows])

@@ -172,7 +172,7 @@ def _has_reference(name: str, track: str) -> bool:
     """Whether a reference means something on a track: where nobody speaks, no sound is wrong, or to retrieve by."""
     if TRACKS[track].foreign and name in WITHOUT_CROSS:
         return False
-    return TRACKS[track].sound != "none" or name in ("real", "still", "closed-still")
+    return TRACKS[track].sound != "none" or name in ("real", "still", "closed-still", "warp-true")
 
 
 def _reference(suite_set: SuiteSet, name: str, track: Track) -> Cell:

@@ -20,8 +20,8 @@ from zoo.registry.spec import REFERENCES, MethodSpec, setting
 from zoo.support.errors import ConfigError
 from zoo.support.plain import check_plain
 
-WITHOUT_CROSS = ("real", "wrong-sound")
-"""References that are not run with the sound of others: one has no meaning there, the other is the same again."""
+WITHOUT_CROSS = ("real", "wrong-sound", "warp-true")
+"""References that are not run with the sound of others: they have no meaning there, or are the same again."""
 
 
 @dataclass

@@ -52,6 +52,17 @@ def fit_similarity(landmarks: Float32[Tensor, "T 68 2"]) -> Float32[Tensor, "T 2
     return rows.view(-1, 2, 3)
 
 
+def upright(landmarks: Float32[Tensor, "T 68 2"]) -> Float32[Tensor, "T 68 2"]:
+    """Shapes without the head's place, turn and size: in distances of the eyes, as the mean face lies."""
+    fit = fit_similarity(landmarks)
+    return torch.einsum("tij,tpj->tpi", torch.linalg.inv(fit[:, :, :2]), landmarks - fit[:, None, :, 2])
+
+
+def smoothed(landmarks: Float32[Tensor, "T 68 2"], sigma: float) -> Float32[Tensor, "T 68 2"]:
+    """Gaussian mean over time, ``sigma`` in frames; at the ends the window is cut and re-weighted."""
+    return _smooth(landmarks.flatten(1), sigma).view_as(landmarks)
+
+
 def face_boxes(landmarks: Float32[Tensor, "T 68 2"]) -> Float32[Tensor, "T 3"]:
     """Centre x, centre y and side in pixels of the square ``face`` box of each frame.
 
@@ -164,7 +175,7 @@ def box_matrices(boxes: Int64[Tensor, "T 4"], size: tuple[int, int]) -> Float32[
 
 def aligned_matrices(landmarks: Float32[Tensor, "T 68 2"], size: tuple[int, int]) -> Float32[Tensor, "T 2 3"]:
     """The maps from pixels of the ``aligned`` crop to pixels of the picture: mean face centred, as wide as the crop."""
-    fit = fit_similarity(_smooth(landmarks.flatten(1), POSITION_SIGMA).view_as(landmarks))
+    fit = fit_similarity(smoothed(landmarks, POSITION_SIGMA))
     height, width = size
     unit = FACE_SIDE / min(height, width)
     x, y = FACE_CENTRE

@@ -20,6 +20,7 @@ REFERENCES = {
     "real": "the real video through the same pipeline",
     "still": "the first frame, standing still",
     "closed-still": "the first frame, its mouth closed where it is open",
+    "warp-true": "the first frame, warped by the true landmarks of mouth and jaw",
     "wrong-sound": "the real video with the sound of another clip",
     "retrieval": "for every frame the training frame that sounds most like it, its lower face laid over the still",
 }

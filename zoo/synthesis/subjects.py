@@ -17,8 +17,10 @@ from zoo.data.request import Request
 from zoo.data.store.store import Store
 from zoo.data.windows import Draw, Windows, collate
 from zoo.face import crop
+from zoo.face.crop import fit_similarity, smoothed, upright
 from zoo.face.mouth import lip_gap
 from zoo.face.paste import blank_lower_face, lay_lower_face, paste, paste_back
+from zoo.face.warp import FaceWarp
 from zoo.media import audio
 from zoo.methods.method import TalkingFaceMethod
 from zoo.methods.nn.frontend import Mel
@@ -33,6 +35,9 @@ _BANK_SIZE = 128
 
 _COLUMNS = 16
 """Mel columns (237 ms) that the retrieval compares."""
+
+TRACKER_SIGMA = 0.7
+"""Smoothing of landmarks over time in frames, since a tracker's are whole pixels."""
 
 OPEN = 0.05
 """Further apart than in the most closed frame, in distances of the eyes, the lips of an open mouth are (3 mm)."""
@@ -100,6 +105,22 @@ def closed_frame(scene: Scene) -> int | None:
     gap = lip_gap(scene.clip.landmarks)
     closed = int(gap.argmin())
     return closed if gap[0] - gap[closed] > OPEN else None
+
+
+class WarpTrue(Subject):
+    """The first frame moved by the true landmarks: as well as a method can do that thinks in landmarks.
+
+    Ears, brows, eyes and nose stay as they are there, and so does the head.
+    """
+
+    def make(self, scene: Scene) -> UInt8[Tensor, "T 3 H W"]:
+        """See :class:`Subject`."""
+        frames, landmarks = scene.clip.frames, scene.clip.landmarks
+        shapes = upright(smoothed(landmarks, TRACKER_SIGMA))
+        moved = torch.einsum("ij,tpj->tpi", fit_similarity(landmarks[:1])[0, :, :2], shapes - shapes[:1])
+        moved[:, [*range(3), *range(14, 48)]] = 0
+        warp = FaceWarp(frames[0].float() / 255, landmarks[0])
+        return (warp.render(landmarks[:1] + moved) * 255).round().to(torch.uint8)
 
 
 class Retrieval(Subject):
@@ -286,6 +307,8 @@ def make_subject(
             return Still()
         case "closed-still":
             return ClosedStill()
+        case "warp-true":
+            return WarpTrue()
         case "retrieval":
             return Retrieval(store, list(train))
         case "real" | "wrong-sound":
