@@ -47,7 +47,7 @@ def fit(
 
     def go(*arguments: str | Path) -> tuple[int, str]:
         capfd.readouterr()
-        code = main.run(["fit", "lipgan", *TINY, "trainer.log_every_n_steps=1", *map(str, arguments)])
+        code = main.run(["fit", "lipgan", *TINY, "trainer.log_every_n_steps=1", "score=false", *map(str, arguments)])
         return code, capfd.readouterr().err
 
     yield go
