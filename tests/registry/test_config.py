@@ -96,9 +96,14 @@ def test_another_data_sets_recipe_can_be_named(mine: MethodSpec, tmp_path: Path)
     assert message(mine, "recipe=gird").startswith("recipe: mine has no recipe 'gird'; known: grid, ")
 
 
-def test_a_data_set_without_a_recipe_gets_the_defaults(mine: MethodSpec):
+def test_a_data_set_without_a_recipe_takes_that_of_one_like_it_or_the_defaults(mine: MethodSpec, lipgan: MethodSpec):
     got = config.resolve(mine, ["data=folder"])
-    assert (got.data.name, got.seed, got.model.steps) == ("folder", 0, 5)
+    assert (got.data.name, got.seed, got.model.steps) == ("folder", 2, 20)
+    got = config.resolve(mine, ["data=nowhere"])
+    assert (got.data.name, got.seed, got.model.steps) == ("nowhere", 0, 5)
+    own, other = (config.resolve(lipgan, [f"data={name}"]) for name in ("folder", "grid"))
+    other.data.name = "folder"
+    assert own == other
 
 
 def test_an_earlier_run_stands_in_for_the_recipe(mine: MethodSpec):

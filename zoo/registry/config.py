@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo import registry
 from zoo.registry.spec import MethodSpec, TrainableSpec, reason, setting
-from zoo.support.errors import ConfigError
+from zoo.support.errors import ConfigError, ZooError
 from zoo.support.plain import check_plain, first_line, parse_mapping
 from zoo.support.printable import say
 
@@ -225,7 +225,7 @@ def parse_layer(text: str, source: str) -> Layer:
 
 
 def recipe(spec: TrainableSpec, dataset: str, named: str | None = None) -> Layer:
-    """The settings that a method needs on a data set; the recipe of its name, or none but that name.
+    """The settings that a method needs on a data set: the recipe of its name, or else of a data set like it.
 
     Args:
         spec: the method.
@@ -238,8 +238,17 @@ def recipe(spec: TrainableSpec, dataset: str, named: str | None = None) -> Layer
     known = recipes(spec)
     if named and named not in known:
         raise ConfigError(f"recipe: {spec.name} has no recipe '{named}'; known: {', '.join(sorted(known)) or 'none'}")
-    name = f"recipe {spec.name}/{named or dataset}.yaml"
-    return Layer(name, _merge_name(parse_mapping(known.get(named or dataset, ""), name), dataset))
+    which = named or (dataset if dataset in known else _like(dataset))
+    name = f"recipe {spec.name}/{which}.yaml"
+    return Layer(name, _merge_name(parse_mapping(known.get(which, ""), name), dataset))
+
+
+def _like(dataset: str) -> str:
+    """The data set whose recipes fit as well (:attr:`zoo.registry.spec.DatasetSpec.recipes_of`), or itself."""
+    try:
+        return registry.dataset(dataset).recipes_of or dataset
+    except ZooError:  # that it is none, or broken, is said where it is used
+        return dataset
 
 
 def recipes(spec: TrainableSpec) -> dict[str, str]:

@@ -300,6 +300,7 @@ class DatasetSpec(Spec):
             people (:mod:`zoo.methods.corpora`).
         example: ``"package.module:function"`` that lays a few raw clips into a folder (a ``Path``), as its owner
             publishes them, for :mod:`zoo.testing`; may be empty.
+        recipes_of: data set whose recipes fit, where a method has none for this one; may be empty.
     """
 
     citation: str = ""
@@ -308,6 +309,7 @@ class DatasetSpec(Spec):
     embedded: bool = False
     example: str = ""
     drawn: bool = False
+    recipes_of: str = ""
 
 
 @dataclass(frozen=True)

@@ -35,4 +35,5 @@ FOLDER = DatasetSpec(
     licence="yours to know",
     citation="",
     splits=("by-speaker", "by-clip"),
+    recipes_of="grid",
 )
