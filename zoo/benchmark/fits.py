@@ -15,10 +15,11 @@ import yaml
 from zoo.benchmark.checkpoints import Fit, Weights
 from zoo.benchmark.child import COMMAND
 from zoo.benchmark.idle import IDLE_S, wait_unless_idle
-from zoo.benchmark.pool import KILL_S, child_environment, death, kill, last_words
+from zoo.benchmark.pool import KILL_S, child_environment, kill, last_words
 from zoo.support.errors import ZooError
 from zoo.support.files import write_text_aside
 from zoo.support.locks import is_locked
+from zoo.support.processes import death
 from zoo.training import past_run, runs
 
 

@@ -17,6 +17,7 @@ from zoo.benchmark.child import COMMAND
 from zoo.benchmark.ledger import Task
 from zoo.benchmark.patience import LEAST_S, Patience, never_began, too_long
 from zoo.benchmark.worker import Job
+from zoo.support.processes import death
 
 GIVE_UP = 2
 """So many processes in a row that die before their first clip end the attempt."""
@@ -243,14 +244,6 @@ def _reap(process: _Process, crew: Crew, late: str = "") -> None:
         for task in process.tasks:
             crew.died(task, why, process.rank)
         process.tasks = []
-
-
-def death(code: int) -> str:
-    """How a process ended, from its return code."""
-    if code >= 0:
-        return f"exit code {code}"
-    name = signal.Signals(-code).name
-    return f"{name}, out of memory?" if name == "SIGKILL" else name
 
 
 def last_words(log: Path) -> str:

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import torch
 
 from zoo.support.errors import DataError, ZooError, one_line_warnings
+from zoo.support.processes import death
 
 JobT = TypeVar("JobT")
 EventT = TypeVar("EventT")
@@ -155,7 +156,7 @@ class _Pool:
         """Another worker in the place of one that died, for what is left of its job."""
         worker = self.running.pop(pipe)
         worker.process.join()
-        reason = worker.reason or f"a worker process died ({_death(worker.process.exitcode)})"
+        reason = worker.reason or f"a worker process died ({death(worker.process.exitcode)})"
         mended = self.mend(worker.job, worker.events, reason) if self.mend and worker.busy else None
         if mended is None:
             again = "run the same command again, with fewer --workers if memory ran out"
@@ -169,13 +170,6 @@ class _Pool:
             if worker.busy and not worker.reason and time.monotonic() - worker.heard > self.patience:
                 worker.reason = f"nothing moved for {self.patience:g} s, so the worker process was ended"
                 worker.process.kill()  # its pipe ends then
-
-
-def _death(code: int | None) -> str:
-    if code is None or code >= 0:
-        return f"exit code {code}"
-    name = signal.Signals(-code).name
-    return f"{name}, out of memory?" if name == "SIGKILL" else name
 
 
 def _serve(pipe: Connection, work: Callable[[Any], Iterator[Any]]) -> None:
