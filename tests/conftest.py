@@ -13,6 +13,7 @@ import pytest
 
 from tests.helpers.paths import ROOT
 from tests.helpers.tiny import TINY, Zoo
+from tests.helpers.warm import WarmPython
 from zoo import __version__
 
 
@@ -35,14 +36,23 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def zoo(environment: dict[str, str]) -> Zoo:
+def warm(environment: dict[str, str]) -> Iterator[WarmPython]:
+    """A process from which commands are forked: importing torch and Lightning takes longer than most of them."""
+    python = WarmPython(environment)
+    yield python
+    python.close()
+
+
+@pytest.fixture(scope="session")
+def zoo(environment: dict[str, str], warm: WarmPython) -> Zoo:
     """Run the real command line in a process of its own: ``zoo("fit", "lipgan", cwd=...)``."""
 
     def run(*arguments: str | Path, cwd: Path | None = None, **extra: str) -> subprocess.CompletedProcess[str]:
-        command: Sequence[str] = [sys.executable, "-m", "zoo", *map(str, arguments)]
-        return subprocess.run(
-            command, cwd=cwd, env={**environment, **extra}, capture_output=True, text=True, timeout=600, check=False
-        )
+        given, variables = list(map(str, arguments)), {**environment, **extra}
+        if warm.can(variables):
+            return warm.run(given, cwd, variables, 600)
+        command: Sequence[str] = [sys.executable, "-m", "zoo", *given]
+        return subprocess.run(command, cwd=cwd, env=variables, capture_output=True, text=True, timeout=600, check=False)
 
     return run
 

@@ -261,7 +261,7 @@ def test_bad_device(attempt: Try, device: str):
 def test_bad_detector(attempt: Try):
     assert attempt(detector="dlob") == (
         2,
-        "zoo predict: unknown face detector 'dlob' (did you mean 'dlib'?): choose one of dlib, mtcnn",
+        "zoo predict: unknown face detector 'dlob' (did you mean 'dlib'?): choose one of dlib, mesh, mtcnn",
     )
 
 

@@ -168,7 +168,7 @@ REFUSALS: dict[str, tuple[str, int, str]] = {
     "clips that stay whole": ("data prepare grid --root EMPTY --out OUT --faces all", 2, "--faces: each video of grid"),
     "half a clip": ("data synth --clips 2.5 --out OUT", 2, "--clips"),
     "too few": ("data synth --clips 2 --out OUT", 2, "at least 3"),
-    "detector": ("data prepare folder --root EMPTY --out OUT --detector dlob", 2, "dlib, mtcnn"),
+    "detector": ("data prepare folder --root EMPTY --out OUT --detector dlob", 2, "dlib, mesh, mtcnn"),
     "read-only": ("data synth --clips 3 --workers 1 --out /proc/store", 1, "/proc/store"),
     "no store": ("data verify NOWHERE", 1, "no store here"),
     "fit without root": ("fit lipgan data=grid out=OUT", 2, "zoo data prepare grid"),

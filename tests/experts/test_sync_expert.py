@@ -2,8 +2,6 @@
 
 import json
 import math
-import subprocess
-import sys
 import warnings
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 
+from tests.helpers.tiny import Zoo
 from zoo import registry
 from zoo.experts.sync_expert.config import SyncExpertConfig
 from zoo.experts.sync_expert.module import SyncExpert, speech_windows
@@ -344,11 +343,10 @@ def test_weights_score_as_the_checkpoint_does(call: Any, fitted: tuple[Path, str
     assert json.loads(said.out[said.out.index("{") :]) == json.loads((run / "summary.json").read_text())
 
 
-def test_two_processes_test_as_one_does(call: Any, short_store: Path, environment: dict[str, str], tmp_path: Path):
-    done = subprocess.run(
-        [sys.executable, "-m", "zoo", "fit", "sync-expert", f"data.root={short_store}", f"out={tmp_path}", *SETTINGS,
-         "model.loss=bce", "trainer.max_epochs=1", "trainer.devices=2", "trainer.strategy=ddp"],
-        env=environment, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300,
+def test_two_processes_test_as_one_does(call: Any, short_store: Path, zoo: Zoo, tmp_path: Path):
+    done = zoo(
+        "fit", "sync-expert", f"data.root={short_store}", f"out={tmp_path}", *SETTINGS, "model.loss=bce",
+        "trainer.max_epochs=1", "trainer.devices=2", "trainer.strategy=ddp", cwd=tmp_path,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("balanced accuracy, all windows") == 1

@@ -74,7 +74,7 @@ def test_overlap() -> None:
 
 
 def test_unknown_names_list_the_choices() -> None:
-    with pytest.raises(ConfigError, match=r"unknown face detector 'mtcn' \(did you mean 'mtcnn'\?\): .*dlib, mtcnn"):
+    with pytest.raises(ConfigError, match=r"detector 'mtcn' \(did you mean 'mtcnn'\?\): .*dlib, mesh, mtcnn"):
         make_detector("mtcn")
     with pytest.raises(ConfigError, match="unknown landmark predictor 'fan': choose one of dlib"):
         make_landmarker("fan")

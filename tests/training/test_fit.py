@@ -16,6 +16,7 @@ import yaml
 from pytorch_lightning.strategies import DDPStrategy
 
 from tests.helpers.offline import read_run
+from tests.helpers.tiny import Zoo
 from zoo import registry
 from zoo.cli import main
 from zoo.data.store.shard import write_store
@@ -36,9 +37,6 @@ SETTINGS = (
     "model.adversarial_start=0.01",  # from the second step on
     "model.lr_decay_fraction=0",
 )
-
-ONE_THREAD = {"OMP_NUM_THREADS": "1"}
-"""The same sums in the same order, however many cores there are."""
 
 Fit = Callable[..., Path]
 
@@ -68,20 +66,18 @@ def short_store(tiny_store: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 
 
 @pytest.fixture(scope="module")
-def fit(short_store: Path, environment: dict[str, str]) -> Fit:
+def fit(short_store: Path, zoo: Zoo, environment: dict[str, str]) -> Fit:
     """``fit(folder, *arguments, launcher=())`` runs `zoo fit lipgan` on the short store and gives the run's folder."""
 
     def run(folder: Path, *arguments: str, launcher: Sequence[str] = (), zoo_out: str = "runs") -> Path:
-        command = [sys.executable, *(launcher or ("-m",)), "zoo", "fit", "lipgan", f"data.root={short_store}"]
-        done = subprocess.run(
-            [*command, *SETTINGS, *arguments],
-            cwd=folder,
-            env={**environment, **ONE_THREAD},
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
+        given = ["fit", "lipgan", f"data.root={short_store}", *SETTINGS, *arguments]
+        if launcher:
+            done = subprocess.run(
+                [sys.executable, *launcher, "zoo", *given],
+                cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False,
+            )  # fmt: skip
+        else:
+            done = zoo(*given, cwd=folder)
         assert done.returncode == 0, done.stdout + done.stderr
         assert "Warning" not in done.stderr, done.stderr
         folders = list((folder / zoo_out / "lipgan" / "synthgrid").iterdir())
@@ -175,8 +171,9 @@ def test_what_a_run_leaves_behind(at_once: Path):
     assert any(name.startswith("lr-") for name in names)
     found = [row for row in rows(at_once) if row["metric"] == "lmd"]
     assert [(row["method"], row["clip"]) for row in found] == [
-        (who, f"test{number}/c") for who in ("lipgan", "still") for number in range(3)
-    ]
+        (who, f"test{number}/c") for who in ("closed-still", "lipgan", "still") for number in range(3)
+    ]  # the short clips begin in the middle of a word
+    assert facts["summary"]["clips_begun_open"] == 3
     assert all(row["total"] == 25 and row["value"] > 0 and row["protocol"].startswith("lmd|") for row in found)
     mean = sum(row["value"] for row in found if row["method"] == "lipgan") / 3
     assert facts["summary"]["lmd"] == pytest.approx(mean, abs=1e-3)
@@ -200,14 +197,9 @@ def test_checkpoints_hold_plain_things_only(at_once: Path):
         assert checkpoint["zoo"]["config"]["width"] == 0.06
 
 
-def test_zoo_test_alone_scores_as_the_run_did_on_two_processes(
-    two_processes: Path, short_store: Path, environment: dict[str, str]
-):
-    done = subprocess.run(
-        [sys.executable, "-m", "zoo", "test", "lipgan", "--json", f"data.root={short_store}",
-         "--ckpt", str(two_processes / "checkpoints" / "last.ckpt"), "trainer.accelerator=cpu"],
-        env={**environment, **ONE_THREAD}, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+def test_zoo_test_alone_scores_as_the_run_did_on_two_processes(two_processes: Path, short_store: Path, zoo: Zoo):
+    last = two_processes / "checkpoints" / "last.ckpt"
+    done = zoo("test", "lipgan", "--json", f"data.root={short_store}", "--ckpt", last, "trainer.accelerator=cpu")
     assert done.returncode == 0, done.stderr
     assert rows(two_processes / "test-synthgrid") == rows(two_processes)
     summary = json.loads((two_processes / "summary.json").read_text())

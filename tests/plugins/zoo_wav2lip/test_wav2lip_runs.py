@@ -1,8 +1,6 @@
 """Wav2Lip as users run it: fit, resume, two processes, a photo. The small runs are on one-second clips."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -56,12 +54,9 @@ def short_store(tiny_store: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 
 
 @pytest.fixture(scope="module")
-def fit(short_store: Path, environment: dict[str, str]) -> Fit:
+def fit(short_store: Path, zoo: Zoo) -> Fit:
     def run(folder: Path, *arguments: str) -> Path:
-        done = subprocess.run(
-            [sys.executable, "-m", "zoo", "fit", "wav2lip", f"data.root={short_store}", *SETTINGS, *arguments],
-            cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False,
-        )  # fmt: skip
+        done = zoo("fit", "wav2lip", f"data.root={short_store}", *SETTINGS, *arguments, cwd=folder)
         assert done.returncode == 0, done.stdout + done.stderr
         assert "Warning" not in done.stderr, done.stderr
         (run,) = (folder / "runs" / "wav2lip" / "synthgrid").iterdir()
