@@ -13,6 +13,8 @@ from zoo.testing.rules import hold
 OURS = {
     "dlib detector": "zoo.face.dlib_backend:DlibDetector",
     "mtcnn detector": "zoo.face.mtcnn_backend:MtcnnDetector",
+    "mesh detector": "zoo.face.mesh_backend:MeshDetector",
+    "mesh landmarks": "zoo.face.mesh_backend:MeshLandmarker",
     "dlib landmarks": "zoo.face.dlib_backend:DlibLandmarker",
     "dlib embedder": "zoo.face.embed:DlibEmbedder",
 }
