@@ -69,7 +69,7 @@ class Mesh:
 
 
 class MeshDetector:
-    """Faces of a fortieth of the picture and more, tilted and half turned away too. 1.1 ms a square that it looks at.
+    """Faces of a fortieth of the picture and more, upright or tilted.
 
     Raises:
         ZooError: the library or the file of the networks is missing.
@@ -119,7 +119,7 @@ class MeshDetector:
 
 
 class MeshLandmarker:
-    """The mesh's points in iBUG 300-W order, in fractions of pixels; two passes of 1.2 ms per face.
+    """The mesh's points in iBUG 300-W order, in fractions of pixels; two passes per face.
 
     Raises:
         ZooError: the library or the file of the networks is missing.
