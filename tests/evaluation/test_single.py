@@ -169,7 +169,7 @@ def test_a_clip_that_begins_open_is_compared_with_a_closed_still(
     assert scores["lmd_closed_still"] < scores["lmd_still"]
     assert scores["motion_closed_still"] == 0
     print_scores({"dataset": "d", "split": "s", "speaker_dependent": False} | scores)
-    assert "still image, mouth closed (1 clip begins with it open)" in capsys.readouterr().out
+    assert "its mouth closed (1 begins open)" in capsys.readouterr().out
     closed = cell.summary([row for row in rows if row.method != "closed-still"])
     assert closed["clips_begun_open"] == 0
     assert "lmd_closed_still" not in closed

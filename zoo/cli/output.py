@@ -74,8 +74,8 @@ def _compared(scores: dict[str, Any]) -> list[tuple[str, str]]:
     stills = [("generated", ""), ("still image", "_still")]
     if "lmd_closed_still" not in scores:
         return stills
-    begun = "1 clip begins" if scores["clips_begun_open"] == 1 else f"{scores['clips_begun_open']} clips begin"
-    return [*stills, (f"still image, mouth closed ({begun} with it open)", "_closed_still")]
+    number = scores["clips_begun_open"]
+    return [*stills, (f"its mouth closed ({number} begin{'s' * (number == 1)} open)", "_closed_still")]
 
 
 def print_lines(first: str, scores: dict[str, Any]) -> None:
