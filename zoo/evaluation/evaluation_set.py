@@ -10,7 +10,7 @@ from torch import Tensor
 
 from zoo.data.module import TalkingFaceData
 from zoo.data.store.index import ClipInfo
-from zoo.evaluation.footage import USUAL_LANDMARKER, Footage
+from zoo.evaluation.footage import Footage
 from zoo.evaluation.judges import Judges
 from zoo.evaluation.metrics.base import ClipMetric
 from zoo.evaluation.metrics.choose import Chosen, choose, split_options
@@ -19,6 +19,7 @@ from zoo.evaluation.partners import Partners
 from zoo.evaluation.results import Track
 from zoo.evaluation.score import LOOK_EVERY
 from zoo.evaluation.tracks import TRACKS
+from zoo.face.backends import USUAL
 from zoo.face.track import VisibleTrack, track_visible
 from zoo.media import audio
 from zoo.methods.corpora import corpus
@@ -213,7 +214,7 @@ def _name_judge(metric: ClipMetric, judges: Judges) -> None:
             metric.judged_by(judges.embedder.name)
 
 
-def follow(frames: UInt8[Tensor, "T 3 H W"], landmarker: str = USUAL_LANDMARKER) -> VisibleTrack:
+def follow(frames: UInt8[Tensor, "T 3 H W"], landmarker: str = USUAL.landmarker) -> VisibleTrack:
     """The face in a video, looked for as ``zoo score`` does; a picture that stands still is looked at once."""
     if frames.stride(0) == 0 and len(frames) > 1:
         track = track_visible(frames[:1], landmarker=landmarker, every=LOOK_EVERY)

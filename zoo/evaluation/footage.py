@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float32, UInt8
 from torch import Tensor
 
 from zoo.face import crop
+from zoo.face.backends import USUAL
 from zoo.face.base import Embedder
 from zoo.face.track import landmarks_in_boxes
 from zoo.media.clip import Word
@@ -21,9 +22,6 @@ FACE_SIZE = 256
 
 FACE_BOX = (16.0, -12.0, 240.0, 212.0)
 """Where dlib's own face box lies in that crop: the mean over GRID of its HOG boxes, relative to the eyes."""
-
-USUAL_LANDMARKER = "dlib"
-"""Who finds the 68 points where nobody else is named; another one stands in the signature of every metric of faces."""
 
 LIPS_SIZE = 64
 """Side in pixels of the lip crop (Chen et al. 2018: 64x64)."""
@@ -67,10 +65,11 @@ class Experts(ABC):
     """The networks that look at footage (:class:`zoo.evaluation.judges.Judges`).
 
     Attributes:
-        landmarker: name of who finds the 68 points, in whole pictures and once more in face crops.
+        landmarker: name of who finds the 68 points, in whole pictures and once more in face crops; another than the
+            usual one stands in the signature of every metric.
     """
 
-    landmarker = USUAL_LANDMARKER
+    landmarker = USUAL.landmarker
 
     @property
     @abstractmethod
@@ -156,7 +155,7 @@ class Footage:
 
 
 def landmarks_in_faces(
-    faces: UInt8[Tensor, "T 3 256 256"], landmarker: str = USUAL_LANDMARKER
+    faces: UInt8[Tensor, "T 3 256 256"], landmarker: str = USUAL.landmarker
 ) -> Float32[Tensor, "T 68 2"]:
     """Landmarks of whatever is drawn in face crops, in their pixels, from the same box for everybody."""
     return landmarks_in_boxes(faces, torch.tensor([FACE_BOX]).expand(len(faces), 4), landmarker=landmarker)

@@ -13,9 +13,9 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from zoo import registry
-from zoo.evaluation.footage import USUAL_LANDMARKER, Experts, Footage, Reading, SyncFeatures
+from zoo.evaluation.footage import Experts, Footage, Reading, SyncFeatures
 from zoo.face import crop
-from zoo.face.backends import make_embedder, make_landmarker
+from zoo.face.backends import USUAL, make_embedder, make_landmarker
 from zoo.face.base import Embedder
 from zoo.methods.corpora import drawn_only
 from zoo.methods.trainable import find_weights, load_checkpoint, read_checkpoint
@@ -101,7 +101,7 @@ class Judges(Experts):
         sync: str | Path = SHIPPED,
         reader: str | Path = SHIPPED,
         embedder: str = "dlib",
-        landmarker: str = USUAL_LANDMARKER,
+        landmarker: str = USUAL.landmarker,
         device: str = "cpu",
     ) -> None:
         self._sync, self._reader, self._embedder, self.device = sync, reader, embedder, torch.device(device)
@@ -122,7 +122,7 @@ class Judges(Experts):
                 case "lip-reader":
                     _ = self.reader
                 case "face":
-                    if self.landmarker != USUAL_LANDMARKER:  # that one comes with the zoo, and its file is large
+                    if self.landmarker != USUAL.landmarker:  # that one comes with the zoo, and its file is large
                         make_landmarker(self.landmarker)
         except ZooError as error:
             return str(error)

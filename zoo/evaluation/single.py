@@ -15,6 +15,7 @@ from torch import Tensor
 
 from zoo.evaluation.evaluation_set import EvaluationSet
 from zoo.evaluation.evaluator import Evaluator
+from zoo.evaluation.judges import DrawnJudge
 from zoo.evaluation.resampling import interval
 from zoo.evaluation.results import Cell, Kind
 from zoo.evaluation.rows import Row
@@ -103,13 +104,14 @@ class SingleCell:
             + [
                 f"sync accuracy: {judge.name} knows drawn faces only ({judge.corpora}); {judge.way_out()} to zoo "
                 f"score, or judges.{judge.key}=WEIGHTS to zoo benchmark"
-                for judge in (
-                    []
-                    if self.evaluation_set.drawn
-                    else self.evaluation_set.judges.drawn_only(self.evaluation_set.metrics)
-                )
+                for judge in self._drawn_only()
             ],
         }
+
+    def _drawn_only(self) -> list[DrawnJudge]:
+        """Judges that know drawn faces only, where these are real."""
+        known = self.evaluation_set
+        return [] if known.drawn else list(known.judges.drawn_only(known.metrics))
 
     @staticmethod
     def _of(rows: Sequence[Row], method: str) -> list[Row]:
@@ -117,11 +119,8 @@ class SingleCell:
 
     def _value(self, name: str, rows: Sequence[Row]) -> float:
         stats = [row.stats for row in rows if row.stats]
-        return (
-            float(self.evaluation_set.metrics[name][1].reduce(np.asarray(stats, dtype=np.float64)))
-            if stats
-            else math.nan
-        )
+        metric = self.evaluation_set.metrics[name][1]
+        return float(metric.reduce(np.asarray(stats, dtype=np.float64))) if stats else math.nan
 
     def _unscored(self, rows: Sequence[Row]) -> list[str]:
         """A line for each metric that some generated clips have no value of, with the commonest reason."""

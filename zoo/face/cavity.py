@@ -12,9 +12,9 @@ from typing import NamedTuple
 import torch
 from jaxtyping import Float, Float32
 from torch import Tensor
-from torch.nn import functional as F
 
-from zoo.face.mouth import LipLine, eye_distance
+from zoo.face.crop import sample
+from zoo.face.mouth import UPPER_SHARE, LipLine
 
 # Lengths are in distances of the eyes (63 mm in an adult, so that a millimetre is 0.016).
 UPPER_TEETH, LOWER_TEETH = (0.135, 0.105, 0.115, 0.105, 0.1), (0.085, 0.09, 0.11, 0.11, 0.11)
@@ -53,17 +53,17 @@ class Cavity:
 
     Args:
         picture: RGB in [0, 1].
-        points: its landmarks in pixels.
+        lips: where they part in it.
     """
 
     picture: Float32[Tensor, "3 H W"]
-    points: Float32[Tensor, "68 2"]
+    lips: LipLine
 
-    def draw(self, targets: Float32[Tensor, "T 68 2"], box: tuple[int, int, int, int]) -> Float32[Tensor, "T 3 h w"]:
-        """The inside of the mouth in every frame, as if there were no lips before it.
+    def draw(self, target: Float32[Tensor, "68 2"], box: tuple[int, int, int, int]) -> Float32[Tensor, "3 h w"]:
+        """The inside of the mouth, as if there were no lips before it.
 
         Args:
-            targets: where the points are.
+            target: where the points are, in pixels.
             box: which pixels: ``x0, y0, x1, y1``, right and bottom excluded.
 
         Returns:
@@ -72,46 +72,36 @@ class Cavity:
         x0, y0, x1, y1 = box
         xs, ys = torch.arange(x0, x1).float(), torch.arange(y0, y1).float()
         pixels = torch.stack(torch.meshgrid(xs, ys, indexing="xy"), -1)
-        skull = (targets[:, 31:36] - self.points[31:36]).mean(1)
+        moved = target - self.lips.points
+        skull = moved[31:36].mean(0)
         # Trackers see little of the chin's fall, so that the lower lip tells of the jaw, too.
-        chin, lip = ((targets[:, part] - self.points[part]).mean(1) for part in (slice(7, 10), slice(65, 68)))
-        jaw = torch.lerp(chin, lip, LIP_SHARE) - self._closing
-        colours = self._drawn(targets, pixels, skull, jaw)
-        for shift, part in ((jaw + self._closing, 1), (skull, 0)):
-            colours = self._seen(colours, pixels - shift[:, None, None], part)
+        jaw = torch.lerp(moved[7:10].mean(0), moved[65:68].mean(0), LIP_SHARE)
+        colours = self._drawn(target, pixels, skull, jaw - self._closing)
+        for shift, part in ((jaw, 1), (skull, 0)):
+            colours = self._seen(colours, pixels - shift, part)
         return colours
-
-    @cached_property
-    def eyes(self) -> float:
-        """Distance of the eyes in pixels."""
-        return max(float(eye_distance(self.points[None])), 1.0)
-
-    @cached_property
-    def lips(self) -> LipLine:
-        """Where they part in the photograph."""
-        return LipLine(self.points)
 
     @cached_property
     def gap(self) -> float:
         """Of the photograph's lips in distances of the eyes."""
         upper, lower = self.lips.edges
-        return float(((lower - upper) @ self.lips.down)[1:4].mean()) / self.eyes
+        return float(((lower - upper) @ self.lips.down)[1:4].mean()) / self.lips.eyes
 
     @cached_property
     def _closing(self) -> Float32[Tensor, "2"]:
         """How far the jaw of the photograph lies below that of a closed mouth."""
-        return 0.75 * self.gap * self.eyes * self.lips.down
+        return (1 - UPPER_SHARE) * self.gap * self.lips.eyes * self.lips.down
 
     @cached_property
     def _line(self) -> Float32[Tensor, "2"]:
         """Middle of the line of the closed lips."""
         upper, lower = self.lips.edges
-        return 0.75 * upper[2] + 0.25 * lower[2]
+        return torch.lerp(upper[2], lower[2], UPPER_SHARE)
 
     @cached_property
     def look(self) -> Look:
         """The light that falls on lips, skin and the teeth that are seen."""
-        points = self.points
+        points = self.lips.points
         lips = self._colour(
             torch.cat([(points[50:53] + points[61:64]) / 2, (points[[58, 57, 56]] + points[[67, 66, 65]]) / 2])
         )
@@ -147,8 +137,8 @@ class Cavity:
         return best if plain and best.max() > 0.35 else None
 
     def _seen(
-        self, colours: Float32[Tensor, "T 3 h w"], source: Float32[Tensor, "T h w 2"], part: int
-    ) -> Float32[Tensor, "T 3 h w"]:
+        self, colours: Float32[Tensor, "3 h w"], source: Float32[Tensor, "h w 2"], part: int
+    ) -> Float32[Tensor, "3 h w"]:
         """Lay what the photograph shows between its lips over what was drawn.
 
         Args:
@@ -156,10 +146,10 @@ class Cavity:
             source: where each pixel comes from in the photograph.
             part: 0, what stands with the skull; 1, what goes with the jaw.
         """
-        if self.gap * self.eyes < 2:
+        if self.gap * self.lips.eyes < 2:
             return colours
         upper, lower = self.lips.beyond(source, 0), -self.lips.beyond(source, 1)
-        edge = max(0.02 * self.eyes, 1.0)
+        edge = max(0.02 * self.lips.eyes, 1.0)
         mask = torch.sigmoid((upper - edge) / (0.4 * edge)) * torch.sigmoid((lower - edge) / (0.4 * edge))
         mask = mask * torch.sigmoid((0.92 - self.lips.along(source).abs()) / 0.03)
         if self.gap >= JAW_SEEN:
@@ -167,49 +157,43 @@ class Cavity:
             mask = mask * torch.sigmoid((height - 0.67 if part else 0.67 - height) / 0.05)
         elif part:
             return colours
-        size = source.new_tensor([self.picture.shape[2], self.picture.shape[1]])
-        pictures = self.picture.expand(len(source), -1, -1, -1)
-        grid = (source + 0.5) / size * 2 - 1
-        found = F.grid_sample(pictures, grid, mode="bicubic", padding_mode="border", align_corners=False).clamp(0, 1)
-        return torch.lerp(colours, found, mask[:, None].expand_as(found))
+        return torch.lerp(colours, sample(self.picture, source), mask.expand_as(colours))
 
     def _drawn(
         self,
-        targets: Float32[Tensor, "T 68 2"],
+        target: Float32[Tensor, "68 2"],
         pixels: Float32[Tensor, "h w 2"],
-        skull: Float32[Tensor, "T 2"],
-        jaw: Float32[Tensor, "T 2"],
-    ) -> Float32[Tensor, "T 3 h w"]:
+        skull: Float32[Tensor, "2"],
+        jaw: Float32[Tensor, "2"],
+    ) -> Float32[Tensor, "3 h w"]:
         """Teeth, tongue and the dark behind them."""
-        corners = targets[:, 64] - targets[:, 60]
-        right = corners / corners.norm(dim=1, keepdim=True).clamp_min(1e-3)
-        down = torch.stack([-right[:, 1], right[:, 0]], 1)
+        mouth = LipLine(target)
 
-        def across_and_down(middle: Float32[Tensor, "T 2"]) -> tuple[Tensor, Tensor]:
-            offset = (pixels - middle[:, None, None]) / self.eyes
-            return torch.einsum("thwc,tc->thw", offset, right), torch.einsum("thwc,tc->thw", offset, down)
+        def across_and_down(middle: Float32[Tensor, "2"]) -> tuple[Tensor, Tensor]:
+            offset = (pixels - middle) / self.lips.eyes
+            return offset @ mouth.right, offset @ mouth.down
 
-        half, soft = self.lips.half_width / self.eyes, 1.0 / self.eyes
+        half, soft = self.lips.half_width / self.lips.eyes, 1.0 / self.lips.eyes
         (ux, uy), (lx, ly) = across_and_down(self._line + skull), across_and_down(self._line + jaw)
         upper = torch.sigmoid((UPPER_SHOWN - ARCH * (ux / half).square() - uy) / soft)
         lower = torch.sigmoid((ly + LOWER_SHOWN - 0.6 * ARCH * (lx / half).square()) / soft)
         tongue = torch.sigmoid((ly - TONGUE * (lx / half).square() + 0.03) / 0.02)
         # The upper lip's shadow, and less light towards the corners.
-        lip = across_and_down(targets[:, 61:64].mean(1))[1]
+        lip = across_and_down(target[61:64].mean(0))[1]
         shade = (0.75 + 0.25 * (lip / 0.05).clamp(0, 1)) * (1 - 0.6 * (ux / half).square().clamp(0, 1))
         look = Look(*(colour.view(3, 1, 1) for colour in self.look))
-        colours = look.dark.expand(len(targets), 3, *pixels.shape[:2])
+        colours = look.dark.expand(3, *pixels.shape[:2])
         layers = (
-            (tongue, look.tongue * (0.6 * shade)[:, None]),
-            (lower, look.teeth * (0.55 * shade * _meeting(lx, LOWER_TEETH))[:, None]),
-            (upper, look.teeth * (shade * _meeting(ux, UPPER_TEETH))[:, None]),
+            (tongue, look.tongue * (0.6 * shade)),
+            (lower, look.teeth * (0.55 * shade * _meeting(lx, LOWER_TEETH))),
+            (upper, look.teeth * (shade * _meeting(ux, UPPER_TEETH))),
         )
         for alpha, layer in layers:
-            colours = torch.lerp(colours, layer, alpha[:, None].expand_as(layer))
+            colours = torch.lerp(colours, layer, alpha.expand_as(layer))
         return colours
 
 
-def _meeting(across: Float[Tensor, "T h w"], widths: tuple[float, ...]) -> Float[Tensor, "T h w"]:
+def _meeting(across: Float[Tensor, "h w"], widths: tuple[float, ...]) -> Float[Tensor, "h w"]:
     """1 on a tooth, darker where two meet."""
     edges = torch.cat([torch.zeros(1), torch.tensor(widths).cumsum(0)])
     near = (across.abs()[..., None] - edges).abs().amin(-1)

@@ -185,6 +185,21 @@ def aligned_matrices(landmarks: Float32[Tensor, "T 68 2"], size: tuple[int, int]
     return fit @ to_face
 
 
+def sample(picture: Float32[Tensor, "3 H W"], places: Float32[Tensor, "h w 2"]) -> Float32[Tensor, "3 h w"]:
+    """The colours at some places of a picture, bicubic; outside it the edge is repeated.
+
+    Args:
+        picture: RGB in [0, 1].
+        places: x and y in pixels, pixel centres at whole numbers.
+
+    Returns:
+        RGB in [0, 1].
+    """
+    grid = (places + 0.5) / places.new_tensor([picture.shape[2], picture.shape[1]]) * 2 - 1
+    found = F.grid_sample(picture[None], grid[None], mode="bicubic", padding_mode="border", align_corners=False)
+    return found[0].clamp(0, 1)
+
+
 def warp(
     frames: UInt8[Tensor, "T 3 H W"], matrices: Float32[Tensor, "T 2 3"], size: tuple[int, int]
 ) -> UInt8[Tensor, "T 3 h w"]:

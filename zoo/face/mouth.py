@@ -89,6 +89,11 @@ class LipLine:
             raise ValueError(f"a face has 68 points of x and y; got {tuple(self.points.shape)}")
 
     @cached_property
+    def eyes(self) -> float:
+        """Distance of the eyes in pixels."""
+        return max(float(eye_distance(self.points[None])), 1.0)
+
+    @cached_property
     def half_width(self) -> float:
         """Half the distance of the inner corners in pixels."""
         return max(float((self.points[64] - self.points[60]).norm()) / 2, 1.0)
@@ -112,7 +117,7 @@ class LipLine:
     def edges(self) -> Float32[Tensor, "2 5 2"]:
         """The inner edges of the upper and of the lower lip; where they touch or cross, both are their middle."""
         upper, lower = self.points[list(UPPER_LINE)], self.points[list(LOWER_LINE)]
-        apart = ((lower - upper) @ self.down > CLOSED * float(eye_distance(self.points[None])))[:, None]
+        apart = ((lower - upper) @ self.down > CLOSED * self.eyes)[:, None]
         return torch.stack([torch.where(apart, line, (upper + lower) / 2) for line in (upper, lower)])
 
     def along(self, places: Float[Tensor, "*places 2"]) -> Float[Tensor, "*places"]:

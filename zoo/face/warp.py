@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import torch
-from jaxtyping import Float, Float32
+from jaxtyping import Float32
 from torch import Tensor
 from torch.nn import functional as F
 
 from zoo.face.cavity import Cavity
-from zoo.face.mouth import LOWER_LIP, UPPER_LIP, LipLine, eye_distance
+from zoo.face.crop import sample
+from zoo.face.mouth import LOWER_LIP, UPPER_LIP, LipLine
 from zoo.media.clip import MOUTH
 
 Box = tuple[int, int, int, int]
@@ -39,13 +40,10 @@ STILL = 0.1
 SOFT, LAP = 0.6, 1.2
 """Pixels over which the edge of a lip fades, and by which it laps over the line: closed lips show nothing between."""
 
-TOGETHER = 8
-"""Frames that are rendered at once."""
-
 
 @dataclass(frozen=True)
 class FaceWarp:
-    """One picture of a face, ready to be moved.
+    """One picture of a face on the CPU, ready to be moved; every frame depends on its own points alone.
 
     Args:
         picture: RGB in [0, 1].
@@ -68,34 +66,29 @@ class FaceWarp:
         Returns:
             RGB in [0, 1]; what does not move is the picture, bit for bit.
         """
-        frames = self.picture.expand(len(targets), -1, -1, -1).clone()
-        for some, part in zip(torch.split(frames, TOGETHER), torch.split(targets, TOGETHER), strict=True):
-            self._render(some, part)
-        return frames
+        return torch.stack([self._render(target) for target in targets])
 
-    def _render(self, frames: Float32[Tensor, "T 3 H W"], targets: Float32[Tensor, "T 68 2"]) -> None:
-        """Move frames in place."""
-        moved = torch.cat([targets - self.points, targets.new_zeros(len(targets), len(self.anchors), 2)], 1)
-        fields = [torch.einsum("gn,tnc->tcg", weights, moved) for weights in self.weights]
-        box = self._moving(fields)
+    def _render(self, target: Float32[Tensor, "68 2"]) -> Float32[Tensor, "3 H W"]:
+        moved = torch.cat([target - self.points, torch.zeros_like(self.anchors)])
+        fields = [(weights @ moved).T.reshape(2, *self.cells) for weights in self.weights]
+        frame, box = self.picture.clone(), self._moving(fields)
         if box is None:
-            return
+            return frame
         upper, lower = (self._sources(field, box) for field in fields)
         x0, y0, x1, y1 = box
         source = torch.where((self.lips.beyond(upper, 0) <= 0)[..., None], upper, lower)
-        frames[:, :, y0:y1, x0:x1] = self._sample(source)
-        mouth = _around(targets[:, MOUTH], box)
-        rows, columns = slice(mouth[1] - y0, mouth[3] - y0), slice(mouth[0] - x0, mouth[2] - x0)
-        upper, lower = upper[:, rows, columns], lower[:, rows, columns]
-        above = torch.sigmoid((LAP - self.lips.beyond(upper, 0)) / SOFT)[:, None]
-        below = torch.sigmoid((LAP + self.lips.beyond(lower, 1)) / SOFT)[:, None]
-        outside = (
-            (self.lips.along(lower).abs()[:, None] - 1).mul(self.lips.half_width).sigmoid().mul(2).sub(1).clamp(0, 1)
-        )
-        below = torch.maximum(below, outside)
-        inside = self.cavity.draw(targets, mouth)
-        behind = below * self._sample(lower) + (1 - below) * inside
-        frames[:, :, mouth[1] : mouth[3], mouth[0] : mouth[2]] = above * self._sample(upper) + (1 - above) * behind
+        frame[:, y0:y1, x0:x1] = sample(self.picture, source)
+        left, top, right, bottom = _around(target[MOUTH], box)
+        rows, columns = slice(top - y0, bottom - y0), slice(left - x0, right - x0)
+        upper, lower = upper[rows, columns], lower[rows, columns]
+        above = torch.sigmoid((LAP - self.lips.beyond(upper, 0)) / SOFT)
+        below = torch.sigmoid((LAP + self.lips.beyond(lower, 1)) / SOFT)
+        beside = (self.lips.along(lower).abs() - 1) * self.lips.half_width  # there is skin, and no mouth
+        below = torch.maximum(below, (2 * beside.sigmoid() - 1).clamp(0, 1))
+        inside = self.cavity.draw(target, (left, top, right, bottom))
+        behind = below * sample(self.picture, lower) + (1 - below) * inside
+        frame[:, top:bottom, left:right] = above * sample(self.picture, upper) + (1 - above) * behind
+        return frame
 
     @cached_property
     def lips(self) -> LipLine:
@@ -103,15 +96,10 @@ class FaceWarp:
         return LipLine(self.points)
 
     @cached_property
-    def eyes(self) -> float:
-        """Distance of the eyes in pixels."""
-        return max(float(eye_distance(self.points[None])), 1.0)
-
-    @cached_property
     def anchors(self) -> Float32[Tensor, "N 2"]:
         """Points that never move: an outline around the face."""
         middle = self.points[27:36].mean(0)
-        crown = self.points[17:27] - middle - torch.tensor([0.0, 0.7 * self.eyes])
+        crown = self.points[17:27] - middle - torch.tensor([0.0, 0.7 * self.lips.eyes])
         return middle + REACH * torch.cat([self.points[:17] - middle, crown])
 
     @cached_property
@@ -127,7 +115,7 @@ class FaceWarp:
     def cells(self) -> tuple[int, int]:
         """Rows and columns of the places at which the splines are evaluated."""
         x0, y0, x1, y1 = self.box
-        step = max(CELL * self.eyes, 1.0)
+        step = max(CELL * self.lips.eyes, 1.0)
         return max(round((y1 - y0) / step), 2) + 1, max(round((x1 - x0) / step), 2) + 1
 
     @cached_property
@@ -144,8 +132,8 @@ class FaceWarp:
         Beside the mouth both are one mixture, so that the skin does not tear there.
         """
         places = self.places.flatten(0, 1)
-        knots = torch.cat([self.points, self.anchors]) / self.eyes
-        upper, lower = (spline_weights(knots, other, places / self.eyes) for other in (LOWER_LIP, UPPER_LIP))
+        knots = torch.cat([self.points, self.anchors]) / self.lips.eyes
+        upper, lower = (spline_weights(knots, other, places / self.lips.eyes) for other in (LOWER_LIP, UPPER_LIP))
         beside = (self.lips.along(places).abs() - 1).clamp_min(0)
         share = torch.sigmoid(-self.lips.across(places) / (0.6 * self.lips.half_width * beside + 0.5))[:, None]
         mixed = share * upper + (1 - share) * lower
@@ -155,7 +143,7 @@ class FaceWarp:
     @cached_property
     def cavity(self) -> Cavity:
         """What lies behind the lips."""
-        return Cavity(self.picture, self.points)
+        return Cavity(self.picture, self.lips)
 
     def _fade(self, places: Float32[Tensor, "G 2"]) -> Float32[Tensor, " G"]:
         """Nothing moves at the border of the box, where it is not that of the picture: 0 there, 1 well inside."""
@@ -164,12 +152,12 @@ class FaceWarp:
         sides = [(places[:, 0] - x0, x0 > 0), (places[:, 1] - y0, y0 > 0)]
         sides += [(x1 - 1 - places[:, 0], x1 < width), (y1 - 1 - places[:, 1], y1 < height)]
         far = [distance for distance, inner in sides if inner]
-        t = (3 * torch.stack(far).amin(0) / self.eyes).clamp(0, 1) if far else torch.ones(len(places))
+        t = (3 * torch.stack(far).amin(0) / self.lips.eyes).clamp(0, 1) if far else torch.ones(len(places))
         return t * t * (3 - 2 * t)
 
-    def _moving(self, fields: list[Float[Tensor, "T 2 G"]]) -> Box | None:
+    def _moving(self, fields: list[Float32[Tensor, "2 rows columns"]]) -> Box | None:
         """The part of the box in which anything moves."""
-        most = torch.stack([field.abs().amax((0, 1)) for field in fields]).amax(0).view(self.cells) > STILL
+        most = torch.cat(fields).abs().amax(0) > STILL
         if not most.any():
             return None
         x0, y0, x1, y1 = self.box
@@ -185,33 +173,26 @@ class FaceWarp:
             )
         return edges[0][0], edges[1][0], edges[0][1], edges[1][1]
 
-    def _sources(self, field: Float[Tensor, "T 2 G"], box: Box) -> Float[Tensor, "T h w 2"]:
+    def _sources(self, field: Float32[Tensor, "2 rows columns"], box: Box) -> Float32[Tensor, "h w 2"]:
         """Where each pixel of a box comes from, in pixels of the picture: the inverse of a displacement."""
-        field = field.view(len(field), 2, *self.cells)
         low, high = self.places[0, 0], self.places[-1, -1]
-        span = (high - low).clamp_min(1)
+
+        def look_up(values: Float32[Tensor, "2 r c"], at: Float32[Tensor, "h w 2"]) -> Float32[Tensor, "2 h w"]:
+            grid = ((at - low) / (high - low).clamp_min(1) * 2 - 1)[None]
+            return F.grid_sample(values[None], grid, mode="bilinear", padding_mode="border", align_corners=True)[0]
+
         back = -field
         for _ in range(ROUNDS):  # in the cells, since it is as smooth as they are
-            grid = (self.places + back.permute(0, 2, 3, 1) - low) / span * 2 - 1
-            back = -F.grid_sample(field, grid, mode="bilinear", padding_mode="border", align_corners=True)
+            back = -look_up(field, self.places + back.permute(1, 2, 0))
         x0, y0, x1, y1 = box
         xs, ys = torch.arange(x0, x1, dtype=field.dtype), torch.arange(y0, y1, dtype=field.dtype)
         pixels = torch.stack(torch.meshgrid(xs, ys, indexing="xy"), -1)
-        grid = ((pixels - low) / span * 2 - 1).expand(len(field), -1, -1, -1)
-        shift = F.grid_sample(back, grid, mode="bilinear", padding_mode="border", align_corners=True)
-        return pixels + shift.permute(0, 2, 3, 1)
-
-    def _sample(self, source: Float[Tensor, "T h w 2"]) -> Float[Tensor, "T 3 h w"]:
-        size = source.new_tensor([self.picture.shape[2], self.picture.shape[1]])
-        pictures = self.picture.expand(len(source), -1, -1, -1)
-        grid = (source + 0.5) / size * 2 - 1
-        found = F.grid_sample(pictures, grid, mode="bicubic", padding_mode="border", align_corners=False)
-        return found.clamp(0, 1)
+        return pixels + look_up(back, pixels).permute(1, 2, 0)
 
 
-def _around(points: Float32[Tensor, "T n 2"], box: Box, margin: int = 4) -> Box:
+def _around(points: Float32[Tensor, "n 2"], box: Box, margin: int = 4) -> Box:
     """The part of a box that points lie in, with a margin."""
-    low, high = points.amin((0, 1)).floor().long().tolist(), points.amax((0, 1)).ceil().long().tolist()
+    low, high = points.amin(0).floor().long().tolist(), points.amax(0).ceil().long().tolist()
     x0, y0 = (min(max(edge - margin, first), end - 1) for edge, first, end in zip(low, box[:2], box[2:], strict=True))
     x1, y1 = (
         max(min(edge + margin + 1, end), first + 1) for edge, first, end in zip(high, (x0, y0), box[2:], strict=True)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_h
 import torch
 
 from zoo import registry
-from zoo.evaluation.footage import USUAL_LANDMARKER
 from zoo.evaluation.metrics.base import ClipMetric
+from zoo.face.backends import USUAL
 from zoo.registry.spec import MetricSpec, reason
 from zoo.support.errors import BrokenPluginError, ConfigError, ZooError
 
@@ -192,7 +192,7 @@ def choose(
         if reason:
             raise ConfigError(f"{key}={judging[key]}: {reason}")
     for name, (spec, metric) in made.items():
-        if judges.landmarker != USUAL_LANDMARKER and "face" in spec.needs:
+        if judges.landmarker != USUAL.landmarker:  # all crops rest on it
             metric.protocol["landmarker"] = judges.landmarker
         reason = _missing(spec, metric, judges)
         if reason and (names is not None or name in options):
