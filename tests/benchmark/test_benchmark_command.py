@@ -57,7 +57,8 @@ def test_torchrun_gives_the_same_values_and_survives_a_crash(results: Path, stor
         capture_output=True, text=True, timeout=300, check=False,
         env={**os.environ, "TOY_MARK": str(tmp_path / "mark")},
     )  # fmt: skip
-    assert done.returncode == 1, done.stderr
+    assert done.returncode == 1
+    assert done.stdout, done.stderr
     (cell,) = json.loads(done.stdout)["cells"]
     (failure,) = cell["failures"]
     assert failure["reason"] == "its process died (SIGSEGV)"
@@ -71,6 +72,19 @@ def test_torchrun_gives_the_same_values_and_survives_a_crash(results: Path, stor
     }
     assert all(values[0][place] == value for place, value in values[1].items() if value is not None)
     assert (out / "leaderboard.json").is_file()
+
+
+def test_under_torchrun_a_wrong_setting_is_one_line(tmp_path: Path):
+    """The first process lets the others go before it ends, and none is aborted."""
+    command = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "zoo", "benchmark"]
+    done = subprocess.run(
+        [sys.executable, *command, "--methods", "toy", f"data.root={tmp_path}/none"],
+        capture_output=True, text=True, timeout=300, check=False, cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.count("zoo benchmark: ") == 1, done.stderr
+    assert "local_rank: 0" in done.stderr
+    assert not {"SIGABRT", "Connection"} & set(done.stderr.split()), done.stderr
 
 
 @pytest.mark.usefixtures("beside_another_zoo")

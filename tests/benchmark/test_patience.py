@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from queue import SimpleQueue
@@ -70,17 +71,35 @@ def test_the_suite_may_say_how_long_a_clip_may_take():
     assert patience.for_start() == START_S
 
 
+def crew_of(folder: Path, died: list[str]) -> pool.Crew:
+    """A crew whose clips may take 50 s; what is said of clips that died goes to ``died``."""
+    (folder / ".work").mkdir()
+    (folder / "log").touch()
+    job = Job(str(folder), "", {}, {}, [])
+    return pool.Crew(job, folder, ("cpu",), lambda _: None, lambda _, why, __: died.append(why), Patience({}, fixed=50))
+
+
+def test_a_process_that_died_over_its_last_clip_has_nothing_to_be_late_with(
+    sleeper: subprocess.Popen[str], tmp_path: Path
+):
+    died: list[str] = []
+    crew = crew_of(tmp_path, died)
+    process = pool._Process(0, [CLIP], sleeper, at=True, log=tmp_path / "log", since=time.monotonic())
+    sleeper.kill()
+    sleeper.wait()
+    pool._hear(process, "", crew, SimpleQueue())
+    assert died == ["its process died (SIGKILL, out of memory?)"]
+    assert process.tasks == []
+    pool._end_late([process], crew, SimpleQueue(), looked=time.monotonic())
+    assert died == ["its process died (SIGKILL, out of memory?)"]
+
+
 def test_who_stood_still_itself_blames_nobody(
     sleeper: subprocess.Popen[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     """This process was stopped, or the machine slept: nothing was heard meanwhile."""
     died: list[str] = []
-    job = Job(str(tmp_path), "", {}, {}, [])
-    crew = pool.Crew(
-        job, tmp_path, ("cpu",), lambda _: None, lambda _, why, __: died.append(why), Patience({}, fixed=50)
-    )
-    (tmp_path / ".work").mkdir()
-    (tmp_path / "log").touch()
+    crew = crew_of(tmp_path, died)
     process = pool._Process(0, [CLIP], sleeper, at=True, log=tmp_path / "log", since=990.0)
     looked = 999.0
     for now in (1000.0, 1100.0, 1101.0):

@@ -5,7 +5,8 @@ A worker is a process of its own, so that one that dies costs a clip and not the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -19,10 +20,24 @@ PATIENCE = timedelta(days=14)
 """How long the others wait while the first process fits methods."""
 
 
-def join() -> None:
-    """Meet the other processes, where there are any."""
-    if torchrun.world() > 0 and not distributed.is_initialized():
-        distributed.init_process_group("gloo", timeout=PATIENCE)
+@contextmanager
+def together() -> Iterator[None]:
+    """Meet the other processes, where there are any, and part from them in order.
+
+    At the end the first process lets the others go, also where it ends with an error. All leave the process group: one
+    that exits without doing so may be aborted by gloo, and torchrun then ends the first before it has told its results.
+    """
+    if torchrun.world() == 0:
+        yield
+        return
+    distributed.init_process_group("gloo", timeout=PATIENCE)
+    try:
+        yield
+    finally:
+        if distributed.is_initialized():
+            if torchrun.rank() == 0:
+                _send(None)
+            distributed.destroy_process_group()
 
 
 def share(job: Job, tasks: Sequence[Task], run: Callable[[Job, int, Sequence[Task]], None]) -> None:
@@ -34,7 +49,11 @@ def share(job: Job, tasks: Sequence[Task], run: Callable[[Job, int, Sequence[Tas
         run: does the part of one process.
     """
     _send((job, tasks))
-    run(job, 0, tasks[:: torchrun.world()])
+    try:
+        run(job, 0, tasks[:: torchrun.world()])
+    except BaseException:
+        distributed.destroy_process_group()  # the others are at work and would not hear a word
+        raise
     distributed.barrier()
 
 
@@ -44,13 +63,6 @@ def serve(run: Callable[[Job, int, Sequence[Task]], None]) -> None:
         job, tasks = sent
         run(job, torchrun.rank(), tasks[torchrun.rank() :: torchrun.world()])
         distributed.barrier()
-
-
-def dismiss() -> None:
-    """On the first process: let the others go."""
-    if torchrun.world() > 0:
-        _send(None)
-        distributed.destroy_process_group()
 
 
 def _send(sent: tuple[Job, Sequence[Task]] | None) -> tuple[Job, Sequence[Task]] | None:

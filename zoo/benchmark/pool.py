@@ -152,9 +152,11 @@ def _end_late(processes: Sequence[_Process], crew: Crew, events: _Events, looked
     now = time.monotonic()
     missed = now - looked if now - looked > MISSED_S else 0.0
     for process in processes:
+        if process.popen is None:
+            continue
         process.since += missed
         limit, why = _limit(process, crew.patience)
-        if process.popen is not None and now - process.since > limit:
+        if now - process.since > limit:
             kill(process.popen, wait=KILL_S)
             _reap(process, crew, why)
             if process.tasks:
@@ -237,7 +239,7 @@ def _reap(process: _Process, crew: Crew, late: str = "") -> None:
     process.log.replace(kept / f"worker-{process.rank}-{popen.pid}.log")
     if process.at:
         crew.died(process.tasks.pop(0), why, process.rank)
-        process.idle = 0
+        process.at, process.idle = False, 0
         return
     process.idle += 1
     if process.idle >= GIVE_UP:

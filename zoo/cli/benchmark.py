@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +13,8 @@ from zoo.support.printable import say
 
 if TYPE_CHECKING:
     from zoo.benchmark.plan import Plan
-    from zoo.benchmark.run import BenchmarkResult
-    from zoo.benchmark.suite import SuiteConfig
+    from zoo.benchmark.run import BenchmarkResult, Workers
+    from zoo.benchmark.suite import NamedSuite, SuiteConfig
     from zoo.benchmark.suite_set import SuiteSet
 
 HELP = "compare methods on the same clips with the same metrics"
@@ -68,24 +69,32 @@ def _complete_suite(prefix: str = "", **_: Any) -> list[str]:
 
 def run(args: argparse.Namespace) -> int:
     """Plan, run, rank; 1 where something could not be done."""
-    from contextlib import nullcontext, redirect_stdout
-
+    from zoo.benchmark import elastic
+    from zoo.benchmark.run import choose_workers, serve
     from zoo.benchmark.suite import find_suite
+    from zoo.support import torchrun
 
     suite = find_suite(args.suite, args.overrides)
     methods, given = choose_methods(suite.config, args.methods, every=args.all), checkpoints(suite.config, args.ckpt)
-    out = args.out or Path(f"benchmark-{suite.name}")
-    from zoo.benchmark import elastic
-    from zoo.benchmark.plan import make_plan
-    from zoo.benchmark.run import choose_workers, execute, expected, serve
-    from zoo.benchmark.suite_set import SuiteSet
-    from zoo.support import torchrun
-
     workers = choose_workers(args.devices)
-    elastic.join()
-    if torchrun.rank() > 0:
+    with elastic.together():
+        if torchrun.rank() == 0:
+            return _lead(args, suite, methods, given, workers)
         serve(workers)
-        return 0
+    return 0
+
+
+def _lead(
+    args: argparse.Namespace, suite: NamedSuite, methods: Sequence[str], given: Mapping[str, Path], workers: Workers
+) -> int:
+    """What the first process does, which under torchrun has others to help it."""
+    from contextlib import nullcontext, redirect_stdout
+
+    from zoo.benchmark.plan import make_plan
+    from zoo.benchmark.run import execute, expected
+    from zoo.benchmark.suite_set import SuiteSet
+
+    out = args.out or Path(f"benchmark-{suite.name}")
     project = publish.chosen(args)
     with redirect_stdout(sys.stderr) if args.json else nullcontext():
         suite_set = SuiteSet(suite)
@@ -98,7 +107,6 @@ def run(args: argparse.Namespace) -> int:
         show_plan(plan, expected(plan, workers), workers.count)
         remark_on_data(suite_set)
         if args.dry_run:
-            elastic.dismiss()
             return 0
         if args.launcher == "submitit":
             from zoo.benchmark.cluster import run_jobs
@@ -106,7 +114,6 @@ def run(args: argparse.Namespace) -> int:
             outcome = run_jobs(suite, plan, given, args.devices)
         else:
             outcome = execute(suite_set, plan, workers)
-        elastic.dismiss()
         outcome.problems += broken() if args.all else []
         finish(out, plan, outcome, project)
     if args.json:
