@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
+import tests.helpers.shapes  # noqa: F401  first: it checks what is imported after it
 from tests.helpers.paths import ROOT
 from tests.helpers.tiny import TINY, Zoo
 from tests.helpers.warm import WarmPython
