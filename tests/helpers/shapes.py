@@ -15,7 +15,7 @@ from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from types import CodeType, ModuleType
 from typing import Any
 
-PACKAGES = ("zoo", "zoo_at_a_glance", "zoo_lipgan", "zoo_temporal_gan", "zoo_wav2lip")
+PACKAGES = ("zoo", "zoo_at_a_glance", "zoo_lipgan", "zoo_speech2face", "zoo_temporal_gan", "zoo_wav2lip")
 
 CHECKER = ast.parse("__import__('jaxtyping').jaxtyped(typechecker=__import__('beartype').beartype)", mode="eval").body
 

@@ -36,7 +36,7 @@ def batch_bytes(spec: InputSpec, stills: int, batch_size: int, frames: int, samp
         samples: of sound in each window.
         numbers: of each frame in further arrays.
     """
-    height, width = spec.size
+    height, width = spec.size if spec.pictures else (0, 0)
     frame = 3 * height * width + NUM_LANDMARKS * 2 * 4
     return batch_size * ((frames + stills) * frame + frames * numbers * 4 + samples * 4)
 

@@ -96,7 +96,8 @@ class Windows(Dataset[Window]):
         if draw.seed is None:
             return self._whole(draw.clip, info)
         first, count, stills = place(info.num_frames, self.spec, self.stills, draw.seed)
-        pictures = self.pictures(draw.clip, [*range(first, first + count), *stills])
+        wanted = [*range(first, first + count), *stills]
+        pictures = self.pictures(draw.clip, wanted) if self.spec.pictures else _without_pixels(len(wanted))
         landmarks, context = self._track(draw.clip).landmarks, self.spec.context
         begin, stop = audio.frame_window(first, count, context)
         return Window(
@@ -243,6 +244,10 @@ def collate(windows: Sequence[Window]) -> Batch:
 def _repeat_last(values: Tensor, count: int) -> Tensor:
     missing = count - len(values)
     return values if missing == 0 else torch.cat([values, values[-1:].expand(missing, *values.shape[1:])])
+
+
+def _without_pixels(count: int) -> UInt8[Tensor, "n 3 0 0"]:
+    return torch.zeros(count, 3, 0, 0, dtype=torch.uint8)
 
 
 class RandomWindows(Sampler[Draw]):

@@ -41,6 +41,8 @@ class InputSpec:
             ``first`` frame of the clip.
         num_identity: how many reference frames in api_version 1; from 2 on :attr:`Uses.stills` says it.
         identity_gap: least distance in frames between a reference frame and the window.
+        pictures: whether training windows hold pictures; a method that is trained on landmarks and sound alone gets
+            windows of pictures without pixels, and whole clips of hundreds fit into a batch. Test clips have theirs.
         paste: which part of the crop the method draws and ``zoo predict`` puts back: ``all``, or the ``lower`` half.
         fps: frames per second that the method was made for.
         sample_rate: samples per second that the method was made for.
@@ -53,6 +55,7 @@ class InputSpec:
     identity: Literal["still", "first"] = "still"
     num_identity: int = 1
     identity_gap: int = 6
+    pictures: bool = True
     paste: Literal["all", "lower"] = "all"
     fps: float = 25.0
     sample_rate: int = 16_000

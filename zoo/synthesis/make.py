@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -14,6 +14,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from zoo.data.request import Request, map_tensors
+from zoo.media.clip import NUM_LANDMARKS
+from zoo.methods.landmarks import LandmarkMethod
 from zoo.methods.method import TalkingFaceMethod
 from zoo.registry.spec import MethodSpec, Uses
 from zoo.support.errors import GenerationError
@@ -38,18 +40,48 @@ def make(module: TalkingFaceMethod, spec: MethodSpec, request: Request, mode: st
         ConfigError: there is no such mode.
         GenerationError: what the method gives back is no clip: another shape, no floats, not finite, not in [0, 1].
     """
+    generated = _asked(module.generate, module, spec, request, mode)
+    size = module.input_spec.size
+    problem = problem_of(generated, (len(request), request.num_frames, 3, *size))
+    if problem:
+        raise GenerationError(f"{spec.name}: generate() gives {problem}")
+    clips: Tensor = generated
+    return clips.clamp(0, 1)
+
+
+def make_motion(
+    module: LandmarkMethod, spec: MethodSpec, request: Request, mode: str = ""
+) -> Float[Tensor, "B T 68 2"]:
+    """The same for a method's landmarks: how far they are from the closed mouth, an upright face's, in eye distances.
+
+    Args:
+        module: see :func:`make`.
+        spec: see :func:`make`.
+        request: see :func:`make`.
+        mode: see :func:`make`.
+
+    Raises:
+        ConfigError: there is no such mode.
+        GenerationError: another shape, or numbers that are not finite.
+    """
+    motion = _asked(module.motion, module, spec, request, mode)
+    shape = (len(request), request.num_frames, NUM_LANDMARKS, 2)
+    if tuple(motion.shape) != shape:
+        raise GenerationError(f"{spec.name}: motion() gives the shape {tuple(motion.shape)}, not {shape}")
+    if not bool(motion.isfinite().all()):
+        raise GenerationError(f"{spec.name}: motion() gives numbers that are not finite")
+    return motion
+
+
+def _asked(
+    what: Callable[[Request], Any], module: TalkingFaceMethod, spec: MethodSpec, request: Request, mode: str
+) -> Any:
     given = request.only(mode or spec.default_mode, uses_of(module, spec, mode))
     if given.options is None:
         given = replace(given, options=spec.choices())
     # Lightning tests in inference mode, in which nobody can turn gradients on.
     with random_states_kept(), torch.inference_mode(False), torch.no_grad():
-        generated: Any = module.generate(map_tensors(given, _usable))
-    size = module.input_spec.size
-    problem = problem_of(generated, (len(given), given.num_frames, 3, *size))
-    if problem:
-        raise GenerationError(f"{spec.name}: generate() gives {problem}")
-    clips: Tensor = generated
-    return clips.clamp(0, 1)
+        return what(map_tensors(given, _usable))
 
 
 def uses_of(module: TalkingFaceMethod, spec: MethodSpec, mode: str = "") -> Uses:

@@ -22,13 +22,14 @@ from zoo.media.kind import media_kind
 from zoo.media.video import probe_video, write_video
 from zoo.methods import trainable
 from zoo.methods.corpora import drawn_only
+from zoo.methods.landmarks import LandmarkMethod, MovedFace
 from zoo.methods.method import TalkingFaceMethod
 from zoo.registry.config import resolve
 from zoo.registry.spec import Uses
 from zoo.support.errors import ConfigError, MediaError, MediaWarning
 from zoo.support.progress import Progress
 from zoo.synthesis.conditions import Conditions, choose_mode, read_array
-from zoo.synthesis.make import make
+from zoo.synthesis.make import make, make_motion
 from zoo.synthesis.portrait import LARGE_BYTES, Face, check_memory, cut_crops, has_sound, read_face, sound_seconds
 from zoo.synthesis.provenance import provenance
 
@@ -41,6 +42,8 @@ __all__ = [
     "composed",
     "generate",
     "make_request",
+    "motion_of",
+    "moved",
     "predict",
     "read_face",
 ]
@@ -129,12 +132,15 @@ def predict(
         options=chosen,
     )
     with Progress(f"generating with {name}", count, "frames", show=progress) as bar:
-        generated = generate(module, request, mode)
+        if isinstance(module, LandmarkMethod):
+            draw = partial(moved, shown, motion_of(module, request, mode))
+        else:
+            draw = partial(composed, module, shown, generate(module, request, mode))
         bar.advance(count)
     total = audio.num_frames(round(seconds * SAMPLE_RATE), fps=shown.fps)
     tags = provenance(module, checkpoint)
     with Progress("writing", total, "frames", show=progress) as bar:
-        frames = composed(module, shown, generated, total, bar)
+        frames = draw(total, bar)
         heard, rate = (None, SAMPLE_RATE) if track is None else (track.heard, track.rate)
         write_video(out, frames, fps=shown.fps, wave=heard, sample_rate=rate, metadata=tags, colour=shown.colour)
     return Prediction(total, shown.fps, mode)
@@ -225,6 +231,11 @@ def generate(module: TalkingFaceMethod, request: Request, mode: str = "") -> Flo
     return make(module, module.spec, request.to(module.device), mode)[0].float().cpu()
 
 
+def motion_of(module: LandmarkMethod, request: Request, mode: str = "") -> Float32[Tensor, "T 68 2"]:
+    """How the landmarks of one clip move at 25 fps (:meth:`zoo.methods.landmarks.LandmarkMethod.motion`)."""
+    return make_motion(module, module.spec, request.to(module.device), mode)[0].float().cpu()
+
+
 def say_large(need: int) -> None:
     """Warn of much memory that will be needed, in bytes."""
     if need > LARGE_BYTES:
@@ -285,3 +296,24 @@ def composed(
         these = pictures[begin : begin + step]
         yield from paste(shown.frames[these], made[crops[begin : begin + step]], matrices[these], spec.paste)
         bar.advance(len(these))
+
+
+def moved(
+    shown: Face, motion: Float32[Tensor, "T 68 2"], total: int, bar: Progress
+) -> Iterator[UInt8[Tensor, "3 H W"]]:
+    """The frames of the result, one by one: the face's own pictures, moved as a method's landmarks say.
+
+    Between two frames of 25 fps the motion is interpolated.
+    """
+    times = (torch.arange(total) + 0.5) / shown.fps
+    places = (times * FPS - 0.5).clamp(0, len(motion) - 1)
+    before = places.long().clamp_max(max(len(motion) - 2, 0))
+    after = (before + 1).clamp_max(len(motion) - 1)
+    share = (places - before)[:, None, None]
+    motion = (1 - share) * motion[before] + share * motion[after]
+    last, warp = -1, None
+    for number, each in zip(shown.at(times), motion, strict=True):
+        if warp is None or number != last:
+            last, warp = number, MovedFace(shown.frames[number].float() / 255, shown.landmarks[number])
+        yield (warp.render(each[None])[0] * 255).round().to(torch.uint8)
+        bar.advance(1)
