@@ -25,6 +25,7 @@ class Speech2FaceConfig(AdversarialConfig):
     sound_components: int = setting(12, "principal components of the sound of a frame", "ours", least=1)
     recurrent: bool = setting(False, "an LSTM in place of a window of fixed length", "paper 4")
     latent: int = setting(64, "length of z", "ours; DCGAN: 100", least=1)
+    size: int = setting(256, "side of the face in pixels where it is scored", "ours", least=16)
     width: int = setting(256, "channels of the smallest layer", "ours", least=1)
     learning_rate: float = setting(2e-4, "Adam's, of the generator", "DCGAN (Radford et al. 2015)", least=0)
     discriminator_rate: float = setting(4e-4, "Adam's, of the discriminator", "ours", least=0)

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, Float32
 from torch import Tensor
 from torch.nn import functional as F
+from torch.nn.utils import parametrize
 
 from zoo.data.batch import Batch
 from zoo.data.request import Request
@@ -21,8 +22,6 @@ from zoo_speech2face.networks import Discriminator, Generator
 from zoo_speech2face.shapes import MOVING, bundle
 from zoo_speech2face.sound import FRONTENDS
 from zoo_speech2face.windows import around, joined
-
-SIZE = 256
 
 
 class Speech2Face(LandmarkMethod, AdversarialMethod):
@@ -54,9 +53,10 @@ class Speech2Face(LandmarkMethod, AdversarialMethod):
 
     @property
     def input_spec(self) -> InputSpec:
-        """Whole clips of landmarks and sound to train on; 256x256 faces to warp."""
+        """Whole clips of landmarks and sound to train on; a face to warp."""
+        side = self.config.size
         return InputSpec(
-            crop="face", size=(SIZE, SIZE), frames=None, context=self.frontend.samples, identity="first", pictures=False
+            crop="face", size=(side, side), frames=None, context=self.frontend.samples, identity="first", pictures=False
         )
 
     def players(self) -> dict[str, list[Group]]:
@@ -134,10 +134,12 @@ class Speech2Face(LandmarkMethod, AdversarialMethod):
             yield Term("d_generated", F.softplus(generated).mean())
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Distance of in-painted coefficients from the true ones, logged as ``val/shape``."""
-        found = self.inpaint(self.sounds(batch.given), Speech2FaceOptions(steps=50))
+        """Distance of in-painted points from the true ones in distances of the eyes, logged as ``val/shape``."""
+        found = self.offsets(batch.given, Speech2FaceOptions())
         errors = [
-            (made[:length] - self.coefficients(points[:length])).abs().mean()
+            (made[:length] - bundle(points[:length], self.shape_mean, self.shape_basis).offsets.view(length, -1, 2))
+            .norm(dim=-1)
+            .mean()
             for made, points, length in zip(found, batch.landmarks, batch.length.tolist(), strict=True)
         ]
         self.log("val/shape", torch.stack(errors).mean(), prog_bar=True, sync_dist=True, batch_size=len(batch.clip))
@@ -153,7 +155,7 @@ class Speech2Face(LandmarkMethod, AdversarialMethod):
         known = around(sounds, size).flatten(0, 1)
         was_training = self.training
         self.eval()
-        with torch.enable_grad():
+        with torch.enable_grad(), parametrize.cached():  # the norms of the discriminator once
             z = torch.zeros(len(known), self.config.latent, device=known.device, requires_grad=True)
             optimiser = torch.optim.Adam([z], options.step_size)
             for _ in range(options.steps):
@@ -169,10 +171,15 @@ class Speech2Face(LandmarkMethod, AdversarialMethod):
         self.train(was_training)
         return joined(shapes.view(clips, frames, size, -1))
 
+    def offsets(self, request: Request, options: Speech2FaceOptions) -> Float[Tensor, "B T P 2"]:
+        """How far mouth and jaw are from the closed mouth, in distances of the eyes."""
+        shapes = self.inpaint(self.sounds(request), options) * self.shape_scale @ self.shape_basis + self.shape_mean
+        return shapes.view(*shapes.shape[:2], -1, 2)
+
     def motion(self, request: Request) -> Float32[Tensor, "B T 68 2"]:
         """In-paint; what speech does not move stays where it is."""
         options = request.options or Speech2FaceOptions()
-        shapes = self.inpaint(self.sounds(request), options) * self.shape_scale @ self.shape_basis + self.shape_mean
-        moved = shapes.new_zeros(*shapes.shape[:2], NUM_LANDMARKS, 2)
-        moved[:, :, list(MOVING)] = options.strength * shapes.view(*shapes.shape[:2], -1, 2)
+        found = self.offsets(request, options)
+        moved = found.new_zeros(*found.shape[:2], NUM_LANDMARKS, 2)
+        moved[:, :, list(MOVING)] = options.strength * found
         return moved

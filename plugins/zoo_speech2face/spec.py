@@ -18,6 +18,6 @@ SPEC = MethodSpec(
     ),
     modes=(("photo", Uses()),),
     recipes="zoo_speech2face.recipes",
-    trial=("model.width=16", "model.window=5"),
+    trial=("model.width=16", "model.window=5", "model.size=64"),
     capabilities=("photo", "any-length"),
 )

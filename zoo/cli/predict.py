@@ -18,7 +18,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     from zoo.cli import complete
 
     parser.add_argument("method", help="as in `zoo list methods`").completer = complete.names("methods")  # type: ignore[attr-defined]
-    parser.add_argument("--ckpt", type=Path, required=True, metavar="C", help="checkpoint of `zoo fit`")
+    parser.add_argument(
+        "--ckpt",
+        type=Path,
+        metavar="C",
+        help="checkpoint of `zoo fit`; without: weights that come with the method",
+    )
     parser.add_argument("--face", type=Path, required=True, metavar="F", help="a photo or a video")
     parser.add_argument("--audio", type=Path, metavar="A", help="any sound file, or a video with sound")
     parser.add_argument("--driver", type=Path, metavar="V", help="a driving video, where the mode uses one")

@@ -152,6 +152,20 @@ def find_weights(spec: TrainableSpec, which: str | Path) -> Path:
     return path
 
 
+def own_weights(spec: TrainableSpec) -> Path:
+    """The weights that come with a method for anybody's face and voice: ``default.safetensors`` of its ``weights``.
+
+    Raises:
+        DataError: it comes without.
+    """
+    try:
+        return find_weights(spec, "default")
+    except DataError:
+        raise DataError(
+            f"--ckpt: {spec.name} comes without weights; make some with `zoo fit {spec.name}`, then give its checkpoint"
+        ) from None
+
+
 def save_weights(
     module: TrainableModule, path: Path, scores: dict[str, Any] | None = None, origin: Sequence[str] = ()
 ) -> None:

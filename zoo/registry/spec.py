@@ -121,7 +121,8 @@ class TrainableSpec(Spec):
         paper: where it comes from.
         recipes: package whose ``<dataset>.yaml`` files hold the settings for each data set; may be empty.
         default_dataset: the recipe that ``zoo fit NAME`` means.
-        weights: package whose ``<name>.safetensors`` files are trained weights that come with it; may be empty.
+        weights: package whose ``<name>.safetensors`` files are trained weights that come with it; ``default`` are those
+            that ``zoo predict`` takes without ``--ckpt``; may be empty.
         importer: ``"package.module:function"`` that reads weights published by others
             (:data:`zoo.methods.weights.Importer`), for ``zoo weights import NAME``; may be empty.
         trial: settings, as ``key=value``, over the recipe of ``synthgrid``, that make the smallest network whose parts

@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float32, UInt8
 from torch import Tensor
 
+from zoo import registry
 from zoo.data.request import Pictures, Request
 from zoo.face import crop
 from zoo.face.backends import Finders
@@ -63,7 +64,7 @@ class Prediction:
 
 def predict(
     name: str,
-    checkpoint: Path,
+    checkpoint: Path | None = None,
     *,
     face: Path,
     out: Path,
@@ -84,7 +85,7 @@ def predict(
 
     Args:
         name: the method.
-        checkpoint: of ``zoo fit``.
+        checkpoint: of ``zoo fit``; ``None``: the weights that come with the method.
         face: a photo or a video.
         out: the video to write.
         given: what is given beside the face: sound, driver, words, labels, arrays.
@@ -99,6 +100,8 @@ def predict(
     Raises:
         ZooError: an input that cannot be used, with the reason.
     """
+    if checkpoint is None:
+        checkpoint = trainable.own_weights(registry.method(name))
     inputs = [face, checkpoint, *filter(None, (given.sound, given.driver))]
     check_out(out, *inputs)
     module = trainable.load_checkpoint(checkpoint, name).to(choose_device(device))

@@ -37,9 +37,10 @@ def generates(case: MethodCase) -> None:
     """Have it generate, with a driver and without, and in training and in a test."""
     for driver in (False, True):
         generated(case.ready, case.both(8, driver=driver))
-    with torch.no_grad():
-        drawn = case.ready.reconstruct(case.batch)
-    require_frames(drawn, tuple(case.batch.frames.shape), "reconstruct()")
+    if case.ready.input_spec.pictures:
+        with torch.no_grad():
+            drawn = case.ready.reconstruct(case.batch)
+        require_frames(drawn, tuple(case.batch.frames.shape), "reconstruct()")
     generated(case.ready, case.clips[0].given)
 
 

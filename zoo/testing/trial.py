@@ -17,13 +17,14 @@ from zoo import registry
 from zoo.data.batch import Batch
 from zoo.data.module import TalkingFaceData
 from zoo.methods import trainable
+from zoo.methods.method import TalkingFaceMethod
 from zoo.methods.module import TrainableModule
 from zoo.registry import config as configs
 from zoo.registry.config import DataConfig, RunConfig
 from zoo.registry.spec import InputSpec, TrainableSpec, Uses
 from zoo.testing.guards import watch_state
 from zoo.testing.rules import Broken
-from zoo.training.fit import make_trainer, quiet
+from zoo.training.fit import make_trainer, quiet, training_batches
 
 STEPS = 12
 """Batches of the training on one batch."""
@@ -60,7 +61,11 @@ def fit(
     module = trainable.build(registry.trainable(config.method), config.model, seed=config.seed)
     module.before_fit()
     data = data or TalkingFaceData(config.data, module.input_spec, config.seed, module.uses)
-    each = ModelCheckpoint(folder, filename="{epoch}", auto_insert_metric_name=False, save_top_k=-1)
+    if resume is None and isinstance(module, TalkingFaceMethod):
+        module.fit_statistics(training_batches(data))
+    each = ModelCheckpoint(
+        folder, filename="{epoch}", auto_insert_metric_name=False, save_top_k=-1, save_on_train_epoch_end=True
+    )
     unused = module.find_unused_parameters
     lightning = make_trainer(given, [each, *callbacks], [], folder, find_unused_parameters=unused)
     lightning.fit(module, data, ckpt_path=resume, weights_only=True)
@@ -151,6 +156,8 @@ def practise(fresh: TrainableModule, config: RunConfig, batch: Batch, folder: Pa
         batch: the batch on which losses are compared.
         folder: where checkpoints go.
     """
+    if isinstance(fresh, TalkingFaceMethod):
+        fresh.fit_statistics([batch])
     before = watched(fresh, batch)
     found = Practice(fresh, before)
     data = OneBatch(config.data, fresh.input_spec, config.seed, STEPS, fresh.uses)

@@ -101,7 +101,9 @@ def _fit(config: RunConfig, run: Path, resume: Path | None) -> FitResult | None:
     data = TalkingFaceData(config.data, module.input_spec, config.seed, module.uses)
     # Two: `save_last` of a callback that monitors something writes only where that got better.
     best = ModelCheckpoint(run / "checkpoints", filename="best", monitor=module.monitor, enable_version_counter=False)
-    last = ModelCheckpoint(run / "checkpoints", filename="last", enable_version_counter=False)
+    last = ModelCheckpoint(
+        run / "checkpoints", filename="last", enable_version_counter=False, save_on_train_epoch_end=True
+    )
     scored = isinstance(module, TalkingFaceMethod) and config.score
     with TemporaryDirectory() as scratch, closing(RunFolder(config, run, resume)) as folder:
         weights = Path(scratch) / "weights.safetensors"
@@ -115,7 +117,7 @@ def _fit(config: RunConfig, run: Path, resume: Path | None) -> FitResult | None:
         if config.data.root is not None:  # otherwise the clips may have to be made first
             data.setup("fit")
         if resume is None and not config.init and isinstance(module, TalkingFaceMethod):
-            module.fit_statistics(_training_batches(data))
+            module.fit_statistics(training_batches(data))
         seen = config.data.name if config.data.root is None else str(data.store.meta["dataset"])
         module.corpora = join(module.corpora, [corpus(seen)])
         with _divergence_told(run):
@@ -143,7 +145,7 @@ def _cell(config: RunConfig, weights: Path, device: torch.device) -> SingleCell:
     return SingleCell(config, weights, device)
 
 
-def _training_batches(data: TalkingFaceData) -> Iterator[Batch]:
+def training_batches(data: TalkingFaceData) -> Iterator[Batch]:
     """The training windows of one epoch on the CPU, the same on every process; none is made before it is asked for."""
     data.prepare_data()
     data.setup("fit")
