@@ -15,7 +15,7 @@ from typing import Any
 from zoo import registry
 from zoo.evaluation.tracks import SPEECH, TRACKS
 from zoo.registry import api
-from zoo.registry.config import Layer, check_values, dotlist, explain, parse_layer, read_layer
+from zoo.registry.config import Layer, check_values, dotlist, explain, parse_layer, read_layer, source_of
 from zoo.registry.spec import REFERENCES, MethodSpec, setting
 from zoo.support.errors import ConfigError
 from zoo.support.plain import check_plain
@@ -242,7 +242,7 @@ def resolve(layers: Sequence[Layer]) -> SuiteConfig:
         except (OmegaConfBaseException, ValueError, TypeError) as error:
             raise ConfigError(explain(error, config, layer, f"known: {', '.join(_keys())}")) from error
     assert isinstance(found, SuiteConfig)
-    _check(found, layers[-1].source)
+    _check(found, layers)
     check_values(found, layers)
     return found
 
@@ -251,24 +251,28 @@ def _keys() -> list[str]:
     return [item.name for item in dataclasses.fields(SuiteConfig)]
 
 
-def _check(suite: SuiteConfig, source: str) -> None:
+def _check(suite: SuiteConfig, layers: Sequence[Layer]) -> None:
     """Values that have the right type and yet mean nothing."""
     for key in ("tracks", "metrics", "references"):
         if not all(isinstance(value, str) for value in getattr(suite, key)):
-            raise ConfigError(f"{source}: {key}: a list of words")
+            raise ConfigError(f"{source_of(layers, key)}: {key}: a list of words")
     for key in ("tracks", "metrics", "seeds"):
         values = getattr(suite, key)
         if not values or len(set(values)) < len(values):
-            raise ConfigError(f"{source}: {key}: name at least one, and each once")
+            raise ConfigError(f"{source_of(layers, key)}: {key}: name at least one, and each once")
+    source = source_of(layers, "configurations")
     for name, configuration in suite.configurations.items():
         if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name) or name in REFERENCES:
             raise ConfigError(f"{source}: configurations: '{name}': a name is small letters, digits and single dashes")
         if not configuration.method:
             raise ConfigError(f"{source}: configurations.{name}: names no method")
-    given = [suite.budget.settings, *(each.settings for each in suite.configurations.values())]
-    if any(key == "trainer.limit_test_batches" for each in given for key, _ in leaves(each)):
+    given = {"budget.settings": suite.budget.settings}
+    given |= {f"configurations.{name}": each.settings for name, each in suite.configurations.items()}
+    for place, settings in given.items():
+        if all(key != "trainer.limit_test_batches" for key, _ in leaves(settings)):
+            continue
         raise ConfigError(
-            f"{source}: trainer.limit_test_batches: what a fit finds out is of all test clips of the suite"
+            f"{source_of(layers, place)}: trainer.limit_test_batches: what a fit finds out is of all test clips of the suite"
         )
     if suite.budget.max_time is not None:
         seconds(suite.budget.max_time)

@@ -301,12 +301,12 @@ def check_values(config: Any, layers: Sequence[Layer]) -> None:
                 near = difflib.get_close_matches(str(one), choices, n=1)
                 hint = f"; did you mean {near[0]}?" if near else ""
                 known = ", ".join(map(str, choices))
-                raise ConfigError(f"{_source(layers, key)}: {key}: '{one}' is none of {known}{hint}")
+                raise ConfigError(f"{source_of(layers, key)}: {key}: '{one}' is none of {known}{hint}")
             if least is not None and one is not None and not one >= least:
-                raise ConfigError(f"{_source(layers, key)}: {key}: must be at least {least}, not {one}")
+                raise ConfigError(f"{source_of(layers, key)}: {key}: must be at least {least}, not {one}")
 
 
-def _source(layers: Sequence[Layer], key: str) -> str:
+def source_of(layers: Sequence[Layer], key: str) -> str:
     """Where the value of a setting comes from."""
     from omegaconf import OmegaConf
 
