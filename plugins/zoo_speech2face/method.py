@@ -20,7 +20,7 @@ from zoo.registry.spec import InputSpec
 from zoo_speech2face.config import Speech2FaceConfig, Speech2FaceOptions
 from zoo_speech2face.networks import Discriminator, Generator
 from zoo_speech2face.shapes import MOVING, bundle
-from zoo_speech2face.sound import FRONTENDS
+from zoo_speech2face.sound import FRONTENDS, levelled
 from zoo_speech2face.windows import around, joined
 
 
@@ -74,7 +74,7 @@ class Speech2Face(LandmarkMethod, AdversarialMethod):
         for batch in batches:
             for points, length in zip(batch.landmarks, batch.length.tolist(), strict=True):
                 shapes.append(bundle(points[:length]).offsets)
-            windows = batch.given.audio_windows(self.frontend.samples)
+            windows = levelled(batch.given.audio_windows(self.frontend.samples))
             for sound, length in zip(windows, batch.length.tolist(), strict=True):
                 sounds.append(self.features(sound[:length]))
         for name, values, count in (
@@ -94,8 +94,8 @@ class Speech2Face(LandmarkMethod, AdversarialMethod):
         return (offsets - self.shape_mean) @ self.shape_basis.T / self.shape_scale
 
     def sounds(self, request: Request) -> Float[Tensor, "B T A"]:
-        """The sound of every frame, in standard deviations, at most three of them."""
-        windows = request.audio_windows(self.frontend.samples)
+        """The sound of every frame, in standard deviations, at most three of them; however loud the clip is."""
+        windows = levelled(request.audio_windows(self.frontend.samples))
         found = self.features(windows.flatten(0, 1)).view(*windows.shape[:2], -1)
         return ((found - self.sound_mean) @ self.sound_basis.T / self.sound_scale).clamp(-3, 3)
 

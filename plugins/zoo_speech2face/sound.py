@@ -40,3 +40,22 @@ class Raw(nn.Module):
 
 FRONTENDS = {"fft": Frequencies, "raw": Raw}
 """By the setting ``sound``."""
+
+LOUD, MOST = 0.1, 30.0
+"""Root mean square that the loud frames of a clip get, and the largest gain: silence stays silent."""
+
+
+def levelled(windows: Float32[Tensor, "B T samples"]) -> Float32[Tensor, "B T samples"]:
+    """Clips of equal loudness: that of the frame which one in twenty is louder than.
+
+    Args:
+        windows: of sound in [-1, 1], one per frame.
+
+    Example:
+        >>> import torch
+        >>> loud = torch.full((1, 4, 8), 0.5)
+        >>> torch.allclose(levelled(loud), levelled(loud / 10))
+        True
+    """
+    loudness = windows.square().mean(2).sqrt().quantile(0.95, dim=1)
+    return windows * (LOUD / loudness).clamp_max(MOST)[:, None, None]

@@ -18,6 +18,7 @@ SPEC = MethodSpec(
     ),
     modes=(("photo", Uses()),),
     recipes="zoo_speech2face.recipes",
+    weights="zoo_speech2face.weights",
     trial=("model.width=16", "model.window=5", "model.size=64"),
     capabilities=("photo", "any-length"),
 )

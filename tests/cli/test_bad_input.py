@@ -60,6 +60,14 @@ def attempt(good: dict[str, Path], tmp_path: Path, capfd: pytest.CaptureFixture[
     return run_it
 
 
+def test_a_method_without_weights_of_its_own_asks_for_some(good: dict[str, Path], capsys: pytest.CaptureFixture[str]):
+    given = [str(part) for name in ("--face", "--audio") for part in (name, good[name])]
+    assert run(["predict", "lipgan", *given, "--out", "out.mp4"]) == 1
+    assert capsys.readouterr().err == (
+        "zoo predict: --ckpt: lipgan comes without weights; make some with `zoo fit lipgan`, then give its checkpoint\n"
+    )
+
+
 def blank(path: Path) -> None:
     save_picture(path, torch.full((3, 200, 200), 120, dtype=torch.uint8))
 

@@ -19,13 +19,15 @@ from tests.helpers.steps import at_step
 from zoo import registry
 from zoo.data.batch import Batch
 from zoo.face.crop import upright
+from zoo.face.mouth import lip_gap
 from zoo.media import audio
+from zoo.media.audio import read_audio
 from zoo.media.clip import NUM_LANDMARKS
 from zoo.media.video import read_video, write_video
 from zoo.methods.adversarial import Step
-from zoo.methods.trainable import build, save_weights
+from zoo.methods.trainable import build, load_checkpoint, own_weights, save_weights
 from zoo.synthesis.conditions import Conditions
-from zoo.synthesis.predict import predict
+from zoo.synthesis.predict import predict, read_face
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -232,3 +234,22 @@ def test_a_photograph_talks_and_stays_as_sharp_as_it_is(module: Speech2Face, tmp
     assert frames.shape[2:] == picture.shape[1:]
     off = (frames.float() - picture.float()).abs().mean(1)
     assert float(off[:, : picture.shape[1] // 4].mean()) < 1.5, "above the face nothing moves"
+
+
+@pytest.mark.grid
+def test_the_weights_that_come_with_it_hear_real_speech(grid_root: Path):
+    """Against dlib's landmarks of a clip of GRID: the lips open when they do, and at least half as far."""
+    path = own_weights(SPEC)
+    assert path.stat().st_size < 5_000_000
+    module = load_checkpoint(path, "speech2face")
+    assert isinstance(module, Speech2Face)
+    clip = sorted((grid_root / "s1").glob("*.mpg"))[0]
+    face = read_face(clip, progress=False)
+    count = len(face.frames)
+    given = request(
+        torch.rand(1, 1, 3, 256, 256), audio.cut(read_audio(clip), 0, audio.num_samples(count))[None], count
+    )
+    moved = upright(face.landmarks)[:1] + module.motion(given)[0]
+    made, real = lip_gap(moved), lip_gap(face.landmarks)
+    assert float(torch.corrcoef(torch.stack([made, real]))[0, 1]) > 0.5
+    assert float(made.std()) > 0.5 * float(real.std())
