@@ -272,7 +272,8 @@ def _check(suite: SuiteConfig, layers: Sequence[Layer]) -> None:
         if all(key != "trainer.limit_test_batches" for key, _ in leaves(settings)):
             continue
         raise ConfigError(
-            f"{source_of(layers, place)}: trainer.limit_test_batches: what a fit finds out is of all test clips of the suite"
+            f"{source_of(layers, place)}: trainer.limit_test_batches: what a fit finds out is of all test clips of the "
+            "suite"
         )
     if suite.budget.max_time is not None:
         seconds(suite.budget.max_time)
