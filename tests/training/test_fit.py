@@ -304,3 +304,10 @@ def test_no_clip_to_validate_on(fit: Fit, short_store: Path, tmp_path: Path):
     run = fit(tmp_path, f"data.root={tmp_path / 'store'}", "trainer.max_epochs=1")
     assert (run / "checkpoints" / "last.ckpt").is_file()
     assert len({row["clip"] for row in rows(run)}) == 1
+
+
+def test_the_last_checkpoint_is_kept_without_a_validation(fit: Fit, tmp_path: Path):
+    """A run of fewer epochs than lie between two validations."""
+    run = fit(tmp_path, "trainer.max_epochs=2", "trainer.check_val_every_n_epoch=5", "score=false")
+    kept = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)
+    assert kept["epoch"] == 1
