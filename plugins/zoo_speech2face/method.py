@@ -23,6 +23,9 @@ from zoo_speech2face.shapes import MOVING, bundle
 from zoo_speech2face.sound import FRONTENDS, levelled
 from zoo_speech2face.windows import around, joined
 
+AT_ONCE = 4096
+"""Windows for which z is sought at once, so that memory does not grow with a clip's length."""
+
 
 class Speech2Face(LandmarkMethod, AdversarialMethod):
     """Equations 1 to 5 of the paper; shapes become pictures by a warp of the photograph."""
@@ -147,29 +150,31 @@ class Speech2Face(LandmarkMethod, AdversarialMethod):
     # ---- in-painting: equations 2 to 5 ------------------------------------------------------------------------------
 
     def inpaint(self, sounds: Float[Tensor, "B T A"], options: Any) -> Float[Tensor, "B T K"]:
-        """Mouth and jaw that go with a sound: z by back-propagation, every window of a clip at once.
-
-        Overlapping windows are added with a Hann window.
-        """
+        """Mouth and jaw that go with a sound, from all windows of a clip; those that show a frame are averaged."""
         size, (clips, frames) = self.config.window, sounds.shape[:2]
         known = around(sounds, size).flatten(0, 1)
         was_training = self.training
         self.eval()
-        with torch.enable_grad(), parametrize.cached():  # the norms of the discriminator once
-            z = torch.zeros(len(known), self.config.latent, device=known.device, requires_grad=True)
-            optimiser = torch.optim.Adam([z], options.step_size)
-            for _ in range(options.steps):
-                made = self.generator(z)
-                contextual = (made[..., self.config.components :] - known).abs().mean((1, 2))
-                perceptual = F.logsigmoid(-self.discriminator(made))  # log(1 - D)
-                loss = contextual + options.perceptual * perceptual + options.prior * z.square().mean(1)
-                (slope,) = torch.autograd.grad(loss.sum(), z)
-                z.grad = slope
-                optimiser.step()
+        with parametrize.cached():  # the norms of the discriminator once
+            z = torch.cat([self.project(part, options) for part in torch.split(known, AT_ONCE)])
         with torch.no_grad():
-            shapes = self.generator(z.detach())[..., : self.config.components]
+            shapes = self.generator(z)[..., : self.config.components]
         self.train(was_training)
         return joined(shapes.view(clips, frames, size, -1))
+
+    @torch.enable_grad()
+    def project(self, known: Float[Tensor, "N F A"], options: Any) -> Float[Tensor, "N Z"]:
+        """The z of windows whose sound is known (eq. 5); each is found for itself."""
+        z = torch.zeros(len(known), self.config.latent, device=known.device, requires_grad=True)
+        optimiser = torch.optim.Adam([z], options.step_size)
+        for _ in range(options.steps):
+            made = self.generator(z)
+            contextual = (made[..., self.config.components :] - known).abs().mean((1, 2))
+            perceptual = F.logsigmoid(-self.discriminator(made))  # log(1 - D)
+            loss = contextual + options.perceptual * perceptual + options.prior * z.square().mean(1)
+            (z.grad,) = torch.autograd.grad(loss.sum(), z)
+            optimiser.step()
+        return z.detach()
 
     def offsets(self, request: Request, options: Speech2FaceOptions) -> Float[Tensor, "B T P 2"]:
         """How far mouth and jaw are from the closed mouth, in distances of the eyes."""
