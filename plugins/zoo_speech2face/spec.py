@@ -19,6 +19,13 @@ SPEC = MethodSpec(
     modes=(("photo", Uses()),),
     recipes="zoo_speech2face.recipes",
     weights="zoo_speech2face.weights",
-    trial=("model.width=16", "model.window=5", "model.size=64"),
+    trial=(
+        "model.width=16",
+        "model.window=5",
+        "model.size=64",
+        "model.updates=16",
+        "model.learning_rate=1e-3",
+        "model.discriminator_rate=2e-3",
+    ),
     capabilities=("photo", "any-length"),
 )
