@@ -34,8 +34,11 @@ STIFFNESS = 1e-3
 ROUNDS = 5
 """Fixed-point steps to invert a displacement."""
 
-STILL = 0.1
-"""Pixels below which nobody sees that something moves: around what moves more, the picture is left as it is."""
+STILL, STILL_SHARE = 0.1, 0.015
+"""Motion that is none, in pixels and as a share of the largest: splines swing by a hundredth on the forehead.
+
+From there to twice as much it fades in; where it is none, the picture is left as it is.
+"""
 
 SOFT, LAP = 0.6, 1.2
 """Pixels over which the edge of a lip fades, and by which it laps over the line: closed lips show nothing between."""
@@ -70,7 +73,7 @@ class FaceWarp:
 
     def _render(self, target: Float32[Tensor, "68 2"]) -> Float32[Tensor, "3 H W"]:
         moved = torch.cat([target - self.points, torch.zeros_like(self.anchors)])
-        fields = [(weights @ moved).T.reshape(2, *self.cells) for weights in self.weights]
+        fields = _settled(torch.stack([(weights @ moved).T.reshape(2, *self.cells) for weights in self.weights]))
         frame, box = self.picture.clone(), self._moving(fields)
         if box is None:
             return frame
@@ -155,9 +158,9 @@ class FaceWarp:
         t = (3 * torch.stack(far).amin(0) / self.lips.eyes).clamp(0, 1) if far else torch.ones(len(places))
         return t * t * (3 - 2 * t)
 
-    def _moving(self, fields: list[Float32[Tensor, "2 rows columns"]]) -> Box | None:
+    def _moving(self, fields: Float32[Tensor, "2 2 rows columns"]) -> Box | None:
         """The part of the box in which anything moves."""
-        most = torch.cat(fields).abs().amax(0) > STILL
+        most = (fields != 0).any(0).any(0)
         if not most.any():
             return None
         x0, y0, x1, y1 = self.box
@@ -188,6 +191,14 @@ class FaceWarp:
         xs, ys = torch.arange(x0, x1, dtype=field.dtype), torch.arange(y0, y1, dtype=field.dtype)
         pixels = torch.stack(torch.meshgrid(xs, ys, indexing="xy"), -1)
         return pixels + look_up(back, pixels).permute(1, 2, 0)
+
+
+def _settled(fields: Float32[Tensor, "2 2 rows columns"]) -> Float32[Tensor, "2 2 rows columns"]:
+    """The displacements of both splines in pixels, without those that are too small to be meant (:data:`STILL`)."""
+    size = fields.norm(dim=1).amax(0)
+    still = max(STILL, STILL_SHARE * float(size.max()))
+    t = (size / still - 1).clamp(0, 1)
+    return fields * t * t * (3 - 2 * t)
 
 
 def _around(points: Float32[Tensor, "n 2"], box: Box, margin: int = 4) -> Box:
