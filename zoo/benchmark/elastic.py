@@ -51,10 +51,10 @@ def share(job: Job, tasks: Sequence[Task], run: Callable[[Job, int, Sequence[Tas
     _send((job, tasks))
     try:
         run(job, 0, tasks[:: torchrun.world()])
+        distributed.barrier()
     except BaseException:
         distributed.destroy_process_group()  # the others are at work and would not hear a word
         raise
-    distributed.barrier()
 
 
 def serve(run: Callable[[Job, int, Sequence[Task]], None]) -> None:
