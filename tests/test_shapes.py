@@ -24,12 +24,16 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Float32
 
+from zoo.evaluation.resampling import Mask
+
 Map = Float[np.ndarray, "2 3"]
 
 def plain(x: int) -> int:
     return x
 
 def function(x: Map) -> None: ...
+
+def masked(x: Mask) -> None: ...
 
 def returns(x: Any) -> Float[np.ndarray, " N"] | None:
     return x
@@ -77,6 +81,12 @@ def test_a_wrong_shape_is_an_error(shaped: ModuleType, call: str, right: tuple[i
     getattr(shaped, call)(np.zeros(right))
     with pytest.raises(TypeCheckError):
         getattr(shaped, call)(np.zeros(wrong))
+
+
+def test_names_for_arrays_are_known_from_other_modules(shaped: ModuleType):
+    shaped.masked(np.zeros(3, bool))
+    with pytest.raises(TypeCheckError):
+        shaped.masked(np.zeros((3, 1), bool))
 
 
 def test_so_is_a_wrong_type(shaped: ModuleType):

@@ -9,15 +9,49 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from functools import cache
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from types import CodeType, ModuleType
 from typing import Any
 
+from tests.helpers.paths import ROOT
+
 PACKAGES = ("zoo", "zoo_at_a_glance", "zoo_lipgan", "zoo_speech2face", "zoo_temporal_gan", "zoo_wav2lip")
 
 CHECKER = ast.parse("__import__('jaxtyping').jaxtyped(typechecker=__import__('beartype').beartype)", mode="eval").body
+
+
+@cache
+def arrays_of(module: str) -> frozenset[str]:
+    """What :func:`array_names` finds in a module of the zoo; of others nothing."""
+    for root in (ROOT, ROOT / "plugins"):
+        file = root.joinpath(*module.split(".")).with_suffix(".py")
+        if module.partition(".")[0] in PACKAGES and file.is_file():
+            return array_names(ast.parse(file.read_text(encoding="utf-8")))
+    return frozenset()
+
+
+def array_names(tree: ast.Module) -> frozenset[str]:
+    """Names of arrays in a module: jaxtyping's, and others for them such as ``Map = Float[np.ndarray, "256 256"]``."""
+    names = {
+        alias.asname or alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+        if node.module == "jaxtyping" or alias.name in arrays_of(node.module or "")
+    }
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and mentions(names, node.value):
+            names |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+    return frozenset(names)
+
+
+def mentions(names: Collection[str], *annotations: ast.expr | None) -> bool:
+    """Whether one of these names stands in one of these annotations."""
+    nodes = [node for annotation in annotations if annotation for node in ast.walk(annotation)]
+    return any(isinstance(node, ast.Name) and node.id in names for node in nodes)
 
 
 class Shapes(ast.NodeTransformer):
@@ -28,34 +62,21 @@ class Shapes(ast.NodeTransformer):
     """
 
     def __init__(self, tree: ast.Module) -> None:
-        self.arrays = {
-            alias.asname or alias.name
-            for node in ast.walk(tree)
-            if isinstance(node, ast.ImportFrom) and node.module == "jaxtyping"
-            for alias in node.names
-        }
-        for node in tree.body:  # other names for them, such as `Map = Float[np.ndarray, "256 256"]`
-            if isinstance(node, ast.Assign) and self.says(node.value):
-                self.arrays |= {target.id for target in node.targets if isinstance(target, ast.Name)}
-
-    def says(self, *annotations: ast.expr | None) -> bool:
-        """Whether an annotation says something of arrays."""
-        nodes = [node for annotation in annotations if annotation for node in ast.walk(annotation)]
-        return any(isinstance(node, ast.Name) and node.id in self.arrays for node in nodes)
+        self.arrays = array_names(tree)
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
         """Last in the list: what other decorators return has no signature any more."""
         self.generic_visit(node)
         given = node.args
         parameters = [*given.posonlyargs, *given.args, *given.kwonlyargs, given.vararg, given.kwarg]
-        if self.says(node.returns, *(each.annotation for each in parameters if each)):
+        if mentions(self.arrays, node.returns, *(each.annotation for each in parameters if each)):
             node.decorator_list.append(CHECKER)
         return node
 
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.ClassDef:
         """First in the list: of a dataclass that is finished."""
         self.generic_visit(node)
-        if any(isinstance(each, ast.AnnAssign) and self.says(each.annotation) for each in node.body):
+        if any(isinstance(each, ast.AnnAssign) and mentions(self.arrays, each.annotation) for each in node.body):
             node.decorator_list.insert(0, CHECKER)
         return node
 
