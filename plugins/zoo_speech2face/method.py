@@ -17,13 +17,17 @@ from zoo.media.clip import NUM_LANDMARKS
 from zoo.methods.adversarial import AdversarialMethod, Group, Step, Term, Terms, Turn
 from zoo.methods.landmarks import LandmarkMethod
 from zoo.registry.spec import InputSpec
+from zoo_speech2face.components import Moments
 from zoo_speech2face.config import Speech2FaceConfig, Speech2FaceOptions
 from zoo_speech2face.networks import Discriminator, Generator
 from zoo_speech2face.shapes import MOVING, bundle
 from zoo_speech2face.sound import FRONTENDS, levelled
 from zoo_speech2face.windows import around, joined
 
-AT_ONCE = 4096
+LEAST_SPREAD = 0.15
+"""Share of the first component's spread that the others have at least (ours), so that noise is not taken for speech."""
+
+WINDOWS_AT_ONCE = 4096
 """Windows for which z is sought at once, so that memory does not grow with a clip's length."""
 
 
@@ -73,23 +77,18 @@ class Speech2Face(LandmarkMethod, AdversarialMethod):
 
     def fit_statistics(self, batches: Iterable[Batch]) -> None:
         """The deformable point model, and principal components of the sound."""
-        shapes, sounds = [], []
+        shapes, sounds = Moments(2 * len(MOVING)), Moments(self.frontend.bands)
         for batch in batches:
-            for points, length in zip(batch.landmarks, batch.length.tolist(), strict=True):
-                shapes.append(bundle(points[:length]).offsets)
             windows = levelled(batch.given.audio_windows(self.frontend.samples))
-            for sound, length in zip(windows, batch.length.tolist(), strict=True):
-                sounds.append(self.features(sound[:length]))
-        for name, values, count in (
-            ("shape", torch.cat(shapes), self.config.components),
-            ("sound", torch.cat(sounds), self.config.sound_components),
-        ):
-            mean = values.mean(0)
-            _, spread, axes = torch.linalg.svd(values - mean, full_matrices=False)
-            scale = spread[:count] / len(values) ** 0.5
+            for points, sound, length in zip(batch.landmarks, windows, batch.length.tolist(), strict=True):
+                shapes.add(bundle(points[:length]).offsets)
+                sounds.add(self.features(sound[:length]))
+        for name, moments in (("shape", shapes), ("sound", sounds)):
+            scale = getattr(self, f"{name}_scale")
+            mean, basis, spread = moments.components(len(scale))
             getattr(self, f"{name}_mean").copy_(mean)
-            getattr(self, f"{name}_basis").copy_(axes[:count])
-            getattr(self, f"{name}_scale").copy_(scale.clamp_min(0.15 * float(scale[0])))
+            getattr(self, f"{name}_basis").copy_(basis)
+            scale.copy_(spread.clamp_min(LEAST_SPREAD * float(spread[0])))
 
     def coefficients(self, landmarks: Float[Tensor, "T 68 2"]) -> Float[Tensor, "T K"]:
         """Of mouth and jaw, in standard deviations."""
@@ -156,7 +155,7 @@ class Speech2Face(LandmarkMethod, AdversarialMethod):
         was_training = self.training
         self.eval()
         with parametrize.cached():  # the norms of the discriminator once
-            z = torch.cat([self.project(part, options) for part in torch.split(known, AT_ONCE)])
+            z = torch.cat([self.project(part, options) for part in torch.split(known, WINDOWS_AT_ONCE)])
         with torch.no_grad():
             shapes = self.generator(z)[..., : self.config.components]
         self.train(was_training)

@@ -41,8 +41,8 @@ class Raw(nn.Module):
 FRONTENDS = {"fft": Frequencies, "raw": Raw}
 """By the setting ``sound``."""
 
-LOUD, MOST = 0.1, 30.0
-"""Root mean square that the loud frames of a clip get, and the largest gain: silence stays silent."""
+LOUDNESS, LARGEST_GAIN = 0.1, 30.0
+"""Root mean square that the loud frames of a clip get, and the largest gain (ours): silence stays silent."""
 
 
 def levelled(windows: Float32[Tensor, "B T samples"]) -> Float32[Tensor, "B T samples"]:
@@ -58,4 +58,4 @@ def levelled(windows: Float32[Tensor, "B T samples"]) -> Float32[Tensor, "B T sa
         True
     """
     loudness = windows.square().mean(2).sqrt().quantile(0.95, dim=1)
-    return windows * (LOUD / loudness).clamp_max(MOST)[:, None, None]
+    return windows * (LOUDNESS / loudness).clamp_max(LARGEST_GAIN)[:, None, None]

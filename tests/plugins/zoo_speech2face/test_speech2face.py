@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -101,12 +101,12 @@ def test_statistics_make_coefficients_of_unit_spread(module: Speech2Face, batch:
 def test_equation_1(loss: str, batch: Batch):
     module: Speech2Face = build(SPEC, Speech2FaceConfig(width=16, window=5, windows=32, loss=loss), seed=0)
     module.fit_statistics([batch])
-    module.eval()  # the same power iteration in both
+    module.eval().requires_grad_(False)  # the same power iteration in both
     step = Step(batch=batch, number=0, adversarial=True, windows=module.windows_of(batch))
     torch.manual_seed(0)
     (generated,) = module.generator_terms(step)
     real, fake = module.discriminator(step.real), module.discriminator(step.generated)
-    terms = {term.name: float(term.value.detach()) for term in module.discriminator_terms(step)}
+    terms = {term.name: float(term.value) for term in module.discriminator_terms(step)}
     if loss == "minimax":  # D's part of eq. 1, with the generator's -log D (Goodfellow et al. 2014, section 3)
         assert float(generated.value) == pytest.approx(float(-fake.sigmoid().log().mean()), rel=1e-5)
         assert terms["d_real"] == pytest.approx(float(-real.sigmoid().log().mean()), rel=1e-5)
@@ -129,42 +129,54 @@ def test_both_networks_take_several_turns_with_other_windows(module: Speech2Face
 
 
 class Linear(nn.Module):
-    """A generator that is linear, so that in-painting has one answer: z is known by half of its numbers."""
+    """A generator that is linear and makes every frame of a window alike, so that in-painting has one answer."""
 
-    def __init__(self, numbers: int, frames: int) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.frames, self.known = frames, numbers
         random = torch.Generator().manual_seed(0)
-        self.shapes = torch.randn(8, frames, 2, generator=random) / math.sqrt(8)
-        self.sounds = torch.randn(8, frames, numbers, generator=random) / math.sqrt(8)
+        self.shapes, self.sounds = (torch.randn(4, count, generator=random) for count in (2, 6))
 
     def forward(self, z: Tensor) -> Tensor:
-        made = [torch.einsum("nz,zfd->nfd", z[:, :8], part) for part in (self.shapes, self.sounds)]
-        return torch.cat(made, 2)
+        """``(N, 3, 8)``: two numbers of shape, six of sound."""
+        return torch.cat([z @ self.shapes, z @ self.sounds], 1)[:, None].expand(-1, 3, -1)
 
 
-def test_in_painting_finds_the_z_that_makes_the_sound():
+def test_in_painting_finds_the_shape_that_goes_with_the_sound():
     module: Speech2Face = build(
-        SPEC, Speech2FaceConfig(width=16, window=3, components=2, sound_components=6, latent=8), seed=0
+        SPEC, Speech2FaceConfig(width=16, window=3, components=2, sound_components=6, latent=4), seed=0
     )
-    module.generator = Linear(6, 3)
-    random = torch.Generator().manual_seed(1)
-    z = torch.randn(1, 8, generator=random).expand(12, -1)
-    windows = module.generator(z)
-    sound = windows[:1, 1:2, 2:].expand(-1, 12, -1)  # the same in each frame: every window holds it three times
-    wanted = torch.linalg.lstsq(module.generator.sounds.flatten(1).T, sound[0, :3].flatten()[:, None]).solution
-    shape = torch.einsum("zo,zfd->fd", wanted, module.generator.shapes)
-    options = Speech2FaceOptions(steps=800, perceptual=0.0, prior=0.0)
-    found = module.inpaint(sound, options)
-    # L1 is least where most residuals vanish; least squares is near it.
-    assert (found[0, 6] - shape.mean(0)).norm() < (0 - shape.mean(0)).norm()
-    made_known = module.inpaint(windows[:1, :, 2:].expand(1, -1, -1), options)
-    weights = torch.hann_window(5, periodic=False)[1:-1]
-    assert made_known.shape == (1, 3, 2)
-    # The middle frame of the window that was generated: all three windows around it see it at another place.
-    middle = around(windows[:1, :, 2:], 3)[0, 1]
-    assert torch.equal(middle, windows[0, :, 2:])
-    assert float(weights[1]) == 1.0
+    module.generator = Linear()
+    z = torch.tensor([[1.0, -0.5, 0.3, 0.8], [-0.2, 0.9, -0.7, 0.1]])
+    made = module.generator(z)
+    sound = made[:, :1, 2:].expand(-1, 7, -1)  # two clips of seven frames
+    found = module.inpaint(sound, Speech2FaceOptions(steps=1500, step_size=0.02, perceptual=0.0, prior=0.0))
+    torch.testing.assert_close(found, made[:, :1, :2].expand(-1, 7, -1), atol=0.02, rtol=0)
+
+
+def test_long_clips_are_projected_in_parts(module: Speech2Face, batch: Batch, monkeypatch: pytest.MonkeyPatch):
+    sounds = module.sounds(batch.given)[:, :20]
+    at_once = module.inpaint(sounds, Speech2FaceOptions(steps=10))
+    monkeypatch.setattr("zoo_speech2face.method.WINDOWS_AT_ONCE", 7)
+    torch.testing.assert_close(module.inpaint(sounds, Speech2FaceOptions(steps=10)), at_once, atol=1e-4, rtol=0)
+
+
+def test_statistics_are_those_of_all_frames_at_once(module: Speech2Face, batch: Batch):
+    """Found in parts, they are the principal components of a singular value decomposition."""
+    values = torch.cat([bundle(points).offsets for points in batch.landmarks]).double()
+    centred = values - values.mean(0)
+    _, spread, axes = torch.linalg.svd(centred, full_matrices=False)
+    torch.testing.assert_close(module.shape_mean.double(), values.mean(0), atol=1e-6, rtol=0)
+    along = (module.shape_basis.double() * axes[:8]).sum(1).abs()  # either may point the other way
+    torch.testing.assert_close(along, torch.ones(8, dtype=torch.float64), atol=1e-4, rtol=0)
+    wanted = (spread[:8] / len(values) ** 0.5).clamp_min(0.15 * spread[0] / len(values) ** 0.5)
+    torch.testing.assert_close(module.shape_scale.double(), wanted, atol=1e-5, rtol=0)
+
+
+def test_loudness_is_of_no_matter(module: Speech2Face, batch: Batch):
+    given = batch.given
+    assert given.sound is not None
+    softer = module.sounds(replace(given, sound=0.3 * given.sound))
+    torch.testing.assert_close(softer, module.sounds(given), atol=1e-3, rtol=0)
 
 
 def test_the_perceptual_loss_makes_windows_that_convince(module: Speech2Face, batch: Batch):
@@ -176,7 +188,7 @@ def test_the_perceptual_loss_makes_windows_that_convince(module: Speech2Face, ba
         handle = module.generator.register_forward_hook(lambda *given, kept=kept: kept.append(given[2].detach()))
         module.inpaint(sounds, Speech2FaceOptions(steps=30, perceptual=weight))
         handle.remove()
-        believed.append(float(module.eval().discriminator(kept[-1]).mean()))
+        believed.append(float(module.eval().discriminator(kept[-1]).mean().detach()))
     assert believed[1] > believed[0]
 
 
