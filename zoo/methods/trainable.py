@@ -49,6 +49,7 @@ def build(spec: TrainableSpec, config: Any, *, seed: int = 0) -> TrainableModule
     return module
 
 
+@torch.inference_mode(mode=False)  # Lightning tests in it, and through weights made in it goes no gradient
 def load_checkpoint(path: str | Path, name: str | None = None) -> TrainableModule:
     """Load a method or an expert from a checkpoint of ``zoo fit``, in evaluation mode on the CPU.
 

@@ -194,7 +194,8 @@ class Method(Subject):
         module = load_checkpoint(checkpoint, name)
         if not isinstance(module, TalkingFaceMethod):
             raise ConfigError(f"{name} is an expert, which makes no faces")
-        self.module, self.checkpoint = module.to(device), checkpoint
+        with torch.inference_mode(mode=False):  # generate() may need gradients through the weights
+            self.module, self.checkpoint = module.to(device), checkpoint
         self.spec = self.module.input_spec
         self.windows = Windows(store, self.spec, self.module.uses)
         self.device, self.mode = device, mode
@@ -222,7 +223,8 @@ class Method(Subject):
             with _Counting(self.module) as used:
                 self._run(scene, self.spec.frames)
             self.parameters = used.parameters
-            self.module.for_inference()
+            with torch.inference_mode(mode=False), torch.no_grad():
+                self.module.for_inference()
         return self._run(scene, len(scene.clip.frames))
 
     def _run(self, scene: Scene, count: int | None) -> Float32[Tensor, "T 3 h w"]:
