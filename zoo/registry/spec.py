@@ -42,7 +42,8 @@ class InputSpec:
         num_identity: how many reference frames in api_version 1; from 2 on :attr:`Uses.stills` says it.
         identity_gap: least distance in frames between a reference frame and the window.
         pictures: whether training windows hold pictures; a method that is trained on landmarks and sound alone gets
-            windows of pictures without pixels, and whole clips of hundreds fit into a batch. Test clips have theirs.
+            windows of pictures without pixels, and whole clips of hundreds fit into a batch. It needs a
+            ``validation_step`` of its own, and nobody asks it to ``reconstruct``. Test clips have their pictures.
         paste: which part of the crop the method draws and ``zoo predict`` puts back: ``all``, or the ``lower`` half.
         fps: frames per second that the method was made for.
         sample_rate: samples per second that the method was made for.
